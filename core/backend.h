@@ -1,0 +1,134 @@
+// The two interfaces every back end implements: a model that can be trained and a model that can be run. Trainer,
+// benchmark and command line know a back end by its name in the registry and never include its code.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/generation.h"
+#include "core/model_spec.h"
+
+namespace photon {
+
+/// (rows, length) token ids, row major.
+struct TokenBatch {
+  int64_t rows = 0;
+  int64_t length = 0;
+  std::vector<int32_t> ids;
+
+  std::span<const int32_t> row(int64_t b) const {
+    return {ids.data() + b * length, static_cast<size_t>(length)};
+  }
+};
+
+enum class Distance { cosine, squared };
+
+/// L = token + alpha · rec + beta · context (design, section 2).
+struct LossConfig {
+  double alpha = 0.0;
+  double beta = 0.0;
+  Distance distance = Distance::cosine;
+  bool detach_targets = true;  ///< no gradient through the encoder states that L_rec and L_context aim at
+};
+
+struct Losses {
+  double token = 0.0;      ///< cross-entropy in nats, mean over tokens 2..T of each row
+  double rec = 0.0;        ///< unweighted; 0 if L < 2
+  double context = 0.0;    ///< unweighted; 0 if L < 1
+  double total(const LossConfig& c) const { return token + c.alpha * rec + c.beta * context; }
+};
+
+/// One AdamW update (Loshchilov & Hutter 2019) with bias correction; `step` counts from 1.
+struct AdamWStep {
+  int64_t step = 1;
+  double learning_rate = 0.0;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0.1;       ///< on parameters whose ParameterInfo says `decay`
+  double gradient_scale = 1.0;     ///< multiplies every gradient first: clipping
+};
+
+/// A model in training. Flat arrays follow parameter_list(spec()); on the host they are float32.
+class TrainableModel {
+ public:
+  virtual ~TrainableModel() = default;
+  virtual const ModelSpec& spec() const = 0;
+
+  /// Adds weight · dL/dparameter of this batch to the gradients. `batch.length` must divide by the meta-context.
+  virtual Losses accumulate_gradients(const TokenBatch& batch, const LossConfig& config, double weight) = 0;
+  /// The same losses without gradients.
+  virtual Losses evaluate(const TokenBatch& batch, const LossConfig& config) = 0;
+  /// Euclidean norm over the gradients of all trained parameters, summed in double in a fixed order.
+  virtual double gradient_norm() = 0;
+  /// Updates the trained parameters and their moments, then clears the gradients.
+  virtual void adamw_step(const AdamWStep& step) = 0;
+
+  virtual void read_parameters(std::span<float> out) const = 0;
+  virtual void write_parameters(std::span<const float> in) = 0;
+  virtual void read_moments(std::span<float> first, std::span<float> second) const = 0;
+  virtual void write_moments(std::span<const float> first, std::span<const float> second) = 0;
+};
+
+enum class DType { float32, float64, bfloat16 };
+
+/// One named output of a forward pass, (B, rows, width) in row-major double.
+struct Stream {
+  std::string name;  ///< "logits", "x.l", "xhat.l"
+  std::vector<int64_t> shape;
+  std::vector<double> values;
+};
+
+/// A model that is run.
+class InferenceModel {
+ public:
+  virtual ~InferenceModel() = default;
+  virtual const ModelSpec& spec() const = 0;
+  /// Every stream of the teacher-forced forward pass. Throws Error unless the length divides by the meta-context.
+  virtual std::vector<Stream> forward(const TokenBatch& batch) = 0;
+  /// log p(token | earlier ones) in double, (rows, length); a vanilla model cannot predict the first token: 0 there.
+  virtual std::vector<double> token_log_probs(const TokenBatch& batch) = 0;
+  virtual GenerationResult generate(const GenerationRequest& request) = 0;
+};
+
+/// What the machine can do at most, measured on random data in this process.
+struct Ceilings {
+  double bandwidth = 0.0;             ///< bytes/s, larger of read and copy over memory
+  double matrix_rate = 0.0;           ///< FLOP/s of a large product in the model's dtype
+  double cache_bandwidth = 0.0;       ///< bytes/s from the last-level cache; 0 where it cannot be told apart
+  int64_t cache_bytes = 0;            ///< size of the last-level cache
+  double launch_seconds = 0.0;        ///< one operation's launch; 0 on the CPU
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string device_name() const = 0;   ///< "Intel(R) Xeon(R) ..., 2 threads"
+  virtual int threads() const = 0;
+  virtual int64_t memory_bytes() const = 0;      ///< that models and caches may use
+  virtual Ceilings measure_ceilings(DType dtype) = 0;
+  /// parameters: float32 in parameter_list order.
+  virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters) = 0;
+  virtual std::unique_ptr<InferenceModel> inference(const ModelSpec& spec, std::span<const float> parameters,
+                                                    DType dtype) = 0;
+};
+
+/// Back ends by name: "cpu", and "cuda" and "emulated" where built.
+class BackendRegistry {
+ public:
+  using Factory = std::function<std::unique_ptr<Backend>()>;
+  void add(const std::string& name, Factory factory);
+  /// Throws UsageError listing what there is.
+  std::unique_ptr<Backend> make(const std::string& name) const;
+  std::vector<std::string> names() const;
+
+ private:
+  std::map<std::string, Factory> factories_;
+};
+
+}  // namespace photon

@@ -27,8 +27,7 @@ const BackendRegistry& backends() {
 
 int main(int argc, char** argv) {
   photon::reference::use_best_blas(argv);
-  CLI::App app{"PHOTON, Block Transformer and vanilla language models: train, generate, measure, compare",
-               "photon"};
+  CLI::App app{"PHOTON, Block Transformer and vanilla language models: train, generate, measure, compare", "photon"};
   app.require_subcommand(1);
   auto list = photon::commands();
   std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });

@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace photon {
@@ -16,6 +17,12 @@ enum class Generation { hiergen, recgen };
 
 /// Of recgen: one meta-context at a time, or all latents first and then every chunk of the answer together.
 enum class Schedule { streamed, unrolled };
+
+std::string_view to_string(Generation generation);
+std::string_view to_string(Schedule schedule);
+/// Both throw UsageError with the names there are.
+Generation parse_generation(std::string_view name);
+Schedule parse_schedule(std::string_view name);
 
 struct Sampling {
   double temperature = 0.0;  ///< 0 is greedy

@@ -5,6 +5,7 @@
 #include "app/command.h"
 #include "core/error.h"
 #include "reference/backend.h"
+#include "reference/blas.h"
 
 namespace photon {
 
@@ -25,7 +26,9 @@ const BackendRegistry& backends() {
 }  // namespace photon
 
 int main(int argc, char** argv) {
-  CLI::App app{"PHOTON, Block Transformer and vanilla language models: train, generate, measure, compare", "photon"};
+  photon::reference::use_best_blas(argv);
+  CLI::App app{"PHOTON, Block Transformer and vanilla language models: train, generate, measure, compare",
+               "photon"};
   app.require_subcommand(1);
   auto list = photon::commands();
   std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });

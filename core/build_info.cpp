@@ -5,7 +5,10 @@
 namespace photon {
 
 BuildInfo build_info() {
-  BuildInfo info{.version = PHOTON_VERSION, .commit = PHOTON_COMMIT, .dirty = PHOTON_DIRTY != 0, .build_type = PHOTON_BUILD_TYPE};
+  BuildInfo info{.version = PHOTON_VERSION,
+                 .commit = PHOTON_COMMIT,
+                 .dirty = PHOTON_DIRTY != 0,
+                 .build_type = PHOTON_BUILD_TYPE};
   info.native = PHOTON_NATIVE_BUILD;
 #ifdef __OPTIMIZE__
   info.optimised = true;

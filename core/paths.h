@@ -1,5 +1,5 @@
-// Where the files are that photon brings along (configs, docs): the source tree for a program that was built in it,
-// share/photon for an installed one, wherever that tree has been carried.
+// Where the files are that photon brings along (configs, docs): the source tree for a program that was built
+// in it, share/photon for an installed one, wherever that tree has been carried.
 #pragma once
 
 #include <filesystem>

@@ -5,11 +5,12 @@
 namespace photon {
 
 BuildInfo build_info() {
-  BuildInfo info{.version = PHOTON_VERSION,
-                 .commit = PHOTON_COMMIT,
-                 .dirty = PHOTON_DIRTY != 0,
-                 .build_type = PHOTON_BUILD_TYPE};
-  info.native = PHOTON_NATIVE_BUILD;
+  BuildInfo info;
+  info.version = PHOTON_VERSION;
+  info.commit = PHOTON_COMMIT;
+  info.dirty = PHOTON_DIRTY != 0;
+  info.build_type = PHOTON_BUILD_TYPE;
+  info.native = PHOTON_NATIVE_BUILD != 0;
 #ifdef __OPTIMIZE__
   info.optimised = true;
 #endif

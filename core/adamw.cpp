@@ -41,7 +41,8 @@ double square_sum(const float* values, int64_t count) {
   }
   double tail = 0.0;
   for (; i < count; ++i) tail += static_cast<double>(values[i]) * values[i];
-  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7])) + tail;
+  return ((lanes[0] + lanes[1]) + (lanes[2] + lanes[3])) + ((lanes[4] + lanes[5]) + (lanes[6] + lanes[7])) +
+         tail;
 }
 
 }  // namespace

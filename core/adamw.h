@@ -1,6 +1,6 @@
-// The AdamW rule (Loshchilov & Hutter 2019) over host arrays, and the gradient norm that clipping needs: the one
-// place of both on the CPU. Work is cut into fixed blocks of elements, so that results are the same bits whatever
-// the number of threads.
+// The AdamW rule (Loshchilov & Hutter 2019) over host arrays, and the gradient norm that clipping needs: the
+// one place of both on the CPU. Work is cut into fixed blocks of elements, so that results are the same bits
+// whatever the number of threads.
 #pragma once
 
 #include <span>
@@ -10,8 +10,9 @@
 
 namespace photon {
 
-/// One update in place; all spans are flat float32 arrays of `list`. Parameters that are not trained, and their
-/// moments, stay as they are. Decay is decoupled: p <- p (1 - rate · decay) - rate · m^ / (sqrt(v^) + epsilon).
+/// One update in place; all spans are flat float32 arrays of `list`. Parameters that are not trained, and
+/// their moments, stay as they are. Decay is decoupled: p <- p (1 - rate · decay) - rate · m^ / (sqrt(v^) +
+/// epsilon).
 void adamw_update(std::span<const ParameterInfo> list, const AdamWStep& step, std::span<float> parameters,
                   std::span<const float> gradients, std::span<float> first, std::span<float> second);
 

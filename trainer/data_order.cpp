@@ -17,7 +17,8 @@ constexpr int feistel_rounds = 6;
 DataOrder::DataOrder(uint64_t seed, int64_t tokens, int64_t context)
     : philox_(seed ^ stable_hash("data order")), context_(context) {
   if (tokens < context) {
-    throw Error(fmt::format("the training data hold {} tokens, less than one window of context = {}", tokens, context));
+    throw Error(fmt::format("the training data hold {} tokens, less than one window of context = {}", tokens,
+                            context));
   }
   // One window is given up to the shift, so that borders move even where the context divides the tokens.
   windows_ = std::max<int64_t>(1, tokens / context - 1);
@@ -33,7 +34,8 @@ int64_t DataOrder::start(int64_t sequence) const {
   return shift + static_cast<int64_t>(permute(epoch, index)) * context_;
 }
 
-// A Feistel network permutes 0 .. 4^half_bits - 1; walking its cycles until one lands among the windows permutes them.
+// A Feistel network permutes 0 .. 4^half_bits - 1; walking its cycles until one lands among the windows
+// permutes them.
 uint64_t DataOrder::permute(uint64_t epoch, uint64_t index) const {
   const uint64_t mask = (uint64_t{1} << half_bits_) - 1;
   uint64_t x = index;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,13 @@ struct LevelSpec {
   bool operator==(const LevelSpec&) const = default;
 };
 
+/// A rule that a spec breaks, and where.
+struct SpecFault {
+  int level = 0;            ///< 0: of the model itself
+  std::string_view key;     ///< as in the spec on disk
+  std::string message;      ///< "chunk = 0 is out of range, 1 to 65536 is allowed"
+};
+
 struct ModelSpec {
   std::string name;
   int64_t vocab = 0;
@@ -73,7 +81,9 @@ struct ModelSpec {
   Feedback feedback(int l) const;          ///< inside the chunks of decoder l
   std::string_view architecture() const;   ///< "vanilla", "block" or "photon"
 
-  /// Throws Error naming the first rule that is broken, with its numbers.
+  /// The first rule that is broken, with its numbers.
+  std::optional<SpecFault> fault() const;
+  /// Throws Error if there is a fault.
   void validate() const;
   bool operator==(const ModelSpec&) const = default;
 };

@@ -37,6 +37,7 @@ struct GenerationRequest {
   Generation generation = Generation::hiergen;
   Schedule schedule = Schedule::streamed;
   Sampling sampling;
+  int64_t first_row = 0;   ///< random numbers of row r are those of row first_row + r: a batch can be cut anywhere
   std::optional<int32_t> end_of_text;  ///< ends a row when sampled; unset: never
   /// A row: tokens that overwrite what would be sampled, from its first new token on (teacher forcing a text under
   /// a generation). Empty, or one entry a row.

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
+#include <string>
 
 #include "core/backend.h"
 #include "core/token_file.h"
@@ -14,9 +14,9 @@ namespace photon {
 
 class Batches {
  public:
-  /// Opens the splits of config.data. Throws Error if their vocabulary is larger than `vocab` or a split is
-  /// shorter than one sequence.
-  Batches(const TrainConfig& config, int64_t vocab);
+  /// Opens the splits of config.data. Throws Error if their vocabulary is larger than the model's or a split
+  /// is shorter than one sequence.
+  Batches(const TrainConfig& config, const ModelSpec& spec);
 
   /// Rows [first, first + rows) of the batch of `step` (from 1): (rows, context).
   TokenBatch training(int64_t step, int64_t first, int64_t rows) const;
@@ -29,8 +29,6 @@ class Batches {
   std::string identity() const;
 
  private:
-  TokenBatch gather(const TokenFile& file, int64_t rows, const std::function<int64_t(int64_t)>& start) const;
-
   int64_t batch_ = 0;
   int64_t context_ = 0;
   TokenFile train_;

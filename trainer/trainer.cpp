@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
+#include <memory>
 #include <optional>
-#include <vector>
+#include <string>
 
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/model_config.h"
@@ -47,7 +50,7 @@ class Run {
         spec_(load_model_spec(config.model)),
         length_(length_of(config, spec_)),
         lock_(config.out),
-        batches_(config, spec_.vocab),
+        batches_(config, spec_),
         schedule_{.peak = config.learning_rate, .warmup = config.warmup, .steps = length_.steps} {
     state_.steps = length_.steps;
     state_.identity = identity();
@@ -93,6 +96,12 @@ class Run {
     if (config.match == Match::none) return run_length(config, spec, nullptr);
     const ModelSpec matched = load_model_spec(config.match_model);
     return run_length(config, spec, &matched);
+  }
+
+  /// The corpus folder's, which belongs to every model trained on it.
+  fs::path tokenizer() const {
+    const fs::path file = config_.data / "tokenizer.model";
+    return fs::exists(file) ? file : fs::path();
   }
 
   fs::path checkpoint() const { return config_.out / "checkpoint"; }
@@ -238,7 +247,7 @@ class Run {
       c.second.resize(size);
       model_->read_moments(c.first, c.second);
     }
-    save_run(checkpoint(), c, tokenizer_of(config_.data));
+    save_run(checkpoint(), c, tokenizer());
   }
 
   const TrainConfig& config_;
@@ -246,7 +255,7 @@ class Run {
   RunLength length_;
   FolderLock lock_;
   Batches batches_;
-  Schedule schedule_;
+  RateSchedule schedule_;
   RunState state_;
   std::unique_ptr<TrainableModel> model_;
   double matrix_rate_ = 0.0;

@@ -38,9 +38,11 @@ TEST(TrainConfig, DefaultsAreThePapersWhereItHasThem) {
 }
 
 TEST(TrainConfig, WrittenOutItReadsBackTheSame) {
-  const std::vector<std::string> overrides{"seed=7",         "micro_batch=2", "budget={flops=1.5e15}",
-                                           "match=\"flops\"", "match_model=\"p.toml\"", "alpha=0.3", "beta=0.1",
-                                           "distance=squared", "detach=false", "clip=0", "checkpoint_minutes=2.5"};
+  const std::vector<std::string> overrides{
+      "seed=7",          "micro_batch=2",          "budget={flops=1.5e15}",
+      "match=\"flops\"", "match_model=\"p.toml\"", "alpha=0.3",
+      "beta=0.1",        "distance=squared",       "detach=false",
+      "clip=0",          "checkpoint_minutes=2.5"};
   std::string toml = smallest;
   toml.erase(toml.find("budget"));
   const auto c = parse_train_config(toml, "run.toml", overrides);
@@ -51,7 +53,8 @@ TEST(TrainConfig, WrittenOutItReadsBackTheSame) {
 }
 
 TEST(TrainConfig, ErrorsNameTheKey) {
-  EXPECT_NE(fault(smallest + "warmpu = 3\n").find("warmup"), std::string::npos) << fault(smallest + "warmpu = 3\n");
+  EXPECT_NE(fault(smallest + "warmpu = 3\n").find("warmup"), std::string::npos)
+      << fault(smallest + "warmpu = 3\n");
   EXPECT_NE(fault(smallest + "micro_batch = 3\n").find("micro_batch"), std::string::npos);
   EXPECT_NE(fault(smallest + "match = \"flops\"\n").find("match_model"), std::string::npos);
   EXPECT_NE(fault(smallest + "match_model = \"x\"\n").find("match_model"), std::string::npos);

@@ -38,7 +38,9 @@ Generator<S>::Generator(const ModelSpec& spec, const Weights<S>& weights) : spec
 
 template <class S>
 void Generator<S>::check(const GenerationRequest& request) const {
-  const auto refuse = [&](const std::string& why) { throw Error(fmt::format("model '{}': {}", spec_.name, why)); };
+  const auto refuse = [&](const std::string& why) {
+    throw Error(fmt::format("model '{}': {}", spec_.name, why));
+  };
   if (request.prompts.empty()) refuse("no prompt to continue");
   if (request.samples < 1) refuse(fmt::format("{} samples of a prompt; at least 1", request.samples));
   if (request.new_tokens < 0) refuse(fmt::format("{} new tokens; at least 0", request.new_tokens));
@@ -61,7 +63,8 @@ void Generator<S>::check(const GenerationRequest& request) const {
   };
   for (const auto& prompt : request.prompts) {
     check_ids(prompt);
-    if (depth() == 0 && prompt.empty()) refuse("a vanilla model cannot predict a first token: give it a prompt");
+    if (depth() == 0 && prompt.empty())
+      refuse("a vanilla model cannot predict a first token: give it a prompt");
   }
   for (const auto& forced : request.forced) check_ids(forced);
   const size_t rows = request.prompts.size() * static_cast<size_t>(request.samples);
@@ -134,8 +137,8 @@ void Generator<S>::set_up(const GenerationRequest& request) {
   }
   histories_.resize(static_cast<size_t>(depth()) + 1);
   for (int l = 1; l <= depth(); ++l) {
-    histories_[static_cast<size_t>(l)].reset(static_cast<Index>(rows_.size()), spec_.level(l).converter_context,
-                                             w_.level(l).start);
+    histories_[static_cast<size_t>(l)].reset(static_cast<Index>(rows_.size()),
+                                             spec_.level(l).converter_context, w_.level(l).start);
   }
 }
 
@@ -169,12 +172,14 @@ GenerationResult Generator<S>::finish() {
   result.burst_seconds = burst_seconds_;
   for (const Row& row : rows_) {
     result.tokens.emplace_back(row.tokens.begin() + row.prompt_length, row.tokens.begin() + row.emitted);
-    result.log_probs.emplace_back(row.log_probs.begin() + row.prompt_length, row.log_probs.begin() + row.emitted);
+    result.log_probs.emplace_back(row.log_probs.begin() + row.prompt_length,
+                                  row.log_probs.begin() + row.emitted);
   }
   result.prefill_rows = prefill_rows_;
   for (size_t l = 0; l < caches_.size(); ++l) {
     const CacheRows total = caches_[l].moved();
-    result.decode_rows.push_back({total.read - prefill_rows_[l].read, total.written - prefill_rows_[l].written});
+    result.decode_rows.push_back(
+        {total.read - prefill_rows_[l].read, total.written - prefill_rows_[l].written});
     result.kv_bytes_planned += caches_[l].bytes_planned();
     result.kv_bytes_held += caches_[l].bytes_held();
   }
@@ -216,7 +221,8 @@ bool Generator<S>::emit(std::span<const int64_t> rows) {
       any = true;
     }
     if (request_->on_burst) {
-      const std::span<const int32_t> tokens(state.tokens.data() + begin, static_cast<size_t>(state.emitted - begin));
+      const std::span<const int32_t> tokens(state.tokens.data() + begin,
+                                            static_cast<size_t>(state.emitted - begin));
       more = request_->on_burst({r, tokens}) && more;
     }
   }
@@ -264,7 +270,8 @@ void Generator<S>::log_probs_of(const Matrix<S>& states) {
 }
 
 template <class S>
-void Generator<S>::pick_token(Row& row, int64_t row_index, int64_t position, std::span<const double> log_probs) {
+void Generator<S>::pick_token(Row& row, int64_t row_index, int64_t position,
+                              std::span<const double> log_probs) {
   const auto at = static_cast<size_t>(position);
   if (position >= row.known) {
     row.tokens[at] = sampler_.pick(log_probs, request_->first_row + row_index, position);

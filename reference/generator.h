@@ -1,6 +1,6 @@
-// Generation with caches (PHOTON, appendix A): HierGen re-encodes what was emitted and keeps every encoder cache,
-// RecGen keeps the top one and feeds its own reconstructions upward. One meta-context (vanilla: one token) at a time;
-// rows of a batch enter it together, each at its own index.
+// Generation with caches (PHOTON, appendix A): HierGen re-encodes what was emitted and keeps every encoder
+// cache, RecGen keeps the top one and feeds its own reconstructions upward. One meta-context (vanilla: one
+// token) at a time; rows of a batch enter it together, each at its own index.
 #pragma once
 
 #include <vector>
@@ -79,7 +79,9 @@ class Generator {
   bool recgen() const { return request_->generation == Generation::recgen; }
   /// At levels >= 2: the reading's feedback, which recgen replaces by reconstructions.
   bool observed_feedback(int l) const { return !recgen() && spec_.feedback(l) == Feedback::observed; }
-  Visibility visibility(int l) const { return {spec_.level(l).encoder_window, spec_.units_per_meta_context(l)}; }
+  Visibility visibility(int l) const {
+    return {spec_.level(l).encoder_window, spec_.units_per_meta_context(l)};
+  }
   Rope<S>& rope(int l) { return ropes_[static_cast<size_t>(l)]; }
   Row& row(int64_t r) { return rows_[static_cast<size_t>(r)]; }
 
@@ -92,18 +94,18 @@ class Generator {
   const GenerationRequest* request_ = nullptr;
   Sampler sampler_{{}};
   std::vector<Row> rows_;
-  std::vector<int64_t> start_;                 // a row: first position of its current meta-context
-  std::vector<KvCache<S>> caches_;             // by level
-  std::vector<LatentHistory<S>> histories_;    // by level
-  std::vector<Matrix<S>> xhat_;                // by level: of the chunks being made
-  std::vector<Matrix<S>> encoded_;             // by level: inputs of the chunker above, sequential decoding
-  std::vector<Matrix<S>> part_;                // by level: what the window takes next
+  std::vector<int64_t> start_;               // a row: first position of its current meta-context
+  std::vector<KvCache<S>> caches_;           // by level
+  std::vector<LatentHistory<S>> histories_;  // by level
+  std::vector<Matrix<S>> xhat_;              // by level: of the chunks being made
+  std::vector<Matrix<S>> encoded_;           // by level: inputs of the chunker above, sequential decoding
+  std::vector<Matrix<S>> part_;              // by level: what the window takes next
   Matrix<S> conditioning_;
   Matrix<S> a_;
   Matrix<S> normed_;
   Matrix<S> states_;
   Matrix<S> logits_;
-  std::vector<double> log_probs_;
+  AlignedVector<double> log_probs_;
   std::vector<CacheRows> prefill_rows_;
   int64_t local_bytes_ = 0;
   double started_ = 0.0;

@@ -25,8 +25,8 @@ void Generator<S>::decode_streamed() {
   }
 }
 
-// All latents of the answer first, then every chunk below the top together: the chunks are independent given the
-// prompt, so nothing but the order of work differs from the streamed schedule.
+// All latents of the answer first, then every chunk below the top together: the chunks are independent given
+// the prompt, so nothing but the order of work differs from the streamed schedule.
 template <class S>
 void Generator<S>::decode_unrolled() {
   const int top = depth();
@@ -37,7 +37,8 @@ void Generator<S>::decode_unrolled() {
   Chunks chunks{all, std::vector<int64_t>(all.size(), 0)};
   for (size_t i = 0; i < all.size(); ++i) {
     const auto r = static_cast<size_t>(all[i]);
-    const int64_t meta_contexts = (rows_[r].target - start_[r] + spec_.meta_context() - 1) / spec_.meta_context();
+    const int64_t meta_contexts =
+        (rows_[r].target - start_[r] + spec_.meta_context() - 1) / spec_.meta_context();
     chunks.counts[i] = meta_contexts * per_meta_context;
     latents[r].resize(chunks.counts[i], spec_.shape(top - 1).width);
   }
@@ -48,7 +49,8 @@ void Generator<S>::decode_unrolled() {
       const auto r = static_cast<size_t>(rows[i]);
       const int64_t done = (start_[r] - begin[r]) / spec_.meta_context();
       latents[r].middleRows(done * per_meta_context, per_meta_context) =
-          xhat_[static_cast<size_t>(top - 1)].middleRows(static_cast<Index>(i) * per_meta_context, per_meta_context);
+          xhat_[static_cast<size_t>(top - 1)].middleRows(static_cast<Index>(i) * per_meta_context,
+                                                         per_meta_context);
       start_[r] += spec_.meta_context();
     }
   }
@@ -90,20 +92,22 @@ void Generator<S>::decode_vanilla() {
       const auto last = static_cast<size_t>(start_[static_cast<size_t>(rows[i])] - 1);
       input.row(static_cast<Index>(i)) = w_.decoder_embedding.row(row(rows[i]).tokens[last]);
     }
-    const Matrix<S>& out = encoders_[0].step(w_.level(1).decoder, spec_.norm_eps, rope(0), {}, input, rows,
-                                             caches_[0]);
+    const Matrix<S>& out =
+        encoders_[0].step(w_.level(1).decoder, spec_.norm_eps, rope(0), {}, input, rows, caches_[0]);
     log_probs_of(out);
     for (size_t i = 0; i < rows.size(); ++i) {
       const int64_t r = rows[i];
       const int64_t position = start_[static_cast<size_t>(r)]++;
-      pick_token(row(r), r, position,
-                 {log_probs_.data() + static_cast<int64_t>(i) * spec_.vocab, static_cast<size_t>(spec_.vocab)});
+      pick_token(
+          row(r), r, position,
+          {log_probs_.data() + static_cast<int64_t>(i) * spec_.vocab, static_cast<size_t>(spec_.vocab)});
     }
     if (!emit(rows)) return;
   }
 }
 
-// The n-th part of every window of decoder l: part_[l] in, the row that makes unit j of each chunk out to states_.
+// The n-th part of every window of decoder l: part_[l] in, the row that makes unit j of each chunk out to
+// states_.
 template <class S>
 void Generator<S>::run_window(int l, Index chunks, Index j) {
   const auto at = static_cast<size_t>(l);
@@ -113,8 +117,8 @@ void Generator<S>::run_window(int l, Index chunks, Index j) {
   for (Index g = 0; g < chunks; ++g) states_.row(g) = out.row((g + 1) * rows - 1);
 }
 
-// Reading `causal`, one chunk of level l of every row: each unit is made from the encoder states of those before it,
-// so decoding and re-encoding alternate down to the token. Returns X^(l) of the chunk.
+// Reading `causal`, one chunk of level l of every row: each unit is made from the encoder states of those
+// before it, so decoding and re-encoding alternate down to the token. Returns X^(l) of the chunk.
 template <class S>
 const Matrix<S>& Generator<S>::decode_chunk_and_encode(int l, std::span<const int64_t> rows) {
   const auto at = static_cast<size_t>(l);
@@ -197,7 +201,8 @@ void Generator<S>::decode_level(int l, const Chunks& chunks) {
     for (size_t i = 0; i < chunks.rows.size(); ++i) {
       const int64_t first = start_[static_cast<size_t>(chunks.rows[i])] + j;
       for (int64_t c = 0; c < chunks.counts[i]; ++c, ++g) {
-        part_[at].row(g) = w_.decoder_embedding.row(row(chunks.rows[i]).tokens[static_cast<size_t>(first + c * s.chunk)]);
+        part_[at].row(g) =
+            w_.decoder_embedding.row(row(chunks.rows[i]).tokens[static_cast<size_t>(first + c * s.chunk)]);
       }
     }
   }
@@ -208,7 +213,8 @@ void Generator<S>::decode_level(int l, const Chunks& chunks) {
   pick_tokens(below, tokens, 0, 1);
 }
 
-// Tokens from decoder 1's states: state (i, c) is that of unit `unit` of chunk c of row i, `units` units a chunk.
+// Tokens from decoder 1's states: state (i, c) is that of unit `unit` of chunk c of row i, `units` units a
+// chunk.
 template <class S>
 void Generator<S>::pick_tokens(const Matrix<S>& states, const Chunks& chunks, Index unit, Index units) {
   log_probs_of(states);
@@ -230,7 +236,8 @@ template <class S>
 const Matrix<S>& Generator<S>::encode_step(int l, const Matrix<S>& below, std::span<const int64_t> rows) {
   const auto at = static_cast<size_t>(l);
   chunk(l, below, a_);
-  return encoders_[at].step(w_.level(l).encoder, spec_.norm_eps, rope(l), visibility(l), a_, rows, caches_[at]);
+  return encoders_[at].step(w_.level(l).encoder, spec_.norm_eps, rope(l), visibility(l), a_, rows,
+                            caches_[at]);
 }
 
 template <class S>

@@ -19,7 +19,8 @@ void Generator<S>::prefill() {
     if (length > 0) by_length[length].push_back(static_cast<int64_t>(p));
   }
   for (const auto& [length, prompts] : by_length) {
-    const auto step = static_cast<size_t>(std::max<int64_t>(1, prefill_tokens / (length * spec_.meta_context())));
+    const auto step =
+        static_cast<size_t>(std::max<int64_t>(1, prefill_tokens / (length * spec_.meta_context())));
     for (size_t i = 0; i < prompts.size(); i += step) {
       const std::span<const int64_t> some(prompts.data() + i, std::min(step, prompts.size() - i));
       if (depth() == 0) {
@@ -42,13 +43,14 @@ void Generator<S>::prefill_vanilla(std::span<const int64_t> prompts, int64_t len
       input.row(i * length + t) = w_.decoder_embedding.row(ids[static_cast<size_t>(t)]);
     }
   }
-  const Matrix<S>& out = encoders_[0].prefill(w_.level(1).decoder, spec_.norm_eps, rope(0), {}, input, prompts,
-                                              caches_[0]);
+  const Matrix<S>& out =
+      encoders_[0].prefill(w_.level(1).decoder, spec_.norm_eps, rope(0), {}, input, prompts, caches_[0]);
   states_.resize(count, spec_.base.width);
   for (Index i = 0; i < count; ++i) states_.row(i) = out.row((i + 1) * length - 1);
   log_probs_of(states_);
   for (Index i = 0; i < count; ++i) {
-    const std::span<const double> log_probs(log_probs_.data() + i * spec_.vocab, static_cast<size_t>(spec_.vocab));
+    const std::span<const double> log_probs(log_probs_.data() + i * spec_.vocab,
+                                            static_cast<size_t>(spec_.vocab));
     for (int64_t sample = 0; sample < request_->samples; ++sample) {
       const int64_t r = prompts[static_cast<size_t>(i)] * request_->samples + sample;
       pick_token(row(r), r, length, log_probs);
@@ -87,15 +89,15 @@ void Generator<S>::prefill_prompts(std::span<const int64_t> prompts, int64_t met
   prefill_decoders(prompts, x);
 }
 
-// How many latents Xhat^(l) before the prompt's end must be known, by level: what the first new chunk of level l is
-// conditioned on, and what that takes from the levels above.
+// How many latents Xhat^(l) before the prompt's end must be known, by level: what the first new chunk of
+// level l is conditioned on, and what that takes from the levels above.
 template <class S>
 std::vector<int64_t> Generator<S>::latents_needed() const {
   std::vector<int64_t> needed(static_cast<size_t>(depth()) + 1, 0);
   int64_t chunks = 0;  // of level l, to be decoded again
   for (int l = 1; l < depth(); ++l) {
-    const int64_t back = spec_.level(l).converter_context - 1 +
-                         (spec_.conditioning(l) == Conditioning::previous ? 1 : 0);
+    const int64_t back =
+        spec_.level(l).converter_context - 1 + (spec_.conditioning(l) == Conditioning::previous ? 1 : 0);
     needed[static_cast<size_t>(l)] = chunks > 0 ? chunks + back : back;
     const int64_t above = spec_.level(l + 1).chunk;
     chunks = (needed[static_cast<size_t>(l)] + above - 1) / above;
@@ -103,8 +105,8 @@ std::vector<int64_t> Generator<S>::latents_needed() const {
   return needed;
 }
 
-// Where a chunk below the top is conditioned on latents before it, the prompt's last ones are reconstructed: decoder
-// l over the last chunks of level l, from the top down.
+// Where a chunk below the top is conditioned on latents before it, the prompt's last ones are reconstructed:
+// decoder l over the last chunks of level l, from the top down.
 template <class S>
 void Generator<S>::prefill_decoders(std::span<const int64_t> prompts, const std::vector<Matrix<S>>& x) {
   const auto count = static_cast<Index>(prompts.size());

@@ -19,13 +19,19 @@ KvCache<S>::KvCache(Layout layout) : layout_(std::move(layout)) {
   const int64_t own = shared() ? layout_.new_units : longest + layout_.new_units;
   const EncoderWindow& window = layout_.visibility.window;
   switch (window.kind) {
-    case EncoderWindow::Kind::unbounded: own_capacity_ = own; break;
-    case EncoderWindow::Kind::units: own_capacity_ = std::min(own, window.units); break;
-    case EncoderWindow::Kind::block: own_capacity_ = layout_.visibility.block; break;
+    case EncoderWindow::Kind::unbounded:
+      own_capacity_ = own;
+      break;
+    case EncoderWindow::Kind::units:
+      own_capacity_ = std::min(own, window.units);
+      break;
+    case EncoderWindow::Kind::block:
+      own_capacity_ = layout_.visibility.block;
+      break;
   }
   if (!layout_.keeps_prefill && layout_.new_units == 0) own_capacity_ = 0;
-  memory_.resize(static_cast<size_t>(layout_.layers * (prompts * shared_capacity_ + rows_ * own_capacity_) * 2 *
-                                     width_));
+  memory_.resize(static_cast<size_t>(layout_.layers * (prompts * shared_capacity_ + rows_ * own_capacity_) *
+                                     2 * width_));
   units_.assign(static_cast<size_t>(rows_), 0);
 }
 
@@ -34,9 +40,12 @@ int64_t KvCache<S>::prefill_first(int64_t prompt) const {
   const int64_t units = prompt_units(prompt);
   if (!layout_.keeps_prefill) return units;
   switch (layout_.visibility.window.kind) {
-    case EncoderWindow::Kind::units: return std::max<int64_t>(0, units - layout_.visibility.window.units);
-    case EncoderWindow::Kind::block: return units / layout_.visibility.block * layout_.visibility.block;
-    case EncoderWindow::Kind::unbounded: break;
+    case EncoderWindow::Kind::units:
+      return std::max<int64_t>(0, units - layout_.visibility.window.units);
+    case EncoderWindow::Kind::block:
+      return units / layout_.visibility.block * layout_.visibility.block;
+    case EncoderWindow::Kind::unbounded:
+      break;
   }
   return 0;
 }
@@ -59,7 +68,8 @@ template <class S>
 S* KvCache<S>::own_row(int64_t layer, int64_t row, int64_t slot) {
   const auto prompts = static_cast<int64_t>(layout_.prompt_units.size());
   const int64_t per_layer = prompts * shared_capacity_ + rows_ * own_capacity_;
-  return memory_.data() + (layer * per_layer + prompts * shared_capacity_ + row * own_capacity_ + slot) * 2 * width_;
+  return memory_.data() +
+         (layer * per_layer + prompts * shared_capacity_ + row * own_capacity_ + slot) * 2 * width_;
 }
 
 template <class S>
@@ -78,7 +88,8 @@ void KvCache<S>::finish_prefill() {
 }
 
 template <class S>
-void KvCache<S>::read(int64_t layer, std::span<const int64_t> rows, Index extra, std::vector<KeySegment<S>>& out) {
+void KvCache<S>::read(int64_t layer, std::span<const int64_t> rows, Index extra,
+                      std::vector<KeySegment<S>>& out) {
   const Index stride = 2 * width_;
   const auto segment = [&](S* at, int64_t count) { out.push_back({at, at + width_, stride, count}); };
   int64_t counted_prompt = -1;
@@ -131,7 +142,8 @@ int64_t KvCache<S>::bytes_held() const {
   for (int64_t row = 0; row < rows_; ++row) {
     const int64_t own = units(row) - first_own(row);
     held += std::min(own, own_capacity_);
-    if (shared() && row % layout_.samples == 0) held += prompt_units(prompt_of(row)) - prefill_first(prompt_of(row));
+    if (shared() && row % layout_.samples == 0)
+      held += prompt_units(prompt_of(row)) - prefill_first(prompt_of(row));
   }
   return held * layout_.layers * 2 * width_ * static_cast<int64_t>(sizeof(S));
 }

@@ -1,5 +1,5 @@
-// The growing KV cache of one encoder (vanilla: of the stack), which counts what it moves. Samples of one prompt
-// share the rows their prefill wrote; under a window the own rows form a ring.
+// The growing KV cache of one encoder (vanilla: of the stack), which counts what it moves. Samples of one
+// prompt share the rows their prefill wrote; under a window the own rows form a ring.
 #pragma once
 
 #include <span>
@@ -38,8 +38,8 @@ class KvCache {
 
   int64_t units(int64_t row) const { return units_[static_cast<size_t>(row)]; }
 
-  /// The cached keys that the next units of `rows` see: `segments` entries a row, appended to `out` with room for
-  /// `extra` more after each. Counts them, the shared ones once a prompt.
+  /// The cached keys that the next units of `rows` see: `segments` entries a row, appended to `out` with room
+  /// for `extra` more after each. Counts them, the shared ones once a prompt.
   void read(int64_t layer, std::span<const int64_t> rows, Index extra, std::vector<KeySegment<S>>& out);
   int64_t first_visible(int64_t row) const { return layout_.visibility.first(units(row)); }
 
@@ -65,7 +65,7 @@ class KvCache {
   int64_t shared_capacity_ = 0;  // units of each prompt
   int64_t own_capacity_ = 0;     // units of each row
   Index width_ = 0;              // kv_width; a unit holds its key, then its value
-  std::vector<S> memory_;        // (layers, prompts · shared + rows · own, 2, kv_width)
+  AlignedVector<S> memory_;      // (layers, prompts · shared + rows · own, 2, kv_width)
   std::vector<int64_t> units_;
   CacheRows moved_;
 };

@@ -1,5 +1,5 @@
-// The last K latents of one level of every row, oldest first, with the start latent where there is none yet: what
-// converter l reads while text is generated.
+// The last K latents of one level of every row, oldest first, with the start latent where there is none yet:
+// what converter l reads while text is generated.
 #pragma once
 
 #include "reference/types.h"

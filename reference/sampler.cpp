@@ -36,8 +36,8 @@ int32_t Sampler::pick(std::span<const double> log_probs, int64_t row, int64_t po
     weight.resize(kept);
     total = sum;
   }
-  const double threshold = total * Philox(sampling_.seed).uniform(static_cast<uint64_t>(row),
-                                                                  static_cast<uint64_t>(position));
+  const double threshold =
+      total * Philox(sampling_.seed).uniform(static_cast<uint64_t>(row), static_cast<uint64_t>(position));
   double sum = 0.0;
   for (size_t i = 0; i < weight.size(); ++i) {
     sum += weight[i];

@@ -1,5 +1,5 @@
-// From logits to a token: greedy, or temperature, top-k and top-p (Holtzman et al. 2020) with a random number that
-// depends on seed, row and position alone.
+// From logits to a token: greedy, or temperature, top-k and top-p (Holtzman et al. 2020) with a random number
+// that depends on seed, row and position alone.
 #pragma once
 
 #include <cstdint>

@@ -7,9 +7,9 @@
 
 namespace photon::reference {
 
-/// log p(token | earlier ones), (rows, length) in double. Rows whose length does not divide by the meta-context are
-/// padded on the right and the padding dropped, which is exact because nothing looks ahead. A vanilla model cannot
-/// predict the first token: 0 there.
+/// log p(token | earlier ones), (rows, length) in double. Rows whose length does not divide by the
+/// meta-context are padded on the right and the padding dropped, which is exact because nothing looks ahead.
+/// A vanilla model cannot predict the first token: 0 there.
 template <class S>
 std::vector<double> token_log_probs(Model<S>& model, const TokenBatch& batch);
 

@@ -23,7 +23,8 @@ int64_t WindowRunner<S>::bytes() const {
 }
 
 template <class S>
-const Matrix<S>& WindowRunner<S>::forward(double eps, Rope<S>& rope, const Eigen::Ref<const Matrix<S>>& input) {
+const Matrix<S>& WindowRunner<S>::forward(double eps, Rope<S>& rope,
+                                          const Eigen::Ref<const Matrix<S>>& input) {
   const StackShape& shape = weights_->shape;
   const Index n = input.rows() / chunks_;
   const Index kv = shape.kv_width();
@@ -54,9 +55,9 @@ const Matrix<S>& WindowRunner<S>::forward(double eps, Rope<S>& rope, const Eigen
 }
 
 template <class S>
-const Matrix<S>& CachedRunner<S>::prefill(const StackWeights<S>& w, double eps, Rope<S>& rope, Visibility visibility,
-                                          const Eigen::Ref<const Matrix<S>>& input, std::span<const int64_t> prompts,
-                                          KvCache<S>& cache) {
+const Matrix<S>& CachedRunner<S>::prefill(const StackWeights<S>& w, double eps, Rope<S>& rope,
+                                          Visibility visibility, const Eigen::Ref<const Matrix<S>>& input,
+                                          std::span<const int64_t> prompts, KvCache<S>& cache) {
   const auto sequences = static_cast<Index>(prompts.size());
   const Index n = input.rows() / sequences;
   const Index kv = w.shape.kv_width();
@@ -68,7 +69,8 @@ const Matrix<S>& CachedRunner<S>::prefill(const StackWeights<S>& w, double eps, 
     for (Index i = 0; i < sequences; ++i) {
       const S* k = t.qkv.data() + i * n * t.qkv.cols() + w.shape.width;
       segments_.push_back({k, k + kv, t.qkv.cols(), n});
-      cache.store_prefill(static_cast<int64_t>(layer), prompts[static_cast<size_t>(i)], k, k + kv, t.qkv.cols());
+      cache.store_prefill(static_cast<int64_t>(layer), prompts[static_cast<size_t>(i)], k, k + kv,
+                          t.qkv.cols());
     }
     const AttentionInput<S> in{.shape = w.shape,
                                .visibility = visibility,
@@ -85,9 +87,9 @@ const Matrix<S>& CachedRunner<S>::prefill(const StackWeights<S>& w, double eps, 
 }
 
 template <class S>
-const Matrix<S>& CachedRunner<S>::step(const StackWeights<S>& w, double eps, Rope<S>& rope, Visibility visibility,
-                                       const Eigen::Ref<const Matrix<S>>& input, std::span<const int64_t> rows,
-                                       KvCache<S>& cache) {
+const Matrix<S>& CachedRunner<S>::step(const StackWeights<S>& w, double eps, Rope<S>& rope,
+                                       Visibility visibility, const Eigen::Ref<const Matrix<S>>& input,
+                                       std::span<const int64_t> rows, KvCache<S>& cache) {
   const auto sequences = static_cast<Index>(rows.size());
   const Index n = input.rows() / sequences;
   const Index kv = w.shape.kv_width();

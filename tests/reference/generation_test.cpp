@@ -17,7 +17,7 @@ constexpr double tolerance = 1e-9;
 
 struct Loaded {
   ModelSpec spec;
-  std::vector<double> parameters;
+  AlignedVector<double> parameters;
   Weights<double> weights;
   Model<double> model;
   Generator<double> generator;
@@ -44,7 +44,9 @@ struct GenerationCase {
   ModelSpec spec;
 };
 
-void PrintTo(const GenerationCase& c, std::ostream* out) { *out << c.name; }
+void PrintTo(const GenerationCase& c, std::ostream* out) {
+  *out << c.name;
+}
 
 std::vector<GenerationCase> specs() {
   std::vector<GenerationCase> out{{"L0", testing::small_spec(0)}};
@@ -76,7 +78,8 @@ class Generation : public ::testing::TestWithParam<GenerationCase> {};
 INSTANTIATE_TEST_SUITE_P(All, Generation, ::testing::ValuesIn(specs()),
                          [](const auto& test) { return test.param.name; });
 
-void expect_close(const std::vector<double>& actual, const std::vector<double>& expected, const std::string& what) {
+void expect_close(const std::vector<double>& actual, const std::vector<double>& expected,
+                  const std::string& what) {
   ASSERT_EQ(actual.size(), expected.size()) << what;
   for (size_t i = 0; i < actual.size(); ++i) {
     ASSERT_TRUE(std::abs(actual[i] - expected[i]) <= tolerance * (1.0 + std::abs(expected[i])))
@@ -84,12 +87,14 @@ void expect_close(const std::vector<double>& actual, const std::vector<double>& 
   }
 }
 
-/// Ragged prompts: empty (where a hierarchy can start from nothing), whole meta-contexts, and what lies between.
+/// Ragged prompts: empty (where a hierarchy can start from nothing), whole meta-contexts, and what lies
+/// between.
 std::vector<std::vector<int32_t>> ragged_prompts(const ModelSpec& spec) {
   const int64_t b = spec.meta_context();
   std::vector<std::vector<int32_t>> prompts;
   uint64_t seed = 100;
-  for (const int64_t length : {spec.depth() == 0 ? int64_t{1} : int64_t{0}, b, 2 * b + 1, 4 * b - 1, 3 * b, 2 * b}) {
+  for (const int64_t length :
+       {spec.depth() == 0 ? int64_t{1} : int64_t{0}, b, 2 * b + 1, 4 * b - 1, 3 * b, 2 * b}) {
     prompts.push_back(random_tokens(spec, length, seed++));
   }
   return prompts;
@@ -144,7 +149,8 @@ TEST_P(Generation, SharedPrefillEqualsRepeatedPrompts) {
   const GenerationResult a = m.generator.run(shared);
   const GenerationResult b = m.generator.run(repeated);
   EXPECT_EQ(a.tokens, b.tokens);
-  for (size_t r = 0; r < a.tokens.size(); ++r) expect_close(a.log_probs[r], b.log_probs[r], fmt::format("row {}", r));
+  for (size_t r = 0; r < a.tokens.size(); ++r)
+    expect_close(a.log_probs[r], b.log_probs[r], fmt::format("row {}", r));
   int64_t read = 0;
   int64_t read_repeated = 0;
   for (size_t l = 0; l < a.decode_rows.size(); ++l) {
@@ -194,11 +200,12 @@ TEST_P(Generation, RecgenForgetsWhatItEmits) {
   }
 }
 
-// Under the readings that feed reconstructions back anyway, the upward path is all that parts recgen from hiergen:
-// the first meta-context after the prompt is the same, exactly.
+// Under the readings that feed reconstructions back anyway, the upward path is all that parts recgen from
+// hiergen: the first meta-context after the prompt is the same, exactly.
 TEST_P(Generation, RecgenStartsAsItsReading) {
   Loaded m(GetParam().spec);
-  if (m.spec.depth() < 2 || m.spec.reading == Reading::causal) GTEST_SKIP() << "causal feeds encoder states back";
+  if (m.spec.depth() < 2 || m.spec.reading == Reading::causal)
+    GTEST_SKIP() << "causal feeds encoder states back";
   GenerationRequest request;
   request.prompts = {random_tokens(m.spec, 3 * m.spec.meta_context(), 5)};
   request.new_tokens = m.spec.meta_context();
@@ -239,8 +246,8 @@ TEST(Generation, EndOfTextEndsARow) {
     const auto end = std::find(free.tokens[r].begin(), free.tokens[r].end(), *request.end_of_text);
     const auto length = end == free.tokens[r].end() ? free.tokens[r].size()
                                                     : static_cast<size_t>(end - free.tokens[r].begin()) + 1;
-    EXPECT_EQ(ended.tokens[r],
-              std::vector<int32_t>(free.tokens[r].begin(), free.tokens[r].begin() + static_cast<int64_t>(length)));
+    EXPECT_EQ(ended.tokens[r], std::vector<int32_t>(free.tokens[r].begin(),
+                                                    free.tokens[r].begin() + static_cast<int64_t>(length)));
     EXPECT_EQ(bursts[r], ended.tokens[r]);
   }
 }

@@ -55,28 +55,41 @@ void set_times(ResultRow& row, const Timings& t) {
   row.set("spread", relative_spread(t.total));
 }
 
-void set_phase(ResultRow& row, const std::string& name, const PhasePrediction& p, Bound bound, double seconds,
+void set_phase(ResultRow& row, const std::string& name, const PhaseFloor& p, Bound bound, double seconds,
                const Ceilings& ceilings) {
-  row.set(name + "_weight_bytes", p.weight_bytes);
-  row.set(name + "_kv_bytes", p.kv_bytes);
-  row.set(name + "_other_bytes", p.other_bytes);
-  row.set(name + "_flops", p.flops);
-  row.set(name + "_floor_seconds", p.floor_seconds);
+  row.set(name + "_weight_bytes", p.work.weight_bytes);
+  row.set(name + "_kv_bytes", p.work.kv_bytes());
+  row.set(name + "_other_bytes", p.work.other_bytes);
+  row.set(name + "_flops", p.work.flops);
+  row.set(name + "_floor_seconds", p.seconds);
   row.set(name + "_serial_seconds", p.serial_seconds);
   row.set(name + "_bound", to_string(bound));
   if (seconds <= 0.0) return;
   row.set(name + "_serial_fraction", p.serial_seconds / seconds);
-  row.set(name + "_mbu", (p.weight_bytes + p.kv_bytes) / seconds / ceilings.bandwidth);
-  row.set(name + "_mfu", p.flops / seconds / ceilings.matrix_rate);
+  row.set(name + "_mbu", p.work.floor_bytes() / seconds / ceilings.bandwidth);
+  row.set(name + "_mfu", p.work.flops / seconds / ceilings.matrix_rate);
 }
 
-void set_memory(ResultRow& row, std::string_view kind, std::optional<double> bytes_per_sample, double throughput) {
+void set_memory(ResultRow& row, std::string_view kind, std::optional<double> bytes_per_sample,
+                double throughput) {
   if (!bytes_per_sample || *bytes_per_sample <= 0.0) return;
   row.set(fmt::format("kv_bytes_{}_per_sample", kind), *bytes_per_sample);
-  if (throughput > 0.0) row.set(fmt::format("tpm_{}_ktok_per_s_per_gib", kind), tpm(throughput, *bytes_per_sample));
+  if (throughput > 0.0)
+    row.set(fmt::format("tpm_{}_ktok_per_s_per_gib", kind), tpm(throughput, *bytes_per_sample));
 }
 
 }  // namespace
+
+Workload workload_of(const Case& c) {
+  return {.prompt = c.regime.prompt,
+          .new_tokens = c.regime.new_tokens,
+          .batch = c.batch / c.samples_per_prompt,
+          .samples = c.samples_per_prompt,
+          .generation = c.generation,
+          .schedule = c.schedule,
+          .weight_bytes = element_bytes(c.dtype),
+          .kv_bytes = element_bytes(c.dtype)};
+}
 
 double tpm(double tokens_per_second, double bytes_per_sample) {
   constexpr double gibibyte = 1024.0 * 1024.0 * 1024.0;
@@ -84,7 +97,7 @@ double tpm(double tokens_per_second, double bytes_per_sample) {
 }
 
 void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machine, const Ceilings& ceilings,
-              const Prediction& prediction, const Measured& measured) {
+              const Measured& measured) {
   row.set("kind", "bench");
   row.set("seed", std::to_string(seed));
   row.set("backend", machine.backend);
@@ -101,20 +114,23 @@ void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machi
   const auto rows = static_cast<double>(c.batch);
   const double made = rows * static_cast<double>(c.regime.new_tokens);
   // A prompt is prefilled once, however many samples share it.
-  const double prompted = rows / static_cast<double>(c.samples_per_prompt) * static_cast<double>(c.regime.prompt);
+  const double prompted =
+      rows / static_cast<double>(c.samples_per_prompt) * static_cast<double>(c.regime.prompt);
   const double throughput = total > 0.0 ? made / total : 0.0;
   if (total > 0.0) row.set("throughput_tokens_per_s", throughput);
   if (prefill > 0.0) row.set("prefill_tokens_per_s", prompted / prefill);
   if (decode > 0.0) row.set("decode_tokens_per_s", made / decode);
 
-  set_memory(row, "ideal", prediction.kv_bytes_ideal_per_sample, throughput);
+  const Workload workload = workload_of(c);
+  set_memory(row, "ideal", kv_bytes_ideal(c.spec, workload), throughput);
   set_memory(row, "planned", static_cast<double>(measured.timings.kv_bytes_planned) / rows, throughput);
   set_memory(row, "measured", measured.bytes_per_sample, throughput);
   row.set("local_bytes_per_sample", static_cast<double>(measured.timings.local_bytes) / rows);
-  row.set("weights_bytes", prediction.weights_bytes);
+  row.set("weights_bytes", weights_bytes(c.spec, element_bytes(c.dtype)));
 
-  set_phase(row, "prefill", prediction.prefill, measured.prefill_bound, prefill, ceilings);
-  set_phase(row, "decode", prediction.decode, measured.decode_bound, decode, ceilings);
+  const RequestFloor floor = request_floor(request_cost(c.spec, workload), ceilings);
+  set_phase(row, "prefill", floor.prefill, measured.prefill_bound, prefill, ceilings);
+  set_phase(row, "decode", floor.decode, measured.decode_bound, decode, ceilings);
   row.set("ceiling_bandwidth_bytes_per_s", ceilings.bandwidth);
   row.set("ceiling_matrix_flops_per_s", ceilings.matrix_rate);
   if (ceilings.cache_bandwidth > 0.0) row.set("ceiling_cache_bytes_per_s", ceilings.cache_bandwidth);

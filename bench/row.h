@@ -1,12 +1,12 @@
-// From what was predicted and what was measured to a row of the results schema: rates, fractions, utilisations, TPM.
-// Pure arithmetic (design, section 4; docs/numbers.md).
+// From what was predicted and what was measured to a row of the results schema: rates, fractions,
+// utilisations, TPM. Pure arithmetic (design, section 4; docs/numbers.md).
 #pragma once
 
 #include <optional>
 
 #include "bench/case.h"
-#include "bench/prediction.h"
 #include "bench/sampling.h"
+#include "core/floor.h"
 #include "core/results.h"
 
 namespace photon::bench {
@@ -25,10 +25,13 @@ struct Measured {
   Bound decode_bound = Bound::bandwidth;
 };
 
-/// Sets every column but those of set_identity. A rate over a time of zero (a prompt shorter than a meta-context has
-/// no prefill) stays empty, as does TPM over memory that was not measured.
+/// What the cost model is asked about a case.
+Workload workload_of(const Case& c);
+
+/// Sets every column but those of set_identity. A rate over a time of zero (a prompt shorter than a
+/// meta-context has no prefill) stays empty, as does TPM over memory that was not measured.
 void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machine, const Ceilings& ceilings,
-              const Prediction& prediction, const Measured& measured);
+              const Measured& measured);
 
 /// Throughput in tokens/s and memory a sample in bytes to K tok/s/GiB.
 double tpm(double tokens_per_second, double bytes_per_sample);

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,14 @@ void require(bool holds, const char* what) {
 void check_accepted(std::span<const std::byte> file, const photon::SafetensorsHeader& header) {
   int64_t at = 0;
   uint64_t sum = 0;
+  const auto text = file.subspan(8, static_cast<size_t>(header.data_offset) - 8);
+  require(text.front() == std::byte{'{'}, "the header begins with a brace");
+  require(std::find(text.begin(), text.end(), std::byte{0}) == text.end(),
+          "no zero byte ends the header early");
+  std::set<std::string_view> names;
   std::vector<photon::TensorPlan> plan;
   for (const StoredTensor& t : header.tensors) {
+    require(names.insert(t.name).second, "names are not repeated");
     require(t.begin == at, "tensors follow each other");
     Wide bytes = photon::element_bytes(t.type);
     for (const int64_t extent : t.shape) {

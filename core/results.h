@@ -1,6 +1,6 @@
-// The one results schema: a row is a measurement, the columns are the same everywhere, what was not measured is
-// empty. CSV is the exchange format between trainer, benchmark and analysis; JSON lines and Markdown are views of
-// it. Every column is defined in docs/numbers.md.
+// The one results schema: a row is a measurement, the columns are the same everywhere, what was not measured
+// is empty. CSV is the exchange format between trainer, benchmark and analysis; JSON lines and Markdown are
+// views of it. Every column is defined in docs/numbers.md.
 #pragma once
 
 #include <filesystem>
@@ -18,6 +18,7 @@ struct ResultColumn {
   std::string_view name;
   std::string_view unit;     ///< "" for text and pure numbers
   std::string_view meaning;  ///< one line
+  bool is_text = false;      ///< the cells are words, even where they look like numbers
 };
 
 /// All columns in file order.
@@ -33,8 +34,8 @@ class ResultRow {
   void set(std::string_view column, int64_t value);
   void set(std::string_view column, int value) { set(column, static_cast<int64_t>(value)); }
 
-  const std::string& text(std::string_view column) const;             ///< "" when empty
-  std::optional<double> number(std::string_view column) const;        ///< throws Error if it is no number
+  const std::string& text(std::string_view column) const;       ///< "" when empty
+  std::optional<double> number(std::string_view column) const;  ///< throws Error if it is no number
   bool empty(std::string_view column) const { return text(column).empty(); }
 
  private:
@@ -51,8 +52,8 @@ std::vector<ResultRow> read_results(const std::filesystem::path& file);
 /// Appends rows; a new file gets the header, an existing one must have the same. A row is flushed whole.
 void append_results(const std::filesystem::path& file, std::span<const ResultRow> rows);
 
-std::string to_csv(std::span<const ResultRow> rows);             ///< with header
-std::string to_jsonl(std::span<const ResultRow> rows);           ///< numbers as numbers, empty cells left out
+std::string to_csv(std::span<const ResultRow> rows);    ///< with header
+std::string to_jsonl(std::span<const ResultRow> rows);  ///< numbers as numbers, empty cells left out
 /// A table of the named columns; those equal in every row go into a line above it.
 std::string to_markdown(std::span<const ResultRow> rows, std::span<const std::string_view> columns);
 

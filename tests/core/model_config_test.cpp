@@ -156,7 +156,10 @@ TEST(ModelConfig, OverridesReachEveryKey) {
   EXPECT_EQ(spec.level(1).encoder_window.kind, EncoderWindow::Kind::block);
   EXPECT_EQ(parse_model_spec(text, "m.toml", {"level=[]", "layers=3"}).layers, 3);
   EXPECT_THROW(parse_model_spec(text, "m.toml", {"heads=5"}), UsageError);
-  EXPECT_EQ(fault(text, {"heads=5"}), "--set heads=5: heads: width 24 does not divide into 5 heads");
+  EXPECT_EQ(fault(text, {"heads=5"}),
+            "--set heads=5: heads: width 24 does not divide into 5 heads (with --set heads=5)");
+  EXPECT_EQ(fault(text, {"width=26"}),
+            "m.toml:5: heads: width 26 does not divide into 4 heads (with --set width=26)");
 }
 
 TEST(ModelConfig, ShippedModelsRoundTrip) {

@@ -1,15 +1,14 @@
 #include "core/config.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <limits>
 
 #include "core/error.h"
 #include "core/nearest.h"
+#include "tests/core/temp_folder.h"
 
 namespace photon {
 namespace {
@@ -184,9 +183,7 @@ TEST(Config, RefusesTreesTooDeepToFree) {
 }
 
 TEST(Config, FilesThatCannotBeRead) {
-  const auto folder =
-      std::filesystem::temp_directory_path() / ("photon-config-" + std::to_string(::getpid()));
-  std::filesystem::create_directories(folder);
+  const testing::TempFolder folder;
   const auto message = [](const std::filesystem::path& file) {
     try {
       load_config(file);
@@ -196,14 +193,14 @@ TEST(Config, FilesThatCannotBeRead) {
     return std::string();
   };
   EXPECT_EQ(message(folder / "none.toml"), (folder / "none.toml").string() + ": there is no such file");
-  EXPECT_EQ(message(folder), folder.string() + ": a directory, a TOML file is wanted");
+  EXPECT_EQ(message(folder.path()), folder.path().string() + ": a directory, a TOML file is wanted");
   const auto big = folder / "big.toml";
-  std::ofstream(big) << std::string(static_cast<size_t>(largest_config_bytes), '#') << "\na = 1\n";
+  testing::write_text(big, std::string(static_cast<size_t>(largest_config_bytes), '#') + "\na = 1\n");
   EXPECT_EQ(message(big), big.string() + ": a config above 1048576 bytes is refused");
-  std::ofstream(big, std::ios::trunc) << "\xef\xbb\xbf"
-                                      << "a = 1\r\nb = 2\r\n";
+  testing::write_text(big,
+                      "\xef\xbb\xbf"
+                      "a = 1\r\nb = 2\r\n");
   EXPECT_EQ(load_config(big).root().integer("b", 0, 9), 2) << "byte order mark and CRLF";
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Config, OverridesReplaceAddAndIndex) {

@@ -4,25 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
+#include <filesystem>
 #include <random>
-#include <sstream>
 
 #include "core/error.h"
 #include "core/parameters.h"
+#include "tests/core/temp_folder.h"
 
 namespace photon {
 namespace {
 
 const std::filesystem::path models = std::filesystem::path(PHOTON_SOURCE_DIR) / "configs" / "models";
-
-std::string contents(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
 
 std::vector<std::filesystem::path> model_files() {
   std::vector<std::filesystem::path> files;
@@ -170,7 +162,7 @@ TEST(ModelConfig, ShippedModelsRoundTrip) {
     EXPECT_EQ(spec.name, file.stem().string());
     EXPECT_EQ(spec.name.substr(0, spec.name.find('-')), spec.architecture());
     EXPECT_EQ(parse_model_spec(to_toml(spec), "again"), spec);
-    EXPECT_EQ(contents(file).front(), '#') << "a line on top says what the model is";
+    EXPECT_EQ(testing::read_text(file).front(), '#') << "a line on top says what the model is";
   }
 }
 
@@ -198,13 +190,8 @@ TEST(ModelConfig, FamiliesAreMatched) {
   EXPECT_EQ(ablation.embedding_width(), ablation.base.width / 2);
 }
 
-uint64_t seed_from_environment() {
-  const char* text = std::getenv("PHOTON_TEST_SEED");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : 20251220u;
-}
-
 TEST(ModelConfig, RandomSpecsRoundTripExactly) {
-  const uint64_t seed = seed_from_environment();
+  const uint64_t seed = testing::file_test_seed();
   SCOPED_TRACE("PHOTON_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto pick = [&](int64_t low, int64_t high) {
@@ -248,12 +235,12 @@ TEST(ModelConfig, RandomSpecsRoundTripExactly) {
 
 // Whatever bytes a file holds, the reader answers with a spec or an Error.
 TEST(ModelConfig, MutatedFilesNeverCrash) {
-  const uint64_t seed = seed_from_environment();
+  const uint64_t seed = testing::file_test_seed();
   SCOPED_TRACE("PHOTON_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto below = [&](size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random); };
   std::vector<std::string> originals;
-  for (const auto& file : model_files()) originals.push_back(contents(file));
+  for (const auto& file : model_files()) originals.push_back(testing::read_text(file));
   originals.push_back(
       "a.b.c = [1, {x = \"\\u00e9\", y = '''z'''}, 1979-05-27T07:32:00Z, 0x1F, 1e-5, nan]\n[[level]]\n");
   const std::vector<std::string> pieces{"[[level]]\n",

@@ -4,15 +4,15 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "core/cost.h"
 #include "core/error.h"
 #include "core/parameters.h"
 
 namespace photon {
 namespace {
-
-constexpr double kv_element_bytes = 2.0;  // bfloat16
 
 std::string stack_words(const StackShape& s, int64_t layers) {
   const std::string heads =
@@ -59,26 +59,6 @@ std::string grouped(int64_t value) {
   return text;
 }
 
-int64_t units_held(const ModelSpec& spec, int l, int64_t context) {
-  const int64_t units = context / spec.cumulative_chunk(l);
-  if (l == 0) return units;
-  switch (const EncoderWindow& window = spec.level(l).encoder_window; window.kind) {
-    case EncoderWindow::Kind::unbounded:
-      return units;
-    case EncoderWindow::Kind::units:
-      return std::min(units, window.units);
-    case EncoderWindow::Kind::block:
-      return std::min(units, spec.units_per_meta_context(l));
-  }
-  return units;
-}
-
-/// Bytes of K and V that `units` of encoder l's cache take; level 0 is vanilla's single stack.
-double kv_bytes(const ModelSpec& spec, int l, int64_t units) {
-  const int64_t layers = l == 0 ? spec.layers : spec.level(l).encoder_layers;
-  return 2.0 * kv_element_bytes * static_cast<double>(layers * spec.shape(l).kv_width() * units);
-}
-
 }  // namespace
 
 Inspection inspect(const ModelSpec& spec, int64_t context) {
@@ -104,18 +84,22 @@ Inspection inspect(const ModelSpec& spec, int64_t context) {
     out.parameters_total += p.size();
   }
 
-  const int top = spec.depth();
   const auto tokens = static_cast<double>(context);
+  Workload workload;  // bfloat16, nothing but a past of `context` tokens
+  workload.prompt = context;
+  out.flops_per_token = forward_flops(spec, context) / tokens;
+  out.kv_bytes_per_token_hiergen = kv_bytes_ideal(spec, workload) / tokens;
+  const int top = spec.depth();
   for (int l = std::min(1, top); l <= top; ++l) {
-    const int64_t units = units_held(spec, l, context);
-    out.kv_units.hiergen += units;
-    out.kv_units.first_version += context / spec.cumulative_chunk(l);
+    const int64_t units = context / spec.cumulative_chunk(l);
+    out.kv_units.hiergen += held_units(spec, l, units);
+    out.kv_units.first_version += units;
     if (l > 0) out.kv_units.first_version += context / spec.cumulative_chunk(l - 1) * spec.level(l).prefix;
-    out.kv_bytes_per_token_hiergen += kv_bytes(spec, l, units) / tokens;
   }
   if (top >= 2) {
-    out.kv_units.recgen = units_held(spec, top, context);
-    out.kv_bytes_per_token_recgen = kv_bytes(spec, top, *out.kv_units.recgen) / tokens;
+    workload.generation = Generation::recgen;
+    out.kv_bytes_per_token_recgen = kv_bytes_ideal(spec, workload) / tokens;
+    out.kv_units.recgen = held_units(spec, top, context / spec.cumulative_chunk(top));
   }
   return out;
 }
@@ -130,6 +114,7 @@ std::string to_json(const Inspection& x) {
     json["modules"].push_back({{"name", m.name}, {"parameters", m.parameters}});
   json["start_latents"] = x.start_latents;
   json["context"] = x.context;
+  json["flops_per_token"] = x.flops_per_token;
   json["kv_units_hiergen"] = x.kv_units.hiergen;
   json["kv_units_recgen"] = nullptr;
   json["kv_units_first_version"] = x.kv_units.first_version;
@@ -166,11 +151,14 @@ std::string to_markdown(const Inspection& x) {
                        grouped(x.start_latents));
   }
 
+  out += fmt::format("\nForward FLOPs a token, over {} tokens: {} million.\n", grouped(x.context),
+                     grouped(std::llround(x.flops_per_token / 1e6)));
+
   const auto optional = [](const auto& value, const char* format) {
     return value ? fmt::format(fmt::runtime(format), *value) : std::string("-");
   };
   out += fmt::format("\n| {:<45} |    hiergen |     recgen |\n",
-                     fmt::format("at {} tokens", grouped(x.context)));
+                     fmt::format("after {} tokens", grouped(x.context)));
   out += "|-----------------------------------------------|-----------:|-----------:|\n";
   out += fmt::format("| KV bytes a token (ideal, bfloat16)            | {:>10.1f} | {:>10} |\n",
                      x.kv_bytes_per_token_hiergen, optional(x.kv_bytes_per_token_recgen, "{:.1f}"));

@@ -31,6 +31,7 @@ struct Inspection {
   int64_t parameters_total = 0;      ///< without start latents, as the paper counts
   int64_t start_latents = 0;         ///< in the file, in no total
   int64_t context = 0;               ///< T, tokens
+  double flops_per_token = 0.0;      ///< forward, mean over a sequence of `context` tokens
   KvUnits kv_units;
   double kv_bytes_per_token_hiergen = 0.0;  ///< bfloat16, ideal, after `context` tokens
   std::optional<double> kv_bytes_per_token_recgen;

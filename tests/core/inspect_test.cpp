@@ -94,6 +94,14 @@ TEST(Inspect, KvOfThePapersModels) {
   EXPECT_EQ(vanilla.kv_bytes_per_token_hiergen / photon.kv_bytes_per_token_recgen.value(), 64.0);
 }
 
+TEST(Inspect, FlopsOfVanillaByHand) {
+  const ModelSpec spec = model("vanilla-600m");
+  const int64_t t = 2048;
+  const double matrices = 16.0 * (4.0 * 1664 * 1664 + 3.0 * 1664 * 4096) + 1664.0 * 32000;
+  const double attention = 4.0 * 1664 * 16 * static_cast<double>(t + 1) / 2.0;  // mean over the positions
+  EXPECT_DOUBLE_EQ(inspect(spec, t).flops_per_token, 2.0 * matrices + attention);
+}
+
 TEST(Inspect, WindowsBoundTheUnits) {
   const auto units = [](const std::string& window) {
     return inspect(model("photon-600m", {"level.1.encoder_window=" + window}), 2048).kv_units.hiergen;
@@ -136,6 +144,7 @@ TEST(Inspect, JsonHoldsWhatMarkdownShows) {
     EXPECT_NE(to_markdown(x).find(x.modules[i].name), std::string::npos);
   }
   EXPECT_NE(to_markdown(x).find("646,399,104"), std::string::npos);
+  EXPECT_EQ(json.at("flops_per_token"), x.flops_per_token);
   const auto vanilla = nlohmann::json::parse(to_json(inspect(model("vanilla-tiny"), 64)));
   EXPECT_TRUE(vanilla.at("kv_units_recgen").is_null()) << "empty rather than absent";
 }

@@ -151,8 +151,8 @@ std::string to_markdown(const Inspection& x) {
                        grouped(x.start_latents));
   }
 
-  out += fmt::format("\nForward FLOPs a token, over {} tokens: {} million.\n", grouped(x.context),
-                     grouped(std::llround(x.flops_per_token / 1e6)));
+  out += fmt::format("\nForward FLOPs a token, over {} tokens: {}.\n", grouped(x.context),
+                     grouped(std::llround(x.flops_per_token)));
 
   const auto optional = [](const auto& value, const char* format) {
     return value ? fmt::format(fmt::runtime(format), *value) : std::string("-");

@@ -45,7 +45,8 @@ struct Operation {
   int level = 0;  ///< l of encoder l, decoder l, chunker l, converter l; 1 for vanilla's stack and the head
   bool decoder = false;  ///< stack and attention: of decoder l (vanilla's counts as one with a growing cache)
   Work work;
-  CacheRows rows;  ///< of the growing cache, summed over layers and sequences
+  CacheRows rows;         ///< of the growing cache, summed over layers and sequences
+  double launches = 1.0;  ///< kernels that a well-fused implementation starts for it
 };
 
 using Forward = std::vector<Operation>;

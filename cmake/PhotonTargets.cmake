@@ -1,5 +1,6 @@
-# photon_library(NAME LINKS...): the static library of this folder, every *.cpp in it.
-# photon_test(NAME LINKS...): one GoogleTest executable of the folder's *_test.cpp.
+# photon_library(NAME LINKS...): the static library of this folder, every *.cpp in it; each *.h must compile alone.
+# photon_test(NAME LINKS...): one GoogleTest executable of the folder's *_test.cpp; its tests carry the folder's name
+# as their label.
 
 add_library(photon_flags INTERFACE)
 target_compile_options(photon_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
@@ -13,17 +14,22 @@ if(PHOTON_SANITIZE)
   target_compile_options(photon_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
                                                  -fno-omit-frame-pointer)
   target_link_options(photon_flags INTERFACE -fsanitize=address,undefined)
+elseif(PHOTON_TESTS)
+  set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
 endif()
 
 function(photon_library name)
   file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  file(GLOB headers CONFIGURE_DEPENDS *.h)
   if(sources)
     add_library(${name} STATIC ${sources})
-    target_link_libraries(${name} PUBLIC photon_flags ${ARGN})
+    set(scope PUBLIC)
   else()
     add_library(${name} INTERFACE)
-    target_link_libraries(${name} INTERFACE photon_flags ${ARGN})
+    set(scope INTERFACE)
   endif()
+  target_link_libraries(${name} ${scope} photon_flags ${ARGN})
+  target_sources(${name} ${scope} FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${headers})
 endfunction()
 
 function(photon_test name)
@@ -32,7 +38,19 @@ function(photon_test name)
     add_executable(${name} ${sources})
     target_link_libraries(${name} PRIVATE photon_flags GTest::gtest_main ${ARGN})
     target_compile_definitions(${name} PRIVATE PHOTON_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
     include(GoogleTest)
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600)
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS ${folder})
+    photon_install(${name} ${CMAKE_INSTALL_LIBEXECDIR}/photon)
   endif()
+endfunction()
+
+# photon_install(NAME FOLDER): installs a program so that it finds the libraries that PhotonInstall puts in
+# lib/photon. The old kind of run path, because the new kind does not hold for a library's own libraries.
+set(photon_installed_libraries ${CMAKE_INSTALL_LIBDIR}/photon)
+function(photon_install name folder)
+  file(RELATIVE_PATH up /${folder} /${photon_installed_libraries})
+  set_target_properties(${name} PROPERTIES INSTALL_RPATH "\$ORIGIN/${up}")
+  target_link_options(${name} PRIVATE -Wl,--disable-new-dtags)
+  install(TARGETS ${name} RUNTIME_DEPENDENCY_SET photon_libraries RUNTIME DESTINATION ${folder})
 endfunction()

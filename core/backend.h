@@ -1,5 +1,5 @@
-// The two interfaces every back end implements: a model that can be trained and a model that can be run. Trainer,
-// benchmark and command line know a back end by its name in the registry and never include its code.
+// The two interfaces every back end implements: a model that can be trained and a model that can be run.
+// Trainer, benchmark and command line know a back end by its name in the registry and never include its code.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/generation.h"
@@ -37,9 +38,9 @@ struct LossConfig {
 };
 
 struct Losses {
-  double token = 0.0;      ///< cross-entropy in nats, mean over tokens 2..T of each row
-  double rec = 0.0;        ///< unweighted; 0 if L < 2
-  double context = 0.0;    ///< unweighted; 0 if L < 1
+  double token = 0.0;    ///< cross-entropy in nats, mean over tokens 2..T of each row
+  double rec = 0.0;      ///< unweighted; 0 if L < 2
+  double context = 0.0;  ///< unweighted; 0 if L < 1
   double total(const LossConfig& c) const { return token + c.alpha * rec + c.beta * context; }
 };
 
@@ -50,8 +51,8 @@ struct AdamWStep {
   double beta1 = 0.9;
   double beta2 = 0.95;
   double epsilon = 1e-8;
-  double weight_decay = 0.1;       ///< on parameters whose ParameterInfo says `decay`
-  double gradient_scale = 1.0;     ///< multiplies every gradient first: clipping
+  double weight_decay = 0.1;    ///< on parameters whose ParameterInfo says `decay`
+  double gradient_scale = 1.0;  ///< multiplies every gradient first: clipping
 };
 
 /// A model in training. Flat arrays follow parameter_list(spec()); on the host they are float32.
@@ -60,7 +61,8 @@ class TrainableModel {
   virtual ~TrainableModel() = default;
   virtual const ModelSpec& spec() const = 0;
 
-  /// Adds weight · dL/dparameter of this batch to the gradients. `batch.length` must divide by the meta-context.
+  /// Adds weight · dL/dparameter of this batch to the gradients. `batch.length` must divide by the
+  /// meta-context.
   virtual Losses accumulate_gradients(const TokenBatch& batch, const LossConfig& config, double weight) = 0;
   /// The same losses without gradients.
   virtual Losses evaluate(const TokenBatch& batch, const LossConfig& config) = 0;
@@ -77,6 +79,10 @@ class TrainableModel {
 
 enum class DType { float32, float64, bfloat16 };
 
+std::string_view to_string(DType dtype);
+DType parse_dtype(std::string_view name);  ///< throws UsageError with the names there are
+int64_t element_bytes(DType dtype);
+
 /// One named output of a forward pass, (B, rows, width) in row-major double.
 struct Stream {
   std::string name;  ///< "logits", "x.l", "xhat.l"
@@ -89,31 +95,40 @@ class InferenceModel {
  public:
   virtual ~InferenceModel() = default;
   virtual const ModelSpec& spec() const = 0;
-  /// Every stream of the teacher-forced forward pass. Throws Error unless the length divides by the meta-context.
+  /// Every stream of the teacher-forced forward pass. Throws Error unless the length divides by the
+  /// meta-context.
   virtual std::vector<Stream> forward(const TokenBatch& batch) = 0;
-  /// log p(token | earlier ones) in double, (rows, length); a vanilla model cannot predict the first token: 0 there.
+  /// log p(token | earlier ones) in double, (rows, length); a vanilla model cannot predict the first token: 0
+  /// there.
   virtual std::vector<double> token_log_probs(const TokenBatch& batch) = 0;
   virtual GenerationResult generate(const GenerationRequest& request) = 0;
 };
 
 /// What the machine can do at most, measured on random data in this process.
 struct Ceilings {
-  double bandwidth = 0.0;             ///< bytes/s, larger of read and copy over memory
-  double matrix_rate = 0.0;           ///< FLOP/s of a large product in the model's dtype
-  double cache_bandwidth = 0.0;       ///< bytes/s from the last-level cache; 0 where it cannot be told apart
-  int64_t cache_bytes = 0;            ///< size of the last-level cache
-  double launch_seconds = 0.0;        ///< one operation's launch; 0 on the CPU
+  double read_bandwidth = 0.0;   ///< bytes/s over memory
+  double copy_bandwidth = 0.0;   ///< bytes/s over memory, read + written
+  double bandwidth = 0.0;        ///< the larger of the two
+  double matrix_rate = 0.0;      ///< FLOP/s of a large product in the model's dtype
+  double cache_bandwidth = 0.0;  ///< bytes/s from the last-level cache; 0 where it cannot be told apart
+  int64_t cache_bytes = 0;       ///< size of the last-level cache
+  double launch_seconds = 0.0;   ///< one operation's launch; 0 on the CPU
+  double spread = 0.0;           ///< largest (best - median) / best among them: how steady the machine was
 };
 
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string device_name() const = 0;   ///< "Intel(R) Xeon(R) ..., 2 threads"
+  virtual std::string device_name() const = 0;  ///< "Intel(R) Xeon(R) ..., 2 threads"
   virtual int threads() const = 0;
-  virtual int64_t memory_bytes() const = 0;      ///< that models and caches may use
+  virtual int64_t memory_bytes() const = 0;  ///< that models and caches may use
+  /// Bytes of it that this process holds now, after giving back what allocators keep for later. Coarse
+  /// (pages) and slow (microseconds): for measuring memory, not for counting it.
+  virtual int64_t memory_in_use() const = 0;
   virtual Ceilings measure_ceilings(DType dtype) = 0;
   /// parameters: float32 in parameter_list order.
-  virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters) = 0;
+  virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,
+                                                    std::span<const float> parameters) = 0;
   virtual std::unique_ptr<InferenceModel> inference(const ModelSpec& spec, std::span<const float> parameters,
                                                     DType dtype) = 0;
 };

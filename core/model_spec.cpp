@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.h"
 
 namespace photon {
@@ -10,27 +13,59 @@ namespace {
 // Products of sizes stay below this, so that no count in the cost model can overflow.
 constexpr int64_t max_size = int64_t{1} << 31;
 
-void check_range(const std::string& where, std::string_view key, int64_t value, int64_t low, int64_t high) {
-  if (value < low || value > high) {
-    throw Error(fmt::format("{}: {} = {} is out of range, {} to {} is allowed", where, key, value, low, high));
-  }
+using Fault = std::optional<SpecFault>;
+
+Fault out_of_range(int level, std::string_view key, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return {};
+  return SpecFault{level, key,
+                   fmt::format("{} = {} is out of range, {} to {} is allowed", key, value, low, high)};
 }
 
-void check_shape(const std::string& where, const StackShape& s) {
-  check_range(where, "width", s.width, 2, 1 << 20);
-  check_range(where, "ffn", s.ffn, 1, 1 << 22);
-  check_range(where, "heads", s.heads, 1, 1 << 16);
-  check_range(where, "kv_heads", s.kv_heads, 1, s.heads);
+// A name is a folder's and a CSV cell's, too; a spec that is never stored may do without.
+bool is_plain(const std::string& name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  return name.size() <= 100 && !name.starts_with('.') && std::all_of(name.begin(), name.end(), allowed);
+}
+
+Fault shape_fault(int level, const StackShape& s) {
+  if (auto f = out_of_range(level, "width", s.width, 2, 1 << 20)) return f;
+  if (auto f = out_of_range(level, "ffn", s.ffn, 1, 1 << 22)) return f;
+  if (auto f = out_of_range(level, "heads", s.heads, 1, 1 << 16)) return f;
+  if (auto f = out_of_range(level, "kv_heads", s.kv_heads, 1, s.heads)) return f;
   if (s.width % s.heads != 0) {
-    throw Error(fmt::format("{}: width {} does not divide into {} heads", where, s.width, s.heads));
+    return SpecFault{level, "heads", fmt::format("width {} does not divide into {} heads", s.width, s.heads)};
   }
   if (s.head_size() % 2 != 0) {
-    throw Error(fmt::format("{}: head size {} (width {} / heads {}) is odd, the rotation needs an even one", where,
-                            s.head_size(), s.width, s.heads));
+    return SpecFault{level, "heads",
+                     fmt::format("head size {} (width {} / heads {}) is odd, the rotation needs an even one",
+                                 s.head_size(), s.width, s.heads)};
   }
   if (s.heads % s.kv_heads != 0) {
-    throw Error(fmt::format("{}: {} heads do not divide among {} kv_heads", where, s.heads, s.kv_heads));
+    return SpecFault{level, "kv_heads",
+                     fmt::format("{} heads do not divide among {} kv_heads", s.heads, s.kv_heads)};
   }
+  return {};
+}
+
+Fault level_fault(int l, const LevelSpec& s, bool top) {
+  if (auto f = out_of_range(l, "chunk", s.chunk, 1, 1 << 16)) return f;
+  if (auto f = out_of_range(l, "prefix", s.prefix, 1, 1 << 8)) return f;
+  if (auto f = out_of_range(l, "encoder_layers", s.encoder_layers, 1, 1 << 12)) return f;
+  if (auto f = out_of_range(l, "decoder_layers", s.decoder_layers, 1, 1 << 12)) return f;
+  if (auto f = out_of_range(l, "converter_context", s.converter_context, 1, 1 << 8)) return f;
+  if (auto f = shape_fault(l, s.shape)) return f;
+  const EncoderWindow& window = s.encoder_window;
+  if (window.kind == EncoderWindow::Kind::units) {
+    if (auto f = out_of_range(l, "encoder_window", window.units, 1, max_size)) return f;
+  }
+  if (top && window.kind != EncoderWindow::Kind::unbounded) {
+    return SpecFault{l, "encoder_window",
+                     "a window is refused at the top level, whose encoder carries the past"};
+  }
+  return {};
 }
 
 }  // namespace
@@ -41,7 +76,9 @@ int64_t ModelSpec::cumulative_chunk(int l) const {
   return product;
 }
 
-int64_t ModelSpec::embedding_width() const { return level(1).shape.width / level(1).chunk; }
+int64_t ModelSpec::embedding_width() const {
+  return level(1).shape.width / level(1).chunk;
+}
 
 Conditioning ModelSpec::conditioning(int l) const {
   const bool own_latent = reading == Reading::causal || reading == Reading::parallel;
@@ -57,54 +94,61 @@ std::string_view ModelSpec::architecture() const {
   return depth() == 0 ? "vanilla" : depth() == 1 ? "block" : "photon";
 }
 
-void ModelSpec::validate() const {
-  const std::string where = name.empty() ? "model" : fmt::format("model '{}'", name);
-  check_range(where, "vocab", vocab, 1, int64_t{1} << 24);
-  check_shape(where, base);
-  if (!(rope_theta > 1.0)) throw Error(fmt::format("{}: rope_theta = {} must be above 1", where, rope_theta));
+std::optional<SpecFault> ModelSpec::fault() const {
+  if (!is_plain(name)) {
+    return SpecFault{0, "name",
+                     "a name is up to 100 letters, digits, '-', '_' and '.', the last not in front"};
+  }
+  if (auto f = out_of_range(0, "vocab", vocab, 1, int64_t{1} << 24)) return f;
+  if (auto f = shape_fault(0, base)) return f;
+  if (!(rope_theta > 1.0 && std::isfinite(rope_theta))) {
+    return SpecFault{0, "rope_theta", fmt::format("rope_theta = {} must be above 1", rope_theta)};
+  }
   if (!(norm_eps > 0.0 && norm_eps < 1.0)) {
-    throw Error(fmt::format("{}: norm_eps = {} must lie between 0 and 1", where, norm_eps));
+    return SpecFault{0, "norm_eps", fmt::format("norm_eps = {} must lie between 0 and 1", norm_eps)};
   }
-  if (levels.empty()) {
-    check_range(where, "layers", layers, 1, 1 << 12);
-    return;
-  }
+  if (levels.empty()) return out_of_range(0, "layers", layers, 1, 1 << 12);
   if (layers != 0) {
-    throw Error(fmt::format("{}: layers = {} beside {} levels; a hierarchy gives its layers a level", where, layers,
-                            levels.size()));
+    return SpecFault{0, "layers",
+                     fmt::format("layers = {} beside {} levels; a hierarchy gives its layers a level", layers,
+                                 levels.size())};
   }
-  check_range(where, "number of levels", depth(), 0, 8);
+  if (levels.size() > 8)
+    return SpecFault{0, "level", fmt::format("{} levels, 0 to 8 are allowed", levels.size())};
   int64_t tokens = 1;
   for (int l = 1; l <= depth(); ++l) {
-    const LevelSpec& s = level(l);
-    const std::string here = fmt::format("{}, level {}", where, l);
-    check_range(here, "chunk", s.chunk, 1, 1 << 16);
-    check_range(here, "prefix", s.prefix, 1, 1 << 10);
-    check_range(here, "encoder_layers", s.encoder_layers, 1, 1 << 12);
-    check_range(here, "decoder_layers", s.decoder_layers, 1, 1 << 12);
-    check_range(here, "converter_context", s.converter_context, 1, 1 << 10);
-    check_shape(here, s.shape);
-    tokens *= s.chunk;
-    check_range(here, "tokens in one unit", tokens, 1, 1 << 20);
-    if (s.encoder_window.kind == EncoderWindow::Kind::units) {
-      check_range(here, "encoder_window", s.encoder_window.units, 1, max_size);
-    }
-    if (l == depth() && s.encoder_window.kind != EncoderWindow::Kind::unbounded) {
-      throw Error(fmt::format("{}: encoder_window is refused at the top level, whose encoder carries the past", here));
+    if (auto f = level_fault(l, level(l), l == depth())) return f;
+    tokens *= level(l).chunk;
+    if (tokens > 1 << 20) {
+      return SpecFault{
+          l, "chunk", fmt::format("a unit of this level is {} tokens, 1 to {} are allowed", tokens, 1 << 20)};
     }
   }
   if (level(1).shape.width % level(1).chunk != 0) {
-    throw Error(fmt::format("{}, level 1: width {} does not divide into {} token embeddings (chunk)", where,
-                            level(1).shape.width, level(1).chunk));
+    return SpecFault{1, "chunk",
+                     fmt::format("width {} does not divide into {} token embeddings (chunk)",
+                                 level(1).shape.width, level(1).chunk)};
+  }
+  return {};
+}
+
+void ModelSpec::validate() const {
+  if (const auto f = fault()) {
+    throw Error(fmt::format("{}{}: {}", name.empty() ? "model" : fmt::format("model '{}'", name),
+                            f->level > 0 ? fmt::format(", level {}", f->level) : "", f->message));
   }
 }
 
 std::string_view to_string(Reading reading) {
   switch (reading) {
-    case Reading::causal: return "causal";
-    case Reading::parallel: return "parallel";
-    case Reading::literal: return "literal";
-    case Reading::hatted: return "hatted";
+    case Reading::causal:
+      return "causal";
+    case Reading::parallel:
+      return "parallel";
+    case Reading::literal:
+      return "literal";
+    case Reading::hatted:
+      return "hatted";
   }
   return "";
 }

@@ -40,10 +40,12 @@ PlotPanel panel_of(std::span<const ResultRow> rows, const std::vector<size_t>& m
   high *= 1.6;
   int dash = 1;
   for (const double fraction : {1.0, 0.6, 0.3}) {
-    panel.series.push_back({fmt::format("{:.0f} % of the floor", 100.0 * fraction),
-                            {"#888888", 0, dash++},
-                            Series::Kind::line,
-                            {{.x = low, .y = low / fraction}, {.x = high, .y = high / fraction}}});
+    Series line;
+    line.title = fmt::format("{:.0f} % of the floor", 100.0 * fraction);
+    line.style = {"#888888", 0, dash++};
+    line.kind = Series::Kind::line;
+    line.points = {{.x = low, .y = low / fraction}, {.x = high, .y = high / fraction}};
+    panel.series.push_back(std::move(line));
   }
   panel.series.insert(panel.series.end(), points.begin(), points.end());
   return panel;

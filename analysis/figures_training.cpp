@@ -97,7 +97,7 @@ TrainingCurves read_training_curves(const std::filesystem::path& file) {
 
 std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> runs) {
   Figure figure;
-  figure.name = "training";
+  figure.name = "training-curves";
   figure.title = "Training";
   figure.panel_height = 300;
   for (const Curve& curve : curves) {

@@ -19,9 +19,14 @@ namespace {
 constexpr double left_margin = 78, right_margin = 20, bottom_margin = 58, top_margin = 34, top_axis_room = 40;
 constexpr double title_room = 34, legend_line = 20, character = 6.6, line_height = 15;
 
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
 std::string gnuplot_text(const std::string& text) {
   std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("''") : std::string(1, c == '\n' ? ' ' : c);
+  for (const char c : one_line(text)) out += c == '\'' ? std::string("''") : std::string(1, c);
   return out + "'";
 }
 
@@ -119,13 +124,11 @@ class Script {
         "# {0}\n# gnuplot {1}.gp writes {1}.svg and {1}.png.\n{2}\n"
         "set encoding utf8\nset border 3 lw 1 lc rgb '#555555'\nset tics nomirror out scale 0.6\n"
         "set grid xtics ytics lt 1 lw 0.5 lc rgb '#e0e0e0'\nunset key\nset pointsize 1.1\nset bars small\n\n"
-        "set terminal svg size {3},{4} fixed noenhanced font 'sans,12' dashlength 1.2 name {5}\nset output "
-        "{6}\n{7}\n"
-        "set terminal pngcairo size {8},{9} noenhanced font 'sans,9' fontscale 2 pointscale 2 linewidth 2 "
-        "dashlength 1.2 background rgb 'white'\nset output {10}\n{7}",
-        figure_.title, figure_.name, data, width_, height_, gnuplot_text(figure_.name),
-        gnuplot_text(figure_.name + ".svg"), commands, 2 * width_, 2 * height_,
-        gnuplot_text(figure_.name + ".png"));
+        "set terminal svg size {3},{4} fixed noenhanced font 'sans,12' dashlength 1.2\nset output "
+        "'{1}.svg'\n{5}\n"
+        "set terminal pngcairo size {6},{7} noenhanced font 'sans,9' fontscale 2 pointscale 2 linewidth 2 "
+        "dashlength 1.2 background rgb 'white'\nset output '{1}.png'\n{5}",
+        one_line(figure_.title), figure_.name, data, width_, height_, commands, 2 * width_, 2 * height_);
   }
 
  private:
@@ -160,7 +163,7 @@ class Script {
     std::string out;
     for (size_t s = 0; s < panel.series.size(); ++s) {
       out += fmt::format("$panel{}_series{} << END  # {}: x, y, x low, x high, y low, y high\n", index, s,
-                         panel.series[s].title);
+                         one_line(panel.series[s].title));
       for (const PlotPoint& p : panel.series[s].points) {
         if (!drawable(p, panel)) continue;
         out += fmt::format("{:.9g} {:.9g} {:.9g} {:.9g} {:.9g} {:.9g}\n", p.x, p.y, p.x_low.value_or(p.x),

@@ -7,12 +7,38 @@
 
 namespace photon {
 
-void BackendRegistry::add(const std::string& name, Factory factory) { factories_[name] = std::move(factory); }
+std::string_view to_string(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::bfloat16:
+      return "bfloat16";
+  }
+  return "";
+}
+
+DType parse_dtype(std::string_view name) {
+  for (const DType d : {DType::float32, DType::float64, DType::bfloat16}) {
+    if (to_string(d) == name) return d;
+  }
+  throw UsageError(fmt::format("no dtype '{}'; there is: float32, float64, bfloat16", name));
+}
+
+int64_t element_bytes(DType dtype) {
+  return dtype == DType::float64 ? 8 : dtype == DType::float32 ? 4 : 2;
+}
+
+void BackendRegistry::add(const std::string& name, Factory factory) {
+  factories_[name] = std::move(factory);
+}
 
 std::unique_ptr<Backend> BackendRegistry::make(const std::string& name) const {
   const auto it = factories_.find(name);
   if (it == factories_.end()) {
-    throw UsageError(fmt::format("no device '{}' in this build; there is: {}", name, fmt::join(names(), ", ")));
+    throw UsageError(
+        fmt::format("no device '{}' in this build; there is: {}", name, fmt::join(names(), ", ")));
   }
   return it->second();
 }

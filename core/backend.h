@@ -8,6 +8,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/generation.h"
@@ -78,6 +79,10 @@ class TrainableModel {
 
 enum class DType { float32, float64, bfloat16 };
 
+std::string_view to_string(DType dtype);
+DType parse_dtype(std::string_view name);  ///< throws UsageError with the names there are
+int64_t element_bytes(DType dtype);
+
 /// One named output of a forward pass, (B, rows, width) in row-major double.
 struct Stream {
   std::string name;  ///< "logits", "x.l", "xhat.l"
@@ -117,6 +122,9 @@ class Backend {
   virtual std::string device_name() const = 0;  ///< "Intel(R) Xeon(R) ..., 2 threads"
   virtual int threads() const = 0;
   virtual int64_t memory_bytes() const = 0;  ///< that models and caches may use
+  /// Bytes of it that this process holds now, after giving back what allocators keep for later. Coarse
+  /// (pages) and slow (microseconds): for measuring memory, not for counting it.
+  virtual int64_t memory_in_use() const = 0;
   virtual Ceilings measure_ceilings(DType dtype) = 0;
   /// parameters: float32 in parameter_list order.
   virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,

@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace photon {
 
@@ -18,5 +19,24 @@ class UsageError : public Error {
  public:
   using Error::Error;
 };
+
+/// A name read from a file as it may stand in a message: in quotes, control bytes replaced, clipped to 100
+/// bytes.
+inline std::string in_quotes(std::string_view untrusted) {
+  constexpr size_t limit = 100;
+  const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
+  size_t end = untrusted.size();
+  if (end > limit) {
+    end = limit;
+    while (end > 0 && continues(untrusted[end])) --end;
+  }
+  std::string text = "'";
+  for (const char c : untrusted.substr(0, end)) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += byte < 0x20 || byte == 0x7F ? '?' : c;
+  }
+  text += end < untrusted.size() ? "...'" : "'";
+  return text;
+}
 
 }  // namespace photon

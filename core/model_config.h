@@ -10,8 +10,8 @@
 
 namespace photon {
 
-/// Reads and validates. `overrides` are `key=value` pairs of `--set` (levels as `level.1.chunk=4`). Throws Error
-/// with file, line, key, what was found, what is allowed, and the nearest known key.
+/// Reads and validates. `overrides` are `key=value` pairs of `--set` (levels as `level.1.chunk=4`). Throws
+/// Error with file, line, key, what was found, what is allowed, and the nearest known key.
 ModelSpec load_model_spec(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
 ModelSpec parse_model_spec(std::string_view toml, const std::string& source_name,
                            const std::vector<std::string>& overrides = {});

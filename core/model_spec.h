@@ -1,6 +1,6 @@
-// The one description of all architectures: a hierarchy of L levels over the token stream (PHOTON, section 2 of
-// the paper). L = 0 is a vanilla Transformer, L = 1 the Block Transformer, L >= 2 PHOTON. Both back ends, the cost
-// model and the command line read this and nothing else about a model's shape.
+// The one description of all architectures: a hierarchy of L levels over the token stream (PHOTON, section 2
+// of the paper). L = 0 is a vanilla Transformer, L = 1 the Block Transformer, L >= 2 PHOTON. Both back ends,
+// the cost model and the command line read this and nothing else about a model's shape.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,8 @@ enum class Reading { causal, parallel, literal, hatted };
 /// Below the top, chunk g is conditioned on its own latent Xhat_g or on the one before, Xhat_{g-1}.
 enum class Conditioning { current, previous };
 
-/// What follows a made unit into the decoder's window: X^(l-1) of the encoder, Xhat^(l-1), or the token's embedding.
+/// What follows a made unit into the decoder's window: X^(l-1) of the encoder, Xhat^(l-1), or the token's
+/// embedding.
 enum class Feedback { observed, reconstructed, token };
 
 /// The shape shared by all layers that work at one level's width.
@@ -41,8 +42,8 @@ struct EncoderWindow {
 };
 
 struct LevelSpec {
-  int64_t chunk = 0;              ///< C_l, units of level l-1 in one unit of level l
-  int64_t prefix = 0;             ///< R_l, vectors that the converter gives decoder l
+  int64_t chunk = 0;   ///< C_l, units of level l-1 in one unit of level l
+  int64_t prefix = 0;  ///< R_l, vectors that the converter gives decoder l
   int64_t encoder_layers = 0;
   int64_t decoder_layers = 0;
   EncoderWindow encoder_window;
@@ -53,22 +54,22 @@ struct LevelSpec {
 
 /// A rule that a spec breaks, and where.
 struct SpecFault {
-  int level = 0;            ///< 0: of the model itself
-  std::string_view key;     ///< as in the spec on disk
-  std::string message;      ///< "chunk = 0 is out of range, 1 to 65536 is allowed"
+  int level = 0;         ///< 0: of the model itself
+  std::string_view key;  ///< as in the spec on disk
+  std::string message;   ///< "chunk = 0 is out of range, 1 to 65536 is allowed"
 };
 
 struct ModelSpec {
   std::string name;
   int64_t vocab = 0;
-  StackShape base;                ///< level 0: decoder 1, decoder-side embedding and head
-  int64_t layers = 0;             ///< of the single stack, L = 0 only
+  StackShape base;     ///< level 0: decoder 1, decoder-side embedding and head
+  int64_t layers = 0;  ///< of the single stack, L = 0 only
   Reading reading = Reading::causal;
   double rope_theta = 10000.0;
   double norm_eps = 1e-5;
   std::vector<LevelSpec> levels;  ///< level 1 first
 
-  int depth() const { return static_cast<int>(levels.size()); }  ///< L
+  int depth() const { return static_cast<int>(levels.size()); }                          ///< L
   const LevelSpec& level(int l) const { return levels.at(static_cast<size_t>(l - 1)); }  ///< l = 1 .. L
   const StackShape& shape(int l) const { return l == 0 ? base : level(l).shape; }        ///< l = 0 .. L
   int64_t cumulative_chunk(int l) const;  ///< C_{<=l}, tokens in one unit of level l; 1 for l = 0

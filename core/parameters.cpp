@@ -27,7 +27,11 @@ class Builder {
     add({.name = std::move(name), .shape = {width}, .init = ParameterInfo::Init::zeros});
   }
   void start_latent(std::string name, int64_t width, bool used) {
-    add({.name = std::move(name), .shape = {width}, .std_dev = weight_std, .counted = false, .trained = used});
+    add({.name = std::move(name),
+         .shape = {width},
+         .std_dev = weight_std,
+         .counted = false,
+         .trained = used});
   }
 
   void stack(const std::string& prefix, const StackShape& s, int64_t layers) {
@@ -57,8 +61,8 @@ class Builder {
   int64_t next_ = 0;
 };
 
-/// The start latent stands in for Xhat_0: conditioning on the previous latent needs it, and so does a converter
-/// that looks back over more than one.
+/// The start latent stands in for Xhat_0: conditioning on the previous latent needs it, and so does a
+/// converter that looks back over more than one.
 bool uses_start(const ModelSpec& spec, int l) {
   return spec.conditioning(l) == Conditioning::previous || spec.level(l).converter_context > 1;
 }
@@ -122,8 +126,12 @@ std::vector<float> initial_parameters(const ModelSpec& spec, uint64_t seed) {
     const uint64_t stream = stable_hash(p.name);
     for (int64_t i = 0; i < p.size(); ++i) {
       switch (p.init) {
-        case ParameterInfo::Init::ones: out[i] = 1.0f; break;
-        case ParameterInfo::Init::zeros: out[i] = 0.0f; break;
+        case ParameterInfo::Init::ones:
+          out[i] = 1.0f;
+          break;
+        case ParameterInfo::Init::zeros:
+          out[i] = 0.0f;
+          break;
         case ParameterInfo::Init::normal:
           if (i % 2 == 0) {
             const auto n = philox.normals(stream, static_cast<uint64_t>(i));

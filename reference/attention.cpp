@@ -1,7 +1,6 @@
 #include "reference/attention.h"
 
 #include <cmath>
-#include <vector>
 
 namespace photon::reference {
 namespace {
@@ -81,7 +80,8 @@ void for_segments(const HeadProblem<S>& p, Index begin, Index end, Visit visit) 
 }
 
 template <class S>
-void probabilities_of_row(const HeadProblem<S>& p, const S* q, Index size, Index begin, Index end, S* scores) {
+void probabilities_of_row(const HeadProblem<S>& p, const S* q, Index size, Index begin, Index end,
+                          S* scores) {
   const S scale = p.scale();
   for_segments(p, begin, end, [&](const KeySegment<S>& s, Index base, Index from, Index to) {
     for (Index t = from; t < to; ++t) {
@@ -110,13 +110,14 @@ void forward_rows(const AttentionInput<S>& in, const HeadProblem<S>& p, const S*
 
 /// Probabilities of queries [j0, j0 + rows) over keys [begin, end) as a matrix; unseen keys are zero.
 template <class S>
-void probabilities_of_block(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, Index j0, Index rows,
-                            Index begin, Index end, Matrix<S>& scores) {
+void probabilities_of_block(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, Index j0,
+                            Index rows, Index begin, Index end, Matrix<S>& scores) {
   const Index size = in.shape.head_size();
   scores.resize(rows, end - begin);
   const StridedMap<S> queries(q + j0 * in.q_stride, rows, size, Eigen::OuterStride<>(in.q_stride));
   for_segments(p, begin, end, [&](const KeySegment<S>& s, Index base, Index from, Index to) {
-    const StridedMap<S> keys(s.k + from * s.stride + p.offset(), to - from, size, Eigen::OuterStride<>(s.stride));
+    const StridedMap<S> keys(s.k + from * s.stride + p.offset(), to - from, size,
+                             Eigen::OuterStride<>(s.stride));
     scores.middleCols(base + from - begin, to - from).noalias() = queries * keys.transpose();
   });
   scores *= p.scale();
@@ -131,8 +132,8 @@ void probabilities_of_block(const AttentionInput<S>& in, const HeadProblem<S>& p
 }
 
 template <class S>
-void forward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, S* out, Index out_stride,
-                    Matrix<S>& scores) {
+void forward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, S* out,
+                    Index out_stride, Matrix<S>& scores) {
   const Index size = in.shape.head_size();
   for (Index j0 = 0; j0 < in.queries; j0 += query_block) {
     const Index rows = std::min(query_block, in.queries - j0);
@@ -150,8 +151,8 @@ void forward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const 
 }
 
 template <class S>
-void backward_rows(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, const S* out, const S* d_out,
-                   Index out_stride, S* dq, S* scores) {
+void backward_rows(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, const S* out,
+                   const S* d_out, Index out_stride, S* dq, S* scores) {
   const Index size = in.shape.head_size();
   const S scale = p.scale();
   for (Index j = 0; j < in.queries; ++j) {
@@ -174,8 +175,8 @@ void backward_rows(const AttentionInput<S>& in, const HeadProblem<S>& p, const S
 }
 
 template <class S>
-void backward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, const S* out, const S* d_out,
-                     Index out_stride, S* dq, Matrix<S>& scores, Matrix<S>& d_scores) {
+void backward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, const S* out,
+                     const S* d_out, Index out_stride, S* dq, Matrix<S>& scores, Matrix<S>& d_scores) {
   const Index size = in.shape.head_size();
   for (Index j0 = 0; j0 < in.queries; j0 += query_block) {
     const Index rows = std::min(query_block, in.queries - j0);
@@ -212,7 +213,7 @@ void backward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const
 /// Scratch of one thread; grows to the largest problem and stays.
 template <class S>
 struct Scratch {
-  std::vector<S> row;
+  AlignedVector<S> row;
   Matrix<S> scores;
   Matrix<S> d_scores;
 
@@ -270,8 +271,8 @@ void attention_backward(const AttentionInput<S>& in, const S* out, const S* d_ou
       const Index q_at = sequence * in.queries * in.q_stride + head * size;
       const Index o_at = sequence * in.queries * out_stride + head * size;
       if (in.queries >= blocked_from) {
-        backward_blocks(in, p, in.q + q_at, out + o_at, d_out + o_at, out_stride, dq + q_at, scratch<S>().scores,
-                        scratch<S>().d_scores);
+        backward_blocks(in, p, in.q + q_at, out + o_at, d_out + o_at, out_stride, dq + q_at,
+                        scratch<S>().scores, scratch<S>().d_scores);
       } else {
         backward_rows(in, p, in.q + q_at, out + o_at, d_out + o_at, out_stride, dq + q_at,
                       scratch<S>().row_of(p.keys()));
@@ -280,8 +281,8 @@ void attention_backward(const AttentionInput<S>& in, const S* out, const S* d_ou
   }
 }
 
-#define PHOTON_INSTANTIATE(S)                                                      \
-  template void attention<S>(const AttentionInput<S>&, S*, Index);                 \
+#define PHOTON_INSTANTIATE(S)                                      \
+  template void attention<S>(const AttentionInput<S>&, S*, Index); \
   template void attention_backward<S>(const AttentionInput<S>&, const S*, const S*, Index, S*);
 PHOTON_INSTANTIATE(float)
 PHOTON_INSTANTIATE(double)

@@ -1,6 +1,6 @@
-// Causal attention softmax(q k^T / sqrt(d)) v of a few rows over keys that lie in segments: the rows of one forward
-// pass, the parts of a decoder window made one after another, or a cache followed by the rows just appended. One
-// function serves the global encoders, the chunk-local decoders, training and generation.
+// Causal attention softmax(q k^T / sqrt(d)) v of a few rows over keys that lie in segments: the rows of one
+// forward pass, the parts of a decoder window made one after another, or a cache followed by the rows just
+// appended. One function serves the global encoders, the chunk-local decoders, training and generation.
 #pragma once
 
 #include <span>
@@ -17,9 +17,12 @@ struct Visibility {
 
   int64_t first(int64_t position) const {
     switch (window.kind) {
-      case EncoderWindow::Kind::units: return std::max<int64_t>(0, position - window.units + 1);
-      case EncoderWindow::Kind::block: return position / block * block;
-      case EncoderWindow::Kind::unbounded: break;
+      case EncoderWindow::Kind::units:
+        return std::max<int64_t>(0, position - window.units + 1);
+      case EncoderWindow::Kind::block:
+        return position / block * block;
+      case EncoderWindow::Kind::unbounded:
+        break;
     }
     return 0;
   }
@@ -41,20 +44,20 @@ struct AttentionInput {
   StackShape shape;
   Visibility visibility;
   Index sequences = 0;
-  Index queries = 0;                         ///< rows of each sequence; they are its last positions
-  const S* q = nullptr;                      ///< (sequences · queries, heads · head_size), rotated
+  Index queries = 0;     ///< rows of each sequence; they are its last positions
+  const S* q = nullptr;  ///< (sequences · queries, heads · head_size), rotated
   Index q_stride = 0;
   Index segments_per_sequence = 0;
-  std::span<const KeySegment<S>> segments;   ///< sequence by sequence, oldest first; keys rotated
-  std::span<const int64_t> first_key;        ///< a sequence: absolute position of its first key
+  std::span<const KeySegment<S>> segments;  ///< sequence by sequence, oldest first; keys rotated
+  std::span<const int64_t> first_key;       ///< a sequence: absolute position of its first key
 };
 
 /// out (sequences · queries, heads · head_size).
 template <class S>
 void attention(const AttentionInput<S>& in, S* out, Index out_stride);
 
-/// Adds the gradients to dq (stride q_stride) and to the segments' dk, dv. Probabilities are recomputed, so nothing
-/// of size queries x keys is kept from the forward pass. `out` is attention's output.
+/// Adds the gradients to dq (stride q_stride) and to the segments' dk, dv. Probabilities are recomputed, so
+/// nothing of size queries x keys is kept from the forward pass. `out` is attention's output.
 template <class S>
 void attention_backward(const AttentionInput<S>& in, const S* out, const S* d_out, Index out_stride, S* dq);
 

@@ -1,7 +1,64 @@
 #include "reference/backend.h"
 
-namespace photon::reference {
+#include <fmt/format.h>
+#include <omp.h>
 
-void add_backend(BackendRegistry&) {}
+#include <fstream>
+#include <string>
+
+#include "core/error.h"
+#include "core/parameters.h"
+#include "reference/blas.h"
+#include "reference/ceilings.h"
+#include "reference/inference.h"
+#include "reference/memory.h"
+#include "reference/trainable.h"
+
+namespace photon::reference {
+namespace {
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "CPU";
+}
+
+void check_size(const ModelSpec& spec, std::span<const float> parameters) {
+  spec.validate();
+  const auto expected = static_cast<size_t>(parameter_elements(spec));
+  if (parameters.size() != expected) {
+    throw Error(
+        fmt::format("model '{}' has {} parameters, {} were given", spec.name, expected, parameters.size()));
+  }
+}
+
+class CpuBackend final : public Backend {
+ public:
+  std::string device_name() const override {
+    return fmt::format("{}, {} threads, {}", processor_name(), threads(), blas_name());
+  }
+  int threads() const override { return omp_get_max_threads(); }
+  int64_t memory_bytes() const override { return usable_memory_bytes(); }
+  int64_t memory_in_use() const override { return resident_bytes(); }
+  Ceilings measure_ceilings(DType dtype) override { return reference::measure_ceilings(dtype); }
+  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,
+                                            std::span<const float> parameters) override {
+    check_size(spec, parameters);
+    return make_trainable(spec, parameters);
+  }
+  std::unique_ptr<InferenceModel> inference(const ModelSpec& spec, std::span<const float> parameters,
+                                            DType dtype) override {
+    check_size(spec, parameters);
+    return make_inference(spec, parameters, dtype);
+  }
+};
+
+}  // namespace
+
+void add_backend(BackendRegistry& registry) {
+  registry.add("cpu", [] { return std::make_unique<CpuBackend>(); });
+}
 
 }  // namespace photon::reference

@@ -2,7 +2,6 @@
 
 #include <omp.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <Eigen/Core>
 #include <algorithm>
@@ -10,12 +9,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <limits>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
+#include "reference/memory.h"
 
 namespace photon::reference {
 namespace {
@@ -227,15 +225,6 @@ CacheSizes cache_sizes() {
     }
   }
   return out;
-}
-
-int64_t usable_memory_bytes() {
-  int64_t bytes = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  for (const char* file : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    const int64_t limit = parse_size(first_word(file));  // "max" and a missing file give 0
-    if (limit > 0) bytes = std::min(bytes, limit);
-  }
-  return bytes;
 }
 
 Ceilings measure_ceilings(DType dtype) {

@@ -15,9 +15,6 @@ struct CacheSizes {
 };
 CacheSizes cache_sizes();
 
-/// Physical memory in bytes, or the smaller limit of the control group that this process runs in.
-int64_t usable_memory_bytes();
-
 /// The best of several interleaved rounds of each. Memory is read and copied over an array of four times the
 /// last-level cache, at most an eighth of usable memory and at least 64 MiB. The last-level cache's bandwidth
 /// is that of arrays too large for the second level; `cache_bytes` is the largest of them that reads nearer

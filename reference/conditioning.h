@@ -1,5 +1,6 @@
-// What decoder l is conditioned on: for every chunk g of level l the K latents ending at the conditioning one, oldest
-// first, the start latent where there is none (K = converter_context, the paper's converter has K = 1).
+// What decoder l is conditioned on: for every chunk g of level l the K latents ending at the conditioning
+// one, oldest first, the start latent where there is none (K = converter_context, the paper's converter has K
+// = 1).
 #pragma once
 
 #include "reference/types.h"
@@ -8,8 +9,8 @@ namespace photon::reference {
 
 /// Where chunk g's k-th conditioning latent (k = 0 oldest) lies in the stream; negative is the start latent.
 struct ConditioningWindow {
-  Index context = 1;       ///< K
-  bool previous = false;   ///< the newest is latent g-1 instead of g
+  Index context = 1;      ///< K
+  bool previous = false;  ///< the newest is latent g-1 instead of g
 
   Index source(Index g, Index k) const { return g - (previous ? 1 : 0) - (context - 1) + k; }
 };

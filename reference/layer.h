@@ -1,5 +1,5 @@
-// One LLaMA layer: pre-norm attention, then pre-norm SwiGLU, each added to the residual stream. What the attention
-// sees (its own rows, earlier parts of a decoder window, a cache) is the caller's.
+// One LLaMA layer: pre-norm attention, then pre-norm SwiGLU, each added to the residual stream. What the
+// attention sees (its own rows, earlier parts of a decoder window, a cache) is the caller's.
 #pragma once
 
 #include <span>
@@ -55,12 +55,13 @@ struct LayerBackwardScratch {
   Matrix<S> d_attended;
 };
 
-/// d (n, D): on entry the gradient of the layer's output, on return that of its input. `attend_backward` adds to
-/// d_qkv, which on entry holds what later queries gave this layer's keys and values.
+/// d (n, D): on entry the gradient of the layer's output, on return that of its input. `attend_backward` adds
+/// to d_qkv, which on entry holds what later queries gave this layer's keys and values.
 template <class S, class AttendBackward>
 void layer_backward(const LayerWeights<S>& w, LayerWeights<S>& g, const StackShape& shape, double eps,
                     const Rope<S>& rope, std::span<const int64_t> positions, const LayerTape<S>& t,
-                    AttendBackward attend_backward, Matrix<S>& d_qkv, LayerBackwardScratch<S>& scratch, Matrix<S>& d) {
+                    AttendBackward attend_backward, Matrix<S>& d_qkv, LayerBackwardScratch<S>& scratch,
+                    Matrix<S>& d) {
   const Index n = d.rows();
   scratch.d_hidden.resize(n, w.down.cols());
   linear_input_gradient<S>(d, w.down, scratch.d_hidden);

@@ -1,6 +1,6 @@
-// y = x W^T and its two gradients, in as few and as large matrix products as possible. A handful of rows reads every
-// weight once for all of them, split over the threads: at that shape the product is bound by memory, and a BLAS that
-// uses one thread or packs the matrix first would halve it.
+// y = x W^T and its two gradients, in as few and as large matrix products as possible. A handful of rows
+// reads every weight once for all of them, split over the threads: at that shape the product is bound by
+// memory, and a BLAS that uses one thread or packs the matrix first would halve it.
 #pragma once
 
 #include "reference/types.h"
@@ -11,7 +11,8 @@ namespace photon::reference {
 inline constexpr Index few_rows = 8;
 
 template <class S>
-void few_rows_product(const S* x, Index rows, const S* w, Index out, Index in, S* y, Index y_stride, bool add) {
+void few_rows_product(const S* x, Index rows, const S* w, Index out, Index in, S* y, Index y_stride,
+                      bool add) {
 #pragma omp parallel for schedule(static) if (out * in > 32768)
   for (Index o = 0; o < out; ++o) {
     const ConstRowMap<S> weight(w + o * in, in);
@@ -25,7 +26,8 @@ void few_rows_product(const S* x, Index rows, const S* w, Index out, Index in, S
 
 /// y (n, out) = x (n, in) W^T, W (out, in); `add` accumulates.
 template <class S>
-void linear(const Eigen::Ref<const Matrix<S>>& x, const MatrixMap<S>& w, Eigen::Ref<Matrix<S>> y, bool add = false) {
+void linear(const Eigen::Ref<const Matrix<S>>& x, const MatrixMap<S>& w, Eigen::Ref<Matrix<S>> y,
+            bool add = false) {
   if (x.rows() <= few_rows && x.outerStride() == x.cols()) {
     few_rows_product(x.data(), x.rows(), w.data(), w.rows(), w.cols(), y.data(), y.outerStride(), add);
   } else if (add) {
@@ -37,8 +39,8 @@ void linear(const Eigen::Ref<const Matrix<S>>& x, const MatrixMap<S>& w, Eigen::
 
 /// dx (n, in) (+)= dy (n, out) W.
 template <class S>
-void linear_input_gradient(const Eigen::Ref<const Matrix<S>>& dy, const MatrixMap<S>& w, Eigen::Ref<Matrix<S>> dx,
-                           bool add = false) {
+void linear_input_gradient(const Eigen::Ref<const Matrix<S>>& dy, const MatrixMap<S>& w,
+                           Eigen::Ref<Matrix<S>> dx, bool add = false) {
   if (add) {
     dx.noalias() += dy * w;
   } else {

@@ -3,8 +3,9 @@
 namespace photon::reference {
 
 template <class S>
-Wide<S> HeadLoss<S>::operator()(const Matrix<S>& x, const MatrixMap<S>& head, std::span<const int32_t> targets,
-                                S factor, Matrix<S>* d_x, MatrixMap<S>* d_head) {
+Wide<S> HeadLoss<S>::operator()(const Matrix<S>& x, const MatrixMap<S>& head,
+                                std::span<const int32_t> targets, S factor, Matrix<S>* d_x,
+                                MatrixMap<S>* d_head) {
   using std::log;
   Wide<S> total(0);
   row_loss_.resize(static_cast<size_t>(block));

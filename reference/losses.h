@@ -1,5 +1,5 @@
-// The losses of the design's section 2: cross-entropy at the head, and the distances that L_rec and L_context take
-// between two streams.
+// The losses of the design's section 2: cross-entropy at the head, and the distances that L_rec and L_context
+// take between two streams.
 #pragma once
 
 #include <cmath>
@@ -56,8 +56,8 @@ S distance(Distance kind, const ConstRowMap<S>& a, const ConstRowMap<S>& b, S fa
   return S(1) - cosine;
 }
 
-/// Cross-entropy of logits = x head^T against targets[r] (-1: no target), summed over the rows. With d_x given, adds
-/// factor · gradient to d_x and d_head. Logits exist for a block of rows at a time.
+/// Cross-entropy of logits = x head^T against targets[r] (-1: no target), summed over the rows. With d_x
+/// given, adds factor · gradient to d_x and d_head. Logits exist for a block of rows at a time.
 template <class S>
 class HeadLoss {
  public:

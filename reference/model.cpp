@@ -7,7 +7,8 @@
 namespace photon::reference {
 
 template <class S>
-Model<S>::Model(const ModelSpec& spec, S* parameters) : spec_(spec), weights_(view_weights(spec, parameters)) {
+Model<S>::Model(const ModelSpec& spec, S* parameters)
+    : spec_(spec), weights_(view_weights(spec, parameters)) {
   for (int l = 0; l <= spec.depth(); ++l) ropes_.emplace_back(spec.shape(l).head_size(), spec.rope_theta);
   tape_.resize(static_cast<size_t>(std::max(spec.depth(), 1)));
 }
@@ -20,12 +21,13 @@ const Matrix<S>& Model<S>::xhat(int l) const {
 template <class S>
 void Model<S>::forward(const TokenBatch& batch) {
   if (batch.length < 1 || batch.length % spec_.meta_context() != 0) {
-    throw Error(fmt::format("model '{}': {} tokens a row do not divide by the meta-context of {} tokens", spec_.name,
-                            batch.length, spec_.meta_context()));
+    throw Error(fmt::format("model '{}': {} tokens a row do not divide by the meta-context of {} tokens",
+                            spec_.name, batch.length, spec_.meta_context()));
   }
   for (const int32_t id : batch.ids) {
     if (id < 0 || id >= spec_.vocab) {
-      throw Error(fmt::format("model '{}': token id {} is outside the vocabulary of {}", spec_.name, id, spec_.vocab));
+      throw Error(fmt::format("model '{}': token id {} is outside the vocabulary of {}", spec_.name, id,
+                              spec_.vocab));
     }
   }
   batch_ = &batch;
@@ -61,8 +63,8 @@ void Model<S>::encode() {
   }
 }
 
-// Chunk_1 concatenates C_1 embeddings; Chunk_l concatenates C_l units, normalises and projects. The units of a chunk
-// are adjacent rows, so concatenation is a change of extents.
+// Chunk_1 concatenates C_1 embeddings; Chunk_l concatenates C_l units, normalises and projects. The units of
+// a chunk are adjacent rows, so concatenation is a change of extents.
 template <class S>
 void Model<S>::chunk(int l) {
   LevelTape<S>& t = level(l);
@@ -148,8 +150,8 @@ void Model<S>::decode_unit_by_unit(int l) {
   }
 }
 
-// The same targets for all architectures: tokens 2..T of each row. With L >= 1 row i of Xhat^(0) predicts token i,
-// with L = 0 it predicts token i + 1.
+// The same targets for all architectures: tokens 2..T of each row. With L >= 1 row i of Xhat^(0) predicts
+// token i, with L = 0 it predicts token i + 1.
 template <class S>
 std::vector<int32_t> Model<S>::targets() const {
   std::vector<int32_t> out(batch_->ids.size(), -1);
@@ -164,16 +166,18 @@ std::vector<int32_t> Model<S>::targets() const {
 }
 
 template <class S>
-LossValues<S> Model<S>::losses(const TokenBatch& batch, const LossConfig& config, double weight, S* gradients) {
+LossValues<S> Model<S>::losses(const TokenBatch& batch, const LossConfig& config, double weight,
+                               S* gradients) {
   forward(batch);
   const bool differentiate = gradients != nullptr;
   if (differentiate) begin_gradients(gradients);
   LossValues<S> values;
   if (const Index scored = batch.rows * (batch.length - 1); scored > 0) {
     const double factor = weight / static_cast<double>(scored);
-    values.token = head_loss_(xhat(0), weights_.head, targets(), S(static_cast<Real<S>>(factor)),
-                              differentiate ? &d_xhat(0) : nullptr, differentiate ? &gradients_->head : nullptr) /
-                   Wide<S>(static_cast<double>(scored));
+    values.token =
+        head_loss_(xhat(0), weights_.head, targets(), S(static_cast<Real<S>>(factor)),
+                   differentiate ? &d_xhat(0) : nullptr, differentiate ? &gradients_->head : nullptr) /
+        Wide<S>(static_cast<double>(scored));
   }
   values.rec = rec_loss(config, S(static_cast<Real<S>>(weight * config.alpha)), differentiate);
   values.context = context_loss(config, S(static_cast<Real<S>>(weight * config.beta)), differentiate);
@@ -182,8 +186,8 @@ LossValues<S> Model<S>::losses(const TokenBatch& batch, const LossConfig& config
   return values;
 }
 
-// L_rec = sum over l = 2..L of the mean of d(Xhat^(l-1), X^(l-1)). Level 1 has no term: X^(0) and Xhat^(0) differ in
-// width, and the paper does not say how it would be formed.
+// L_rec = sum over l = 2..L of the mean of d(Xhat^(l-1), X^(l-1)). Level 1 has no term: X^(0) and Xhat^(0)
+// differ in width, and the paper does not say how it would be formed.
 template <class S>
 Wide<S> Model<S>::rec_loss(const LossConfig& config, S factor, bool gradients) {
   Wide<S> total(0);
@@ -197,9 +201,10 @@ Wide<S> Model<S>::rec_loss(const LossConfig& config, S factor, bool gradients) {
     for (Index r = 0; r < made.rows(); ++r) {
       target = aim.row(r);
       if (config.detach_targets) target = target.unaryExpr([](const S& v) { return detached(v); });
-      sum += Wide<S>(distance<S>(config.distance, {made.row(r).data(), made.cols()}, {target.data(), target.size()},
-                                 factor / S(count), differentiate ? d_xhat(l - 1).row(r).data() : nullptr,
-                                 differentiate && !config.detach_targets ? d(l - 1).x.row(r).data() : nullptr));
+      sum += Wide<S>(
+          distance<S>(config.distance, {made.row(r).data(), made.cols()}, {target.data(), target.size()},
+                      factor / S(count), differentiate ? d_xhat(l - 1).row(r).data() : nullptr,
+                      differentiate && !config.detach_targets ? d(l - 1).x.row(r).data() : nullptr));
     }
     total += sum / Wide<S>(static_cast<double>(made.rows()));
   }
@@ -222,9 +227,10 @@ Wide<S> Model<S>::context_loss(const LossConfig& config, S factor, bool gradient
       if (r % m == m - 1) continue;
       target = t.a.row(r + 1);
       if (config.detach_targets) target = target.unaryExpr([](const S& v) { return detached(v); });
-      sum += Wide<S>(distance<S>(config.distance, {t.x.row(r).data(), t.x.cols()}, {target.data(), target.size()},
-                                 factor / S(static_cast<Real<S>>(count)), differentiate ? d(l).x.row(r).data() : nullptr,
-                                 differentiate && !config.detach_targets ? d(l).a.row(r + 1).data() : nullptr));
+      sum += Wide<S>(
+          distance<S>(config.distance, {t.x.row(r).data(), t.x.cols()}, {target.data(), target.size()},
+                      factor / S(static_cast<Real<S>>(count)), differentiate ? d(l).x.row(r).data() : nullptr,
+                      differentiate && !config.detach_targets ? d(l).a.row(r + 1).data() : nullptr));
     }
     total += sum / Wide<S>(static_cast<double>(count));
   }

@@ -1,5 +1,7 @@
-// The model of the paper's section 2 for any number of levels, teacher-forced: Xhat^(0) = D_1 o ... o D_L o E_L o
-// ... o E_1 (X^(0)), its losses and their gradients. L = 0 is a vanilla Transformer, L = 1 the Block Transformer.
+// The model of the paper's section 2 for any number of levels, teacher-forced: Xhat^(0) = D_1 o ... o D_L o
+// E_L o
+// ... o E_1 (X^(0)), its losses and their gradients. L = 0 is a vanilla Transformer, L = 1 the Block
+// Transformer.
 #pragma once
 
 #include <optional>
@@ -18,15 +20,15 @@ namespace photon::reference {
 /// Everything one level computes in a forward pass. Units of all sequences lie one under another.
 template <class S>
 struct LevelTape {
-  Matrix<S> chunk_normed;   // (B M_l, C_l D_{l-1}), l >= 2
-  Matrix<S> a;              // A^(l) (B M_l, D_l)
+  Matrix<S> chunk_normed;  // (B M_l, C_l D_{l-1}), l >= 2
+  Matrix<S> a;             // A^(l) (B M_l, D_l)
   StackTape<S> encoder;
-  Matrix<S> x;              // X^(l) (B M_l, D_l)
-  Matrix<S> conditioning;   // (B M_l, K D_l)
-  Matrix<S> prefix;         // U^(l) (B M_l, R_l D_{l-1})
-  Matrix<S> window;         // input of decoder l where all of it is known beforehand
+  Matrix<S> x;             // X^(l) (B M_l, D_l)
+  Matrix<S> conditioning;  // (B M_l, K D_l)
+  Matrix<S> prefix;        // U^(l) (B M_l, R_l D_{l-1})
+  Matrix<S> window;        // input of decoder l where all of it is known beforehand
   StackTape<S> decoder;
-  Matrix<S> xhat_below;     // Xhat^(l-1) (B M_{l-1}, D_{l-1})
+  Matrix<S> xhat_below;  // Xhat^(l-1) (B M_{l-1}, D_{l-1})
 };
 
 template <class S>
@@ -34,7 +36,9 @@ struct LossValues {
   Wide<S> token{};
   Wide<S> rec{};
   Wide<S> context{};
-  Wide<S> total(const LossConfig& c) const { return token + Wide<S>(c.alpha) * rec + Wide<S>(c.beta) * context; }
+  Wide<S> total(const LossConfig& c) const {
+    return token + Wide<S>(c.alpha) * rec + Wide<S>(c.beta) * context;
+  }
 };
 
 template <class S>
@@ -43,27 +47,28 @@ class Model {
   /// `parameters`: parameter_elements(spec) values in parameter_list order; they must outlive the model.
   Model(const ModelSpec& spec, S* parameters);
 
-  /// The losses of a batch. With `gradients` given (same layout as the parameters), adds weight · dL/dparameter.
-  /// Throws Error unless the batch's length divides by the meta-context and its tokens are below vocab.
+  /// The losses of a batch. With `gradients` given (same layout as the parameters), adds weight ·
+  /// dL/dparameter. Throws Error unless the batch's length divides by the meta-context and its tokens are
+  /// below vocab.
   LossValues<S> losses(const TokenBatch& batch, const LossConfig& config, double weight = 1.0,
                        S* gradients = nullptr);
 
   /// Runs the forward pass; afterwards the streams can be read.
   void forward(const TokenBatch& batch);
-  const Matrix<S>& x(int l) const { return level(l).x; }            ///< X^(l), l = 1 .. L
-  const Matrix<S>& xhat(int l) const;                               ///< Xhat^(l), l = 0 .. L
+  const Matrix<S>& x(int l) const { return level(l).x; }  ///< X^(l), l = 1 .. L
+  const Matrix<S>& xhat(int l) const;                     ///< Xhat^(l), l = 0 .. L
   const MatrixMap<S>& head() const { return weights_.head; }
   const ModelSpec& spec() const { return spec_; }
 
  private:
-  void encode();                                     // E_1 .. E_L
-  void decode();                                     // D_L .. D_1
-  void chunk(int l);                                 // Chunk_l: X^(l-1) -> A^(l)
-  void decode_level(int l);                          // D_l: Xhat^(l) -> Xhat^(l-1)
+  void encode();             // E_1 .. E_L
+  void decode();             // D_L .. D_1
+  void chunk(int l);         // Chunk_l: X^(l-1) -> A^(l)
+  void decode_level(int l);  // D_l: Xhat^(l) -> Xhat^(l-1)
   void decode_in_one_part(int l);
   void decode_unit_by_unit(int l);
   void embed_tokens(const MatrixMap<S>& table, Matrix<S>& out) const;
-  const Matrix<S>& fed_back(int l) const;            // rows the window of decoder l takes, one a unit
+  const Matrix<S>& fed_back(int l) const;  // rows the window of decoder l takes, one a unit
   std::vector<int32_t> targets() const;
   Wide<S> rec_loss(const LossConfig& config, S factor, bool gradients);
   Wide<S> context_loss(const LossConfig& config, S factor, bool gradients);

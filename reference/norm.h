@@ -1,5 +1,5 @@
-// RMSNorm (Zhang & Sennrich 2019), before attention, before the feed-forward, at the end of every stack and in the
-// chunkers: y = x / sqrt(mean(x²) + eps) · gain.
+// RMSNorm (Zhang & Sennrich 2019), before attention, before the feed-forward, at the end of every stack and
+// in the chunkers: y = x / sqrt(mean(x²) + eps) · gain.
 #pragma once
 
 #include <cmath>
@@ -29,8 +29,8 @@ void rms_norm(const Matrix<S>& x, const RowMap<S>& gain, double eps, Matrix<S>& 
 /// dx (n, D) += gradient through the norm; d_gain (D) += . With h = x·s, s the inverse RMS:
 /// dx = s (g∘dy - h · mean(h ∘ g∘dy)).
 template <class S>
-void rms_norm_backward(const Matrix<S>& x, const RowMap<S>& gain, double eps, const Matrix<S>& dy, Matrix<S>& dx,
-                       RowMap<S>& d_gain) {
+void rms_norm_backward(const Matrix<S>& x, const RowMap<S>& gain, double eps, const Matrix<S>& dy,
+                       Matrix<S>& dx, RowMap<S>& d_gain) {
   const Index rows = x.rows();
   const Index cols = x.cols();
   RowVector<S> scale(rows);
@@ -39,7 +39,8 @@ void rms_norm_backward(const Matrix<S>& x, const RowMap<S>& gain, double eps, co
     const ConstRowMap<S> row(x.data() + r * cols, cols);
     const ConstRowMap<S> d_row(dy.data() + r * cols, cols);
     const S s = inverse_rms<S>(row, eps);
-    const S projection = row.cwiseProduct(gain).cwiseProduct(d_row).sum() * s * s / S(static_cast<Real<S>>(cols));
+    const S projection =
+        row.cwiseProduct(gain).cwiseProduct(d_row).sum() * s * s / S(static_cast<Real<S>>(cols));
     RowMap<S>(dx.data() + r * cols, cols) += (gain.cwiseProduct(d_row) - row * projection) * s;
     scale[r] = s;
   }

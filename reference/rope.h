@@ -1,5 +1,5 @@
-// Rotary positions (Su et al. 2021), half-split as in LLaMA: dimension i of a head turns with dimension i + d/2 by
-// the angle position · theta^(-2i/d).
+// Rotary positions (Su et al. 2021), half-split as in LLaMA: dimension i of a head turns with dimension i +
+// d/2 by the angle position · theta^(-2i/d).
 #pragma once
 
 #include <cmath>
@@ -31,9 +31,10 @@ class Rope {
     }
   }
 
-  /// Turns the first `heads` heads of every row in place; row r stands at positions[r]. `inverse` turns back, which
-  /// is the gradient of the turn.
-  void rotate(Eigen::Ref<Matrix<S>> rows, Index heads, std::span<const int64_t> positions, bool inverse) const {
+  /// Turns the first `heads` heads of every row in place; row r stands at positions[r]. `inverse` turns back,
+  /// which is the gradient of the turn.
+  void rotate(Eigen::Ref<Matrix<S>> rows, Index heads, std::span<const int64_t> positions,
+              bool inverse) const {
 #pragma omp parallel for schedule(static) if (rows.size() > 16384)
     for (Index r = 0; r < rows.rows(); ++r) {
       const S* c = cos_.data() + positions[static_cast<size_t>(r)] * half_;

@@ -62,7 +62,8 @@ const Matrix<S>& StackTape<S>::forward(const Matrix<S>& input) {
     const auto attend = [&](LayerTape<S>& t) {
       attention(attention_input(i, index, false), t.attended.data(), t.attended.cols());
     };
-    layer_forward(weights_->layers[i], weights_->shape, eps_, *rope_, part.positions, part.layers[i], attend, output);
+    layer_forward(weights_->layers[i], weights_->shape, eps_, *rope_, part.positions, part.layers[i], attend,
+                  output);
   }
   rms_norm<S>(part.last, weights_->norm, eps_, part.output);
   return part.output;
@@ -89,11 +90,11 @@ void StackTape<S>::backward(Index p, StackWeights<S>& g, Matrix<S>& d) {
   for (size_t i = part.layers.size(); i-- > 0;) {
     Matrix<S>& d_qkv = part.d_qkv[i];
     const auto attend_backward = [&](const LayerTape<S>& t, const Matrix<S>& d_attended) {
-      attention_backward(attention_input(i, index, true), t.attended.data(), d_attended.data(), t.attended.cols(),
-                         d_qkv.data());
+      attention_backward(attention_input(i, index, true), t.attended.data(), d_attended.data(),
+                         t.attended.cols(), d_qkv.data());
     };
-    layer_backward(weights_->layers[i], g.layers[i], weights_->shape, eps_, *rope_, part.positions, part.layers[i],
-                   attend_backward, d_qkv, scratch_, d);
+    layer_backward(weights_->layers[i], g.layers[i], weights_->shape, eps_, *rope_, part.positions,
+                   part.layers[i], attend_backward, d_qkv, scratch_, d);
   }
 }
 

@@ -26,8 +26,7 @@ class Viewer {
       const std::string p = fmt::format("{}.layers.{}.", prefix, i);
       list.push_back({row(p + "attention_norm.weight", s.width),
                       matrix(p + "attention.q.weight", s.width + 2 * s.kv_width(), s.width),
-                      matrix(p + "attention.o.weight", s.width, s.width),
-                      row(p + "ffn_norm.weight", s.width),
+                      matrix(p + "attention.o.weight", s.width, s.width), row(p + "ffn_norm.weight", s.width),
                       matrix(p + "ffn.gate.weight", 2 * s.ffn, s.width),
                       matrix(p + "ffn.down.weight", s.width, s.ffn)});
     }
@@ -56,8 +55,8 @@ class Viewer {
 
   /// L = 0: one entry whose decoder is the stack.
   LevelWeights<S> vanilla(const ModelSpec& spec) const {
-    return {chunker(spec, 1), {{}, {}, {nullptr, 0}}, {nullptr, 0}, {nullptr, 0, 0}, {nullptr, 0},
-            stack("decoder.1", spec.base, spec.layers)};
+    return {chunker(spec, 1), {{}, {}, {nullptr, 0}}, {nullptr, 0},
+            {nullptr, 0, 0},  {nullptr, 0},           stack("decoder.1", spec.base, spec.layers)};
   }
 
  private:

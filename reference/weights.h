@@ -1,5 +1,6 @@
-// Typed views of the flat parameter array (core/parameters.h): the same struct over one array is the model's weights,
-// over another its gradients. q, k, v and gate, up are adjacent in the array, so each group is one matrix here.
+// Typed views of the flat parameter array (core/parameters.h): the same struct over one array is the model's
+// weights, over another its gradients. q, k, v and gate, up are adjacent in the array, so each group is one
+// matrix here.
 #pragma once
 
 #include <vector>

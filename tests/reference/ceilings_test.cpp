@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <vector>
 
 #include "reference/blas.h"
+#include "reference/memory.h"
 
 namespace photon::reference {
 namespace {
@@ -24,10 +27,19 @@ TEST(Ceilings, AreFiniteAndConsistent) {
   EXPECT_LT(c.spread, 1.0);
 }
 
-TEST(Ceilings, MemoryIsWhatAProcessMayHave) {
-  EXPECT_GT(usable_memory_bytes(), int64_t{64} << 20);
+TEST(Ceilings, CachesGrowOutwards) {
   const CacheSizes caches = cache_sizes();
   EXPECT_GE(caches.last_level, caches.second_level);
+}
+
+TEST(Memory, ResidentSetFollowsWhatIsTouched) {
+  EXPECT_GT(usable_memory_bytes(), resident_bytes());
+  constexpr int64_t size = int64_t{64} << 20;
+  const int64_t before = resident_bytes();
+  std::vector<char> block(static_cast<size_t>(size), 1);
+  EXPECT_NEAR(static_cast<double>(resident_bytes() - before), size, 0.1 * size);
+  std::vector<char>().swap(block);
+  EXPECT_LT(resident_bytes() - before, size / 10);
 }
 
 TEST(Blas, RestartsNothingWhereTheKernelsWereChosenByHand) {

@@ -1,4 +1,5 @@
-// Every parameter's gradient against the complex step of the same code: dL/dp = Im L(p + ih) / h, exact to rounding.
+// Every parameter's gradient against the complex step of the same code: dL/dp = Im L(p + ih) / h, exact to
+// rounding.
 #include <gtest/gtest.h>
 
 #include <fmt/format.h>
@@ -21,7 +22,9 @@ struct GradientCase {
   int64_t meta_contexts = 3;
 };
 
-void PrintTo(const GradientCase& c, std::ostream* out) { *out << c.name; }
+void PrintTo(const GradientCase& c, std::ostream* out) {
+  *out << c.name;
+}
 
 std::vector<GradientCase> cases() {
   std::vector<GradientCase> out;
@@ -29,7 +32,8 @@ std::vector<GradientCase> cases() {
   for (int depth = 0; depth <= 3; ++depth) {
     for (const Reading reading : {Reading::causal, Reading::parallel, Reading::literal, Reading::hatted}) {
       if (depth == 0 && reading != Reading::causal) continue;
-      out.push_back({fmt::format("L{}_{}", depth, to_string(reading)), testing::small_spec(depth, reading), all});
+      out.push_back(
+          {fmt::format("L{}_{}", depth, to_string(reading)), testing::small_spec(depth, reading), all});
     }
   }
   for (const Reading reading : {Reading::causal, Reading::literal}) {
@@ -72,19 +76,21 @@ class Gradient : public ::testing::TestWithParam<GradientCase> {};
 TEST_P(Gradient, MatchesComplexStep) {
   const GradientCase& c = GetParam();
   const uint64_t seed = testing::test_seed();
-  std::vector<double> parameters = testing::random_parameters(c.spec, seed);
-  const TokenBatch batch = testing::random_batch(c.spec, 2, c.meta_contexts * c.spec.meta_context(), seed + 1);
+  AlignedVector<double> parameters = testing::random_parameters(c.spec, seed);
+  const TokenBatch batch =
+      testing::random_batch(c.spec, 2, c.meta_contexts * c.spec.meta_context(), seed + 1);
 
-  std::vector<double> gradients(parameters.size(), 0.0);
+  AlignedVector<double> gradients(parameters.size(), 0.0);
   Model<double> model(c.spec, parameters.data());
   const double weight = 1.7;
   const double loss = model.losses(batch, c.loss, weight, gradients.data()).total(c.loss);
   ASSERT_TRUE(std::isfinite(loss));
 
-  std::vector<Complex> point(parameters.begin(), parameters.end());
+  AlignedVector<Complex> point(parameters.begin(), parameters.end());
   Model<Complex> complex_model(c.spec, point.data());
   constexpr double h = 1e-50;
-  // Whole tensors up to a size, a seeded choice of elements beyond: the paths differ by tensor, not by element.
+  // Whole tensors up to a size, a seeded choice of elements beyond: the paths differ by tensor, not by
+  // element.
   std::mt19937_64 engine(seed + 2);
   for (const auto& p : parameter_list(c.spec)) {
     double largest = 0.0;
@@ -117,11 +123,11 @@ INSTANTIATE_TEST_SUITE_P(All, Gradient, ::testing::ValuesIn(cases()),
 // Gradients are added, not assigned, and scale with the weight.
 TEST(GradientAccumulation, AddsUp) {
   const ModelSpec spec = testing::small_spec(2);
-  std::vector<double> parameters = testing::random_parameters(spec, testing::test_seed());
+  AlignedVector<double> parameters = testing::random_parameters(spec, testing::test_seed());
   const TokenBatch batch = testing::random_batch(spec, 3, 2 * spec.meta_context(), 5);
   Model<double> model(spec, parameters.data());
-  std::vector<double> once(parameters.size(), 0.0);
-  std::vector<double> twice(parameters.size(), 0.0);
+  AlignedVector<double> once(parameters.size(), 0.0);
+  AlignedVector<double> twice(parameters.size(), 0.0);
   model.losses(batch, {}, 1.0, once.data());
   model.losses(batch, {}, 0.25, twice.data());
   model.losses(batch, {}, 0.75, twice.data());

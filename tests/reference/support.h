@@ -10,6 +10,7 @@
 #include "core/backend.h"
 #include "core/model_spec.h"
 #include "core/parameters.h"
+#include "reference/types.h"
 
 namespace photon::testing {
 
@@ -44,7 +45,8 @@ inline ModelSpec small_spec(int depth, Reading reading = Reading::causal) {
   spec.reading = reading;
   spec.rope_theta = 100.0;
   if (depth == 0) spec.layers = 2;
-  if (depth >= 1) spec.levels.push_back(small_level(3, 2, {.width = 12, .ffn = 7, .heads = 3, .kv_heads = 1}, 2, 2));
+  if (depth >= 1)
+    spec.levels.push_back(small_level(3, 2, {.width = 12, .ffn = 7, .heads = 3, .kv_heads = 1}, 2, 2));
   if (depth >= 2) spec.levels.push_back(small_level(2, 1, {.width = 8, .ffn = 6, .heads = 2, .kv_heads = 2}));
   if (depth >= 3) spec.levels.push_back(small_level(2, 3, {.width = 4, .ffn = 9, .heads = 1, .kv_heads = 1}));
   spec.validate();
@@ -52,10 +54,10 @@ inline ModelSpec small_spec(int depth, Reading reading = Reading::causal) {
 }
 
 /// Weights large enough that every path matters; gains around 1, biases and start latents not zero.
-inline std::vector<double> random_parameters(const ModelSpec& spec, uint64_t seed) {
+inline reference::AlignedVector<double> random_parameters(const ModelSpec& spec, uint64_t seed) {
   std::mt19937_64 engine(seed);
   std::normal_distribution<double> normal;
-  std::vector<double> values;
+  reference::AlignedVector<double> values;
   for (const auto& p : parameter_list(spec)) {
     const double scale = p.shape.size() == 2 ? 1.0 / std::sqrt(static_cast<double>(p.shape[1])) : 0.3;
     const double base = p.init == ParameterInfo::Init::ones ? 1.0 : 0.0;

@@ -1,0 +1,55 @@
+#include "analysis/format.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cmath>
+
+namespace photon {
+namespace {
+
+/// Fixed notation with `digits` significant digits.
+std::string fixed(double value, int digits) {
+  if (value == 0.0) return "0";
+  // Rounding first: 9.999 has three digits as 10.0, not as 10.00.
+  const double rounded = std::stod(fmt::format("{:.{}e}", value, digits - 1));
+  const int magnitude = static_cast<int>(std::floor(std::log10(std::abs(rounded)) + 1e-9));
+  return fmt::format("{:.{}f}", rounded, std::max(0, digits - 1 - magnitude));
+}
+
+template <size_t N>
+std::string scaled(double value, double base, const std::array<const char*, N>& names, int digits) {
+  size_t step = 0;
+  // Half a unit of the last digit early, so that 999.9 becomes 1.00 k and not 1000.
+  while (step + 1 < N && std::abs(value) >= base * (1.0 - 0.5 * std::pow(10.0, -digits))) {
+    value /= base;
+    ++step;
+  }
+  return fixed(value, digits) + (names[step][0] ? " " : "") + names[step];
+}
+
+}  // namespace
+
+std::string significant(double value, int digits) {
+  if (!std::isfinite(value)) return fmt::format("{}", value);
+  if (value != 0.0 && (std::abs(value) < 1e-4 || std::abs(value) >= 1e7)) {
+    return fmt::format("{:.{}e}", value, digits - 1);
+  }
+  std::string text = fixed(value, digits);
+  const size_t point = std::min(text.find('.'), text.size());
+  const size_t first = text.starts_with('-') ? 1 : 0;
+  for (size_t at = point; at > first + 3; at -= 3) text.insert(at - 3, 1, ',');
+  return text;
+}
+
+std::string with_prefix(double value, int digits) {
+  static constexpr std::array names{"", "k", "M", "G", "T", "P", "E"};
+  return scaled(value, 1000.0, names, digits);
+}
+
+std::string readable_bytes(double bytes) {
+  static constexpr std::array names{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  return scaled(bytes, 1024.0, names, 3);
+}
+
+}  // namespace photon

@@ -1,0 +1,34 @@
+// Which model is better, and when that cannot be told: models by bits per byte, with the spread over training
+// seeds as the resolution of the comparison.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/measurements.h"
+
+namespace photon {
+
+struct Ranked {
+  const Quality* quality = nullptr;
+  double gap = 0.0;         ///< bits per byte to the next better one; 0 for the first
+  double resolution = 0.0;  ///< the larger of the two seed spreads (high - low)
+  bool tellable = false;    ///< both have two seeds or more and the gap is at least the resolution
+  std::string
+      verdict;  ///< "best", "0.031 behind NAME", "cannot tell from NAME (...)", "loses to the unigram"
+};
+
+/// The models evaluated on `corpus`, best first. The qualities must outlive the result.
+std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Baseline> baselines,
+                                const std::string& corpus);
+
+/// One line a pair of neighbours: "A is better than B by 0.031 bits/byte", "A, B: cannot tell (...)".
+std::vector<std::string> ranking_statements(std::span<const Ranked> ranked);
+
+/// A network that compresses no better than the frequencies of its tokens has learned nothing. Throws Error
+/// naming the models whose mean bits per byte is not below the unigram's on the same corpus, and Error if a
+/// corpus that models were scored on has no unigram row: then the rule was not checked.
+void require_better_than_unigram(std::span<const ResultRow> rows);
+
+}  // namespace photon

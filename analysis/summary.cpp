@@ -1,0 +1,169 @@
+#include "analysis/summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/format.h"
+#include "analysis/ranking.h"
+
+namespace photon {
+namespace {
+
+SummaryLine::Regime* regime_of(SummaryLine& line, const Speed& speed) {
+  if (speed.regime.starts_with("PF")) return &line.pf;
+  if (speed.regime.starts_with("DE")) return &line.de;
+  return nullptr;
+}
+
+SummaryLine line_for(const Quality& q) {
+  SummaryLine line;
+  line.model = q.model;
+  line.method = method_name(q.architecture, q.generation, "");
+  line.match = q.match;
+  line.parameters = q.parameters;
+  line.training_tokens = q.training_tokens;
+  line.training_flops = q.training_flops;
+  line.bits_per_byte = q.bits_per_byte;
+  return line;
+}
+
+/// Display width: code points, which is what a terminal shows for the characters used here.
+size_t width_of(const std::string& text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::string aligned(const std::vector<std::vector<std::string>>& table, size_t text_columns) {
+  std::vector<size_t> widths(table[0].size());
+  for (const auto& row : table) {
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+  }
+  std::string out;
+  for (size_t r = 0; r < table.size(); ++r) {
+    std::string line;
+    for (size_t c = 0; c < table[r].size(); ++c) {
+      const std::string pad(widths[c] - width_of(table[r][c]), ' ');
+      const bool left = c < text_columns || c + 1 == table[r].size();
+      if (c > 0) line += "  ";
+      line += left ? table[r][c] + pad : pad + table[r][c];
+    }
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
+    if (r == 0) {
+      for (size_t c = 0; c < widths.size(); ++c)
+        out += std::string(c == 0 ? 0 : 2, ' ') + std::string(widths[c], '-');
+      out += '\n';
+    }
+  }
+  return out;
+}
+
+template <class Format>
+std::string cell(const std::optional<double>& value, Format format) {
+  return value ? format(*value) : std::string("-");
+}
+
+std::string quality_cell(const Spread& bits) {
+  if (!bits) return "-";
+  if (bits.count == 1) return fmt::format("{:.4f} (1 seed)", bits.mean);
+  return fmt::format("{:.4f} ± {:.4f}", bits.mean, bits.width() / 2.0);
+}
+
+}  // namespace
+
+std::vector<SummaryLine> summarize(std::span<const ResultRow> rows) {
+  const auto quality = qualities(rows);
+  const auto base = baselines(rows);
+  const auto speeds = best_speeds(rows);
+  const auto names = corpora(rows);
+  const std::string corpus = names.empty() ? "" : names[0];
+  const auto ranked = rank_models(quality, base, corpus);
+
+  std::vector<SummaryLine> lines;
+  std::vector<bool> placed(speeds.size(), false);
+  const auto add_speeds = [&](const Quality* q) {
+    // Lines of one model: a way of generating each, holding both regimes.
+    std::vector<SummaryLine> mine;
+    std::vector<std::string> ways;
+    for (size_t i = 0; i < speeds.size(); ++i) {
+      const Speed& s = speeds[i];
+      if (q != nullptr) {
+        const auto found = qualities_of(s, quality, corpus);
+        if (std::find(found.begin(), found.end(), q) == found.end()) continue;
+      } else if (placed[i]) {
+        continue;
+      }
+      placed[i] = true;
+      const std::string way = fmt::format("{}|{}|{}|{}|{}|{}", s.model, s.reading, s.generation, s.schedule,
+                                          s.samples_per_prompt, s.machine);
+      auto at = std::find(ways.begin(), ways.end(), way);
+      if (at == ways.end()) {
+        SummaryLine line = q != nullptr ? line_for(*q) : SummaryLine{};
+        line.model = s.model;
+        line.method = method_name(s.architecture, s.generation, s.schedule);
+        if (s.samples_per_prompt > 1) line.method += fmt::format(", {} samples", s.samples_per_prompt);
+        if (!line.parameters) line.parameters = s.parameters;
+        mine.push_back(std::move(line));
+        at = ways.insert(ways.end(), way);
+      }
+      SummaryLine::Regime* regime = regime_of(mine[static_cast<size_t>(at - ways.begin())], s);
+      if (regime == nullptr || regime->throughput) continue;
+      regime->throughput = s.throughput.mean;
+      regime->kv_ideal = s.kv_ideal;
+      regime->batch = s.batch;
+      if (s.tpm_ideal) regime->tpm_ideal = s.tpm_ideal.mean;
+    }
+    return mine;
+  };
+  for (const Ranked& r : ranked) {
+    auto mine = add_speeds(r.quality);
+    if (mine.empty()) mine.push_back(line_for(*r.quality));
+    for (SummaryLine& line : mine) {
+      line.verdict = r.verdict;
+      lines.push_back(std::move(line));
+    }
+  }
+  for (SummaryLine& line : add_speeds(nullptr)) {
+    line.verdict = "quality not measured";
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string summary_text(std::span<const ResultRow> rows) {
+  const auto lines = summarize(rows);
+  if (lines.empty()) return "no results\n";
+  std::vector<std::vector<std::string>> table{{"model", "method", "params", "tokens", "FLOPs", "bits/byte",
+                                               "PF tok/s", "DE tok/s", "PF KV", "DE KV", "PF TPM", "DE TPM",
+                                               "verdict"}};
+  const auto prefixed = [](double v) { return with_prefix(v); };
+  const auto plain = [](double v) { return significant(v); };
+  const auto bytes = [](double v) { return readable_bytes(v); };
+  for (const SummaryLine& line : lines) {
+    table.push_back({line.model, line.method, cell(line.parameters, prefixed),
+                     cell(line.training_tokens, prefixed), cell(line.training_flops, prefixed),
+                     quality_cell(line.bits_per_byte), cell(line.pf.throughput, plain),
+                     cell(line.de.throughput, plain), cell(line.pf.kv_ideal, bytes),
+                     cell(line.de.kv_ideal, bytes), cell(line.pf.tpm_ideal, plain),
+                     cell(line.de.tpm_ideal, plain), line.verdict});
+  }
+  std::string out = aligned(table, 2);
+  out +=
+      "\nbits/byte: mean ± half the range over training seeds. KV: bytes a sample, ideal. TPM: K "
+      "tokens/s/GiB of ideal "
+      "KV.\nPF, DE: at the batch of the largest throughput measured.\n";
+  const auto base = baselines(rows);
+  const auto quality = qualities(rows);
+  for (const std::string& corpus : corpora(rows)) {
+    out += fmt::format("\nOn {}:", corpus);
+    for (const Baseline& b : base) {
+      if (b.corpus == corpus) out += fmt::format("  {} {:.4f} bits/byte", b.name, b.bits_per_byte);
+    }
+    out += '\n';
+    for (const auto& statement : ranking_statements(rank_models(quality, base, corpus)))
+      out += "  " + statement + '\n';
+  }
+  return out;
+}
+
+}  // namespace photon

@@ -1,0 +1,20 @@
+// Ctrl-C for work that wants to end well: the first SIGINT or SIGTERM asks, the second one ends the process
+// at once.
+#pragma once
+
+namespace photon {
+
+/// While one lives, SIGINT and SIGTERM set a flag; on destruction the handlers from before come back. At most
+/// one at a time.
+class InterruptGuard {
+ public:
+  InterruptGuard();
+  ~InterruptGuard();
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+  /// Whether the user asked to stop.
+  bool requested() const;
+};
+
+}  // namespace photon

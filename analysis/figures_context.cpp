@@ -50,7 +50,7 @@ std::vector<Series> curves(const SpecGroup& group, bool schedules, Value value) 
   std::vector<Series> all;
   for (const ModelSpec& spec : group.specs) {
     for (const Way& way : ways_of(spec, schedules)) {
-      Series series{way.name, style_of_method(way.name), Series::Kind::line_points, {}};
+      Series series{way.name, style_of_method(way.name), Series::Kind::line_points, {}, false};
       for (int64_t context = shortest; context <= longest; context *= 2) {
         series.points.push_back({.x = static_cast<double>(context), .y = value(spec, way, context)});
       }
@@ -61,7 +61,11 @@ std::vector<Series> curves(const SpecGroup& group, bool schedules, Value value) 
 }
 
 PlotAxis context_axis() {
-  return {.label = "context (tokens)", .scale = PlotAxis::Scale::log, .ticks = PlotAxis::Ticks::tokens};
+  return {.label = "context (tokens)",
+          .scale = PlotAxis::Scale::log,
+          .ticks = PlotAxis::Ticks::tokens,
+          .low = 0.8 * shortest,
+          .high = 1.25 * longest};
 }
 
 CaptionedFigure cache_figure(std::span<const SpecGroup> groups, int element_bytes) {

@@ -111,7 +111,7 @@ std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> ru
       if (points.size() < 2) continue;
       meaningful |= !all_zero(points);
       const auto kind = curve.smooth ? Series::Kind::line : Series::Kind::line_points;
-      panel.series.push_back({runs[r].name, style_of_index(r), kind, std::move(points)});
+      panel.series.push_back({runs[r].name, style_of_index(r), kind, std::move(points), false});
     }
     if (meaningful) figure.panels.push_back(std::move(panel));
   }

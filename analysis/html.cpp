@@ -9,6 +9,8 @@
 namespace photon {
 namespace {
 
+constexpr size_t longest_on_a_line = 40;  // characters of a cell that is not broken
+
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
     text.replace(at, from.size(), to);
@@ -61,7 +63,11 @@ std::string to_html(const HtmlTable& table) {
     const bool named = r < table.row_ids.size() && !table.row_ids[r].empty();
     out += named ? fmt::format("<tr id=\"{}\">", table.row_ids[r]) : "<tr>";
     for (const size_t c : shown) {
-      out += fmt::format("<td{}>{}</td>", table.columns[c].is_text ? " class=\"t\"" : "", table.rows[r][c]);
+      const std::string& cell = table.rows[r][c];
+      const char* kind = !table.columns[c].is_text         ? ""
+                         : cell.size() > longest_on_a_line ? " class=\"t long\""
+                                                           : " class=\"t\"";
+      out += fmt::format("<td{}>{}</td>", kind, cell);
     }
     out += "</tr>\n";
   }

@@ -210,9 +210,18 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
                           ranking_list(results)});
   sections.push_back(
       {"pareto", "Speed against quality",
-       otherwise(figures.draw(pareto_figures(results.rows)),
-                 "No model has both a row of kind eval and a row of kind bench, so there is no point to "
-                 "plot.")});
+       otherwise(
+           figures.draw(pareto_figures(results.rows)),
+           "No model has both a row of kind eval and a row of kind bench, so there is no point to plot.") +
+           "<p>Each point is a model and a way of generating, at the batch of its largest throughput. "
+           "Quality is "
+           "teacher-forced unless rows of the same generation were scored; speed does not depend on what was "
+           "learned, "
+           "so a benchmark of fresh weights stands for every checkpoint of its model. In the paper’s panels "
+           "memory is "
+           "as it was allocated there, and RecGen stands at the perplexity of its weights under teacher "
+           "forcing, since "
+           "the paper scores no other.</p>\n"});
   const auto groups = spec_groups(request, results.rows);
   sections.push_back({"context", "Memory and traffic against context",
                       otherwise(figures.draw(context_figures(groups, element_bytes(results.rows))),

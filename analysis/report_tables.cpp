@@ -24,6 +24,11 @@ bool is_count(const std::string& cell) {
   return cell.size() <= 7 && cell.find_first_not_of("0123456789") == std::string::npos;
 }
 
+std::string with_commas(std::string digits) {
+  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
+  return digits;
+}
+
 std::string cell_of(const ResultRow& row, const ResultColumn& column) {
   const std::string& text = row.text(column.name);
   if (text.empty() || column.is_text) {
@@ -34,7 +39,7 @@ std::string cell_of(const ResultRow& row, const ResultColumn& column) {
   if (column.unit == "B") return readable_bytes(value);
   if (column.unit.starts_with("FLOP") || column.unit == "B/s" || column.name == "parameters")
     return with_prefix(value);
-  if (is_count(text)) return text;
+  if (is_count(text)) return column.name.ends_with("seed") ? text : with_commas(text);
   return significant(value, 4);
 }
 
@@ -100,17 +105,17 @@ std::string summary_table(const ResultSet& results) {
                    {"method", "", true},
                    {"equal", "training", true},
                    {"parameters", ""},
-                   {"tokens", "trained on"},
-                   {"FLOPs", "of training"},
-                   {"bits/byte", "± half the range"},
+                   {"tokens", "training"},
+                   {"FLOPs", "training"},
+                   {"bits/byte", "± half range"},
                    {"seeds", ""},
+                   {"verdict", "on bits/byte", true},
                    {"PF", "tokens/s"},
                    {"DE", "tokens/s"},
-                   {"PF KV", "a sample, ideal"},
-                   {"DE KV", "a sample, ideal"},
+                   {"PF KV", "a sample"},
+                   {"DE KV", "a sample"},
                    {"PF TPM", "ktok/s/GiB"},
-                   {"DE TPM", "ktok/s/GiB"},
-                   {"verdict", "on bits/byte", true}};
+                   {"DE TPM", "ktok/s/GiB"}};
   const auto prefixed = [](double v) { return with_prefix(v); };
   const auto plain = [](double v) { return significant(v); };
   const auto bytes = [](double v) { return readable_bytes(v); };
@@ -119,10 +124,10 @@ std::string summary_table(const ResultSet& results) {
     table.rows.push_back({html_escape(line.model), html_escape(line.method), html_escape(line.match),
                           maybe(line.parameters, prefixed), maybe(line.training_tokens, prefixed),
                           maybe(line.training_flops, prefixed), quality_cell(line.bits_per_byte),
-                          seeds > 0 ? std::to_string(seeds) : "", maybe(line.pf.throughput, plain),
-                          maybe(line.de.throughput, plain), maybe(line.pf.kv_ideal, bytes),
-                          maybe(line.de.kv_ideal, bytes), maybe(line.pf.tpm_ideal, plain),
-                          maybe(line.de.tpm_ideal, plain), html_escape(line.verdict)});
+                          seeds > 0 ? std::to_string(seeds) : "", html_escape(line.verdict),
+                          maybe(line.pf.throughput, plain), maybe(line.de.throughput, plain),
+                          maybe(line.pf.kv_ideal, bytes), maybe(line.de.kv_ideal, bytes),
+                          maybe(line.pf.tpm_ideal, plain), maybe(line.de.tpm_ideal, plain)});
   }
   return table.rows.empty() ? "" : to_html(table);
 }

@@ -86,7 +86,9 @@ class RequestWriter {
          .level = level,
          .decoder = decoder,
          .work = {.weight_bytes = weights(elements), .flops = 2.0 * elements * static_cast<double>(rows)},
-         .rows = {}});
+         .rows = {},
+         // norm, q k v with rotation, out, norm, gate and up with their product, down; the final norm
+         .launches = 6.0 * static_cast<double>(layers) + 1.0});
   }
 
   void matrix(Forward& f, Operation::Kind kind, int level, double elements, int64_t rows) const {
@@ -136,7 +138,8 @@ class RequestWriter {
                  .work = {.kv_read_bytes = row_bytes * static_cast<double>(rows.read),
                           .kv_write_bytes = row_bytes * static_cast<double>(rows.written),
                           .flops = 4.0 * static_cast<double>(shape.width * layers) * pairs},
-                 .rows = rows});
+                 .rows = rows,
+                 .launches = static_cast<double>(layers)});
   }
 
   /// Units [0, n) of every prompt; `kept` of them stay in the cache.
@@ -233,7 +236,8 @@ class RequestWriter {
          .decoder = true,
          .work = {.other_bytes = row_bytes * static_cast<double>(first + rows),
                   .flops = 4.0 * static_cast<double>(shape.width * s.decoder_layers * chunks) * pairs},
-         .rows = {}});
+         .rows = {},
+         .launches = static_cast<double>(s.decoder_layers)});
     return f;
   }
 

@@ -9,7 +9,7 @@
 #include "analysis/measurements.h"
 #include "core/cost.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 constexpr int64_t shortest = int64_t{2} << 10;
@@ -129,4 +129,4 @@ std::vector<CaptionedFigure> context_figures(std::span<const SpecGroup> groups, 
   return {cache_figure(groups, element_bytes), traffic_figure(groups, element_bytes)};
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -9,7 +9,7 @@
 #include "analysis/html.h"
 #include "analysis/measurements.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 PlotPanel panel_of(std::span<const ResultRow> rows, const std::vector<size_t>& members,
@@ -89,4 +89,4 @@ std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows) {
   return figures;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

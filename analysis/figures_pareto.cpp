@@ -11,7 +11,7 @@
 #include "analysis/paper_tables.h"
 #include "analysis/pareto.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 enum class Measure { tpm, throughput };
@@ -224,4 +224,4 @@ std::vector<CaptionedFigure> pareto_figures(std::span<const ResultRow> rows) {
   return figures;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

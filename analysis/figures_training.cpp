@@ -9,7 +9,7 @@
 #include "core/csv.h"
 #include "core/error.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 struct Curve {
@@ -125,4 +125,4 @@ std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> ru
                resolution)}};
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 constexpr size_t longest_on_a_line = 40;  // characters of a cell that is not broken
@@ -96,4 +96,4 @@ std::string inline_svg(std::string svg, std::string_view prefix, std::string_vie
   return svg;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-namespace photon {
+#include "analysis/format.h"
+
+namespace photon::analysis {
 namespace {
 
 struct Box {
@@ -38,11 +40,6 @@ double crossing(const Box& box, const LabelObstacle& line) {
 }
 
 }  // namespace
-
-size_t text_columns(const std::string& text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
 
 std::vector<LabelPlace> place_labels(const std::vector<LabelAnchor>& anchors,
                                      const std::vector<LabelObstacle>& lines, double width, double height,
@@ -89,4 +86,4 @@ std::vector<LabelPlace> place_labels(const std::vector<LabelAnchor>& anchors,
   return places;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

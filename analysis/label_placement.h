@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-namespace photon {
+namespace photon::analysis {
 
 /// Pixels, y upward, inside the panel.
 struct LabelAnchor {
@@ -32,7 +32,4 @@ std::vector<LabelPlace> place_labels(const std::vector<LabelAnchor>& anchors,
                                      const std::vector<LabelObstacle>& lines, double width, double height,
                                      double character_width, double line_height);
 
-/// Code points: what a UTF-8 text takes on a line of a terminal or, about, of a plot.
-size_t text_columns(const std::string& text);
-
-}  // namespace photon
+}  // namespace photon::analysis

@@ -7,12 +7,13 @@
 #include <fstream>
 #include <limits>
 
+#include "analysis/format.h"
 #include "analysis/gnuplot.h"
 #include "analysis/label_placement.h"
 #include "analysis/ticks.h"
 #include "core/error.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 // Pixels around a panel's axes, and of text at the figure's font size.
@@ -407,4 +408,4 @@ void draw_figure(const Figure& figure, const std::filesystem::path& folder) {
   }
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

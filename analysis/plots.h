@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace photon {
+namespace photon::analysis {
 
 struct PlotPoint {
   double x = 0.0;
@@ -83,4 +83,4 @@ void draw_figure(const Figure& figure, const std::filesystem::path& folder);
 /// The script alone; running gnuplot on it writes NAME.svg and NAME.png into the working directory.
 std::string gnuplot_script(const Figure& figure);
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -20,7 +20,7 @@
 #include "core/model_config.h"
 #include "embedded.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 namespace fs = std::filesystem;
 
@@ -215,7 +215,9 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
            "No model has both a row of kind eval and a row of kind bench, so there is no point to plot.") +
            "<p>Each point is a model and a way of generating, at the batch of its largest throughput. "
            "Quality is "
-           "teacher-forced unless rows of the same generation were scored; speed does not depend on what was "
+           "teacher-forced; RecGen’s own likelihood takes its place where it was scored, as the "
+           "teacher-forced one plus what "
+           "RecGen lost on the tokens after a prompt. Speed does not depend on what was "
            "learned, "
            "so a benchmark of fresh weights stands for every checkpoint of its model. In the paper’s panels "
            "memory is "
@@ -297,4 +299,4 @@ fs::path write_report(const ReportRequest& request) {
   return page;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

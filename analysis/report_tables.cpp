@@ -12,7 +12,7 @@
 #include "analysis/ranking.h"
 #include "analysis/summary.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 const ResultColumn& column_named(std::string_view name) {
@@ -22,11 +22,6 @@ const ResultColumn& column_named(std::string_view name) {
 
 bool is_count(const std::string& cell) {
   return cell.size() <= 7 && cell.find_first_not_of("0123456789") == std::string::npos;
-}
-
-std::string with_commas(std::string digits) {
-  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, 1, ',');
-  return digits;
 }
 
 std::string cell_of(const ResultRow& row, const ResultColumn& column) {
@@ -302,4 +297,4 @@ std::string columns_table() {
   return to_html(table);
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -11,7 +11,7 @@
 #include "core/model_spec.h"
 #include "core/results.h"
 
-namespace photon {
+namespace photon::analysis {
 
 struct CaptionedFigure {
   Figure figure;
@@ -47,4 +47,4 @@ struct SpecGroup {
 /// `element_bytes` bytes a number.
 std::vector<CaptionedFigure> context_figures(std::span<const SpecGroup> groups, int element_bytes);
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -9,7 +9,7 @@
 #include "analysis/measurements.h"
 #include "core/cost.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 constexpr int64_t shortest = int64_t{2} << 10;
@@ -50,7 +50,7 @@ std::vector<Series> curves(const SpecGroup& group, bool schedules, Value value) 
   std::vector<Series> all;
   for (const ModelSpec& spec : group.specs) {
     for (const Way& way : ways_of(spec, schedules)) {
-      Series series{way.name, style_of_method(way.name), Series::Kind::line_points, {}};
+      Series series{way.name, style_of_method(way.name), Series::Kind::line_points, {}, false};
       for (int64_t context = shortest; context <= longest; context *= 2) {
         series.points.push_back({.x = static_cast<double>(context), .y = value(spec, way, context)});
       }
@@ -61,7 +61,11 @@ std::vector<Series> curves(const SpecGroup& group, bool schedules, Value value) 
 }
 
 PlotAxis context_axis() {
-  return {.label = "context (tokens)", .scale = PlotAxis::Scale::log, .ticks = PlotAxis::Ticks::tokens};
+  return {.label = "context (tokens)",
+          .scale = PlotAxis::Scale::log,
+          .ticks = PlotAxis::Ticks::tokens,
+          .low = 0.8 * shortest,
+          .high = 1.25 * longest};
 }
 
 CaptionedFigure cache_figure(std::span<const SpecGroup> groups, int element_bytes) {
@@ -125,4 +129,4 @@ std::vector<CaptionedFigure> context_figures(std::span<const SpecGroup> groups, 
   return {cache_figure(groups, element_bytes), traffic_figure(groups, element_bytes)};
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -11,7 +11,7 @@
 #include "analysis/paper_tables.h"
 #include "analysis/pareto.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 enum class Measure { tpm, throughput };
@@ -80,7 +80,7 @@ std::string label_of(const Joined& j, const Place& place) {
 void add_point(std::vector<Series>& all, const std::string& method, PlotPoint point) {
   auto at = std::find_if(all.begin(), all.end(), [&](const Series& s) { return s.title == method; });
   if (at == all.end()) {
-    at = all.insert(all.end(), Series{method, style_of_method(method), Series::Kind::points, {}});
+    at = all.insert(all.end(), Series{method, style_of_method(method), Series::Kind::points, {}, false});
   }
   at->points.push_back(std::move(point));
 }
@@ -95,7 +95,7 @@ void add_frontier(std::vector<Series>& all) {
       values.push_back({p.x, p.y});
     }
   }
-  Series frontier{"Pareto frontier", {"#999999", 0, 1}, Series::Kind::steps, {}};
+  Series frontier{"Pareto frontier", {"#999999", 0, 1}, Series::Kind::steps, {}, false};
   for (const size_t i : pareto_frontier(values)) frontier.points.push_back(points[i]);
   all.insert(all.begin(), std::move(frontier));
 }
@@ -136,7 +136,7 @@ PlotPanel our_panel(const Place& place, Measure measure, std::span<const Baselin
     if (b.corpus != place.corpus) continue;
     const double at =
         bytes_per_token ? perplexity_of_bits(b.bits_per_byte, *bytes_per_token) : b.bits_per_byte;
-    panel.references.push_back({true, at, fmt::format("{} {:.3f} bits/byte", b.name, b.bits_per_byte)});
+    panel.references.push_back({at, fmt::format("{} {:.3f} bits/byte", b.name, b.bits_per_byte)});
   }
   return panel;
 }
@@ -172,32 +172,20 @@ PlotPanel paper_panel(bool prefill_heavy, Measure measure) {
 }
 
 std::string caption_of(const Place& place, Measure measure, bool with_paper, bool same_tokenizer) {
-  std::string text =
-      fmt::format("{} against quality on {}, on {}. Up and to the left is better. ",
-                  measure == Measure::tpm
-                      ? "Throughput per memory: output tokens a second for each GiB of ideal KV cache of one "
-                        "sample,"
-                      : "Output tokens a second, prefill time included,",
-                  html_escape(place.corpus), html_escape(place.machine));
-  text +=
-      "Each point is a model at the batch of its largest throughput; horizontal bars run from the worst to "
-      "the best "
-      "training seed, vertical ones over benchmarked checkpoints. No point lies above and to the left of the "
+  std::string text = fmt::format(
+      "{} against quality on {}. Up and to the left is better; no point lies above and to the left of the "
       "frontier. "
-      "Quality is teacher-forced unless a row of the same generation was scored. ";
+      "Bars run from the worst to the best training seed. ",
+      measure == Measure::tpm ? "Output tokens a second for each GiB of ideal KV cache of one sample,"
+                              : "Output tokens a second, prefill time included,",
+      html_escape(place.corpus));
   text += same_tokenizer
-              ? "The scale at the top is the same quality in bits per byte; dotted lines are text models "
-                "that are no network, an arrow says that one lies outside the picture. "
-              : "The models do not share a tokenizer, so quality is in bits per byte. ";
-  if (with_paper) {
-    text +=
-        "Right: Tables 1 to 3 of the paper (another corpus, other sizes, one H200, memory as it was "
-        "allocated there); "
-        "compare shapes and ratios, not heights. RecGen stands at the perplexity of its weights under "
-        "teacher forcing, "
-        "since the paper scores no other.";
-  }
-  return text;
+              ? "The scale at the top is the same quality in bits per byte; dotted lines and arrows are text "
+                "models that are no network. "
+              : "The models do not share a tokenizer: quality is in bits per byte. ";
+  if (with_paper)
+    text += "Right: the paper’s models on the paper’s machine; compare shapes and ratios, not heights. ";
+  return text + fmt::format("Machine: {}.", html_escape(place.machine));
 }
 
 std::string slug(std::string text) {
@@ -236,4 +224,4 @@ std::vector<CaptionedFigure> pareto_figures(std::span<const ResultRow> rows) {
   return figures;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -9,7 +9,7 @@
 #include "core/csv.h"
 #include "core/error.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 struct Curve {
@@ -111,7 +111,7 @@ std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> ru
       if (points.size() < 2) continue;
       meaningful |= !all_zero(points);
       const auto kind = curve.smooth ? Series::Kind::line : Series::Kind::line_points;
-      panel.series.push_back({runs[r].name, style_of_index(r), kind, std::move(points)});
+      panel.series.push_back({runs[r].name, style_of_index(r), kind, std::move(points), false});
     }
     if (meaningful) figure.panels.push_back(std::move(panel));
   }
@@ -125,4 +125,4 @@ std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> ru
                resolution)}};
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 /// Fixed notation with `digits` significant digits.
@@ -35,11 +36,19 @@ std::string significant(double value, int digits) {
   if (value != 0.0 && (std::abs(value) < 1e-4 || std::abs(value) >= 1e7)) {
     return fmt::format("{:.{}e}", value, digits - 1);
   }
-  std::string text = fixed(value, digits);
-  const size_t point = std::min(text.find('.'), text.size());
-  const size_t first = text.starts_with('-') ? 1 : 0;
-  for (size_t at = point; at > first + 3; at -= 3) text.insert(at - 3, 1, ',');
-  return text;
+  return with_commas(fixed(value, digits));
+}
+
+std::string with_commas(std::string number) {
+  const size_t first = number.starts_with('-') ? 1 : 0;
+  for (size_t at = std::min(number.find('.'), number.size()); at > first + 3; at -= 3)
+    number.insert(at - 3, 1, ',');
+  return number;
+}
+
+size_t text_columns(const std::string& text) {
+  return static_cast<size_t>(std::count_if(
+      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string with_prefix(double value, int digits) {
@@ -52,4 +61,4 @@ std::string readable_bytes(double bytes) {
   return scaled(bytes, 1024.0, names, 3);
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

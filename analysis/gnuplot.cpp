@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 constexpr int cannot_start = 127;
@@ -64,4 +64,4 @@ void run_gnuplot(const std::filesystem::path& folder, const std::filesystem::pat
   throw Error(fmt::format("gnuplot {} on {}:\n{}", how, (folder / script).string(), said));
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

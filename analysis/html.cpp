@@ -6,8 +6,10 @@
 
 #include "core/error.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
+
+constexpr size_t longest_on_a_line = 40;  // characters of a cell that is not broken
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) {
@@ -61,7 +63,11 @@ std::string to_html(const HtmlTable& table) {
     const bool named = r < table.row_ids.size() && !table.row_ids[r].empty();
     out += named ? fmt::format("<tr id=\"{}\">", table.row_ids[r]) : "<tr>";
     for (const size_t c : shown) {
-      out += fmt::format("<td{}>{}</td>", table.columns[c].is_text ? " class=\"t\"" : "", table.rows[r][c]);
+      const std::string& cell = table.rows[r][c];
+      const char* kind = !table.columns[c].is_text         ? ""
+                         : cell.size() > longest_on_a_line ? " class=\"t long\""
+                                                           : " class=\"t\"";
+      out += fmt::format("<td{}>{}</td>", kind, cell);
     }
     out += "</tr>\n";
   }
@@ -90,4 +96,4 @@ std::string inline_svg(std::string svg, std::string_view prefix, std::string_vie
   return svg;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-namespace photon {
+namespace photon::analysis {
 
 std::string html_escape(std::string_view text);
 
@@ -29,4 +29,4 @@ std::string to_html(const HtmlTable& table);
 /// SVG.
 std::string inline_svg(std::string svg, std::string_view prefix, std::string_view title);
 
-}  // namespace photon
+}  // namespace photon::analysis

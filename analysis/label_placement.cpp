@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-namespace photon {
+#include "analysis/format.h"
+
+namespace photon::analysis {
 namespace {
 
 struct Box {
@@ -23,14 +25,24 @@ Box box_of(const LabelPlace& place, double text_width, double line_height) {
   return {left, place.y - line_height / 2, left + text_width, place.y + line_height / 2};
 }
 
-}  // namespace
-
-size_t text_columns(const std::string& text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+/// Area that a line of two pixels' width takes of the box, by small steps along it.
+double crossing(const Box& box, const LabelObstacle& line) {
+  const double length = std::hypot(line.x1 - line.x0, line.y1 - line.y0);
+  const int steps = std::max(1, static_cast<int>(length / 3.0));
+  double inside = 0.0;
+  for (int i = 0; i <= steps; ++i) {
+    const double t = static_cast<double>(i) / steps;
+    const double x = line.x0 + t * (line.x1 - line.x0);
+    const double y = line.y0 + t * (line.y1 - line.y0);
+    if (x > box.left && x < box.right && y > box.bottom && y < box.top) inside += 6.0;
+  }
+  return inside;
 }
 
-std::vector<LabelPlace> place_labels(const std::vector<LabelAnchor>& anchors, double width, double height,
+}  // namespace
+
+std::vector<LabelPlace> place_labels(const std::vector<LabelAnchor>& anchors,
+                                     const std::vector<LabelObstacle>& lines, double width, double height,
                                      double character_width, double line_height) {
   using Align = LabelPlace::Align;
   constexpr double gap = 9.0;     // from the middle of a point to its name
@@ -46,30 +58,32 @@ std::vector<LabelPlace> place_labels(const std::vector<LabelAnchor>& anchors, do
     const double text_width = static_cast<double>(text_columns(a.text)) * character_width;
     const double diagonal = gap * 0.7;
     const LabelPlace candidates[] = {
-        {a.x + gap, a.y, Align::left},
-        {a.x, a.y + gap + line_height / 2, Align::center},
-        {a.x, a.y - gap - line_height / 2, Align::center},
-        {a.x - gap, a.y, Align::right},
-        {a.x + diagonal, a.y + diagonal + line_height / 2, Align::left},
-        {a.x + diagonal, a.y - diagonal - line_height / 2, Align::left},
-        {a.x - diagonal, a.y + diagonal + line_height / 2, Align::right},
-        {a.x - diagonal, a.y - diagonal - line_height / 2, Align::right},
+        {a.x + gap, a.y, Align::left, false},
+        {a.x, a.y + gap + line_height / 2, Align::center, false},
+        {a.x, a.y - gap - line_height / 2, Align::center, false},
+        {a.x - gap, a.y, Align::right, false},
+        {a.x + diagonal, a.y + diagonal + line_height / 2, Align::left, false},
+        {a.x + diagonal, a.y - diagonal - line_height / 2, Align::left, false},
+        {a.x - diagonal, a.y + diagonal + line_height / 2, Align::right, false},
+        {a.x - diagonal, a.y - diagonal - line_height / 2, Align::right, false},
     };
     double least = -1.0;
     for (const LabelPlace& candidate : candidates) {
       const Box box = box_of(candidate, text_width, line_height);
       double covered = 4.0 * (text_width * line_height - overlap(box, panel));  // being cut off is worse
       for (size_t j = 0; j < taken.size(); ++j) {
-        if (j != i) covered += overlap(box, taken[j]);
+        if (j != i) covered += 2.0 * overlap(box, taken[j]);
       }
+      for (const LabelObstacle& line : lines) covered += crossing(box, line);
       if (least < 0.0 || covered < least - 1e-9) {
         least = covered;
         places[i] = candidate;
       }
     }
-    taken.push_back(box_of(places[i], text_width, line_height));
+    places[i].shown = !a.optional || least <= 0.15 * text_width * line_height;
+    if (places[i].shown) taken.push_back(box_of(places[i], text_width, line_height));
   }
   return places;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -5,10 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <set>
-#include <tuple>
+#include <numbers>
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 using Key = std::vector<std::string>;
@@ -55,7 +54,7 @@ Spread spread_of(std::span<const ResultRow> rows, const std::vector<size_t>& mem
   for (const size_t i : members) {
     if (const auto value = rows[i].number(column)) values.push_back(*value);
   }
-  return photon::spread_of(values);
+  return photon::analysis::spread_of(values);
 }
 
 std::optional<double> mean_of(std::span<const ResultRow> rows, const std::vector<size_t>& members,
@@ -69,13 +68,17 @@ int64_t count_of(const ResultRow& row, std::string_view column, int64_t otherwis
   return value ? std::llround(*value) : otherwise;
 }
 
+/// What tells trainings of one model apart.
+std::string training_of(const ResultRow& row) {
+  return row.empty("training_seed") ? row.text("checkpoint") : "seed " + row.text("training_seed");
+}
+
 Quality quality_of(std::span<const ResultRow> rows, std::vector<size_t> members) {
   const ResultRow& first = rows[members[0]];
   Quality q;
   q.model = first.text("model");
   q.architecture = first.text("architecture");
   q.reading = first.text("reading");
-  q.generation = first.text("generation");
   q.match = first.text("match");
   q.corpus = first.text("corpus");
   q.parameters = first.number("parameters");
@@ -83,11 +86,50 @@ Quality quality_of(std::span<const ResultRow> rows, std::vector<size_t> members)
   q.training_flops = mean_of(rows, members, "training_flops");
   q.bits_per_byte = spread_of(rows, members, "bits_per_byte");
   q.perplexity = spread_of(rows, members, "perplexity");
-  q.token_nll = spread_of(rows, members, "token_nll");
   const auto bytes = mean_of(rows, members, "bytes_scored");
   const auto tokens = mean_of(rows, members, "tokens_scored");
   if (bytes && tokens && *tokens > 0) q.bytes_per_token = *bytes / *tokens;
   q.rows = std::move(members);
+  return q;
+}
+
+/// The last row of the same training as `like` with this generation after this prompt.
+const ResultRow* partner(std::span<const ResultRow> rows, const std::vector<size_t>& prompted,
+                         const ResultRow& like, std::string_view generation, const std::string& prompt) {
+  const ResultRow* found = nullptr;
+  for (const size_t i : prompted) {
+    if (rows[i].text("generation") == generation && training_of(rows[i]) == training_of(like) &&
+        (prompt.empty() || rows[i].text("prompt") == prompt)) {
+      found = &rows[i];
+    }
+  }
+  return found;
+}
+
+/// Recgen's quality from the teacher-forced one and pairs of rows scored after prompts; empty if a seed lacks
+/// them.
+std::optional<Quality> recgen_quality(std::span<const ResultRow> rows, const Quality& forced,
+                                      const std::vector<size_t>& prompted) {
+  std::vector<double> bits, perplexity;
+  for (const size_t i : forced.rows) {
+    const ResultRow* recgen = partner(rows, prompted, rows[i], "recgen", "");
+    const ResultRow* hiergen =
+        recgen == nullptr ? nullptr : partner(rows, prompted, rows[i], "hiergen", recgen->text("prompt"));
+    if (hiergen == nullptr) return std::nullopt;
+    const auto loss = [](const ResultRow& row) { return row.number("token_nll"); };
+    if (!loss(*recgen) || !loss(*hiergen)) return std::nullopt;
+    const double lost = *loss(*recgen) - *loss(*hiergen);  // nats a token
+    if (const auto value = rows[i].number("perplexity")) perplexity.push_back(*value * std::exp(lost));
+    const auto value = rows[i].number("bits_per_byte");
+    if (value && forced.bytes_per_token) {
+      bits.push_back(*value + lost / std::numbers::ln2 / *forced.bytes_per_token);
+    }
+  }
+  Quality q = forced;
+  q.generation = "recgen";
+  q.bits_per_byte = photon::analysis::spread_of(bits);
+  q.perplexity = photon::analysis::spread_of(perplexity);
+  q.rows.insert(q.rows.end(), prompted.begin(), prompted.end());
   return q;
 }
 
@@ -161,16 +203,22 @@ std::vector<Quality> qualities(std::span<const ResultRow> rows) {
   Groups groups;
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].text("kind") != "eval") continue;
-    groups[key_of(rows[i], {"model", "reading", "generation", "match", "corpus"})].push_back(i);
+    groups[key_of(rows[i], {"model", "reading", "match", "corpus"})].push_back(i);
   }
   std::vector<Quality> all;
   for (const auto& group : groups.all()) {
-    // Without a seed in the row the checkpoint tells trainings apart.
+    std::vector<size_t> whole, prompted;
+    for (const size_t i : group) {
+      const bool forced = rows[i].empty("prompt") && rows[i].text("generation") != "recgen";
+      (forced ? whole : prompted).push_back(i);
+    }
+    if (whole.empty()) continue;
     std::vector<size_t> seeded, other;
-    for (const size_t i : group) (rows[i].empty("training_seed") ? other : seeded).push_back(i);
+    for (const size_t i : whole) (rows[i].empty("training_seed") ? other : seeded).push_back(i);
     auto members = latest_by(rows, seeded, {"training_seed"});
     for (const size_t i : latest_by(rows, other, {"checkpoint"})) members.push_back(i);
     all.push_back(quality_of(rows, std::move(members)));
+    if (auto recgen = recgen_quality(rows, all.back(), prompted)) all.push_back(std::move(*recgen));
   }
   return all;
 }
@@ -211,13 +259,8 @@ std::vector<const Quality*> qualities_of(const Speed& speed, std::span<const Qua
   std::map<std::string, const Quality*> by_match;
   for (const Quality& q : all) {
     if (q.model != speed.model || q.reading != speed.reading || q.corpus != corpus) continue;
-    const bool exact = q.generation == speed.generation;
-    const bool teacher_forced = q.generation.empty() || q.generation == "hiergen";
-    if (exact) {
-      by_match[q.match] = &q;
-    } else if (teacher_forced) {
-      by_match.try_emplace(q.match, &q);
-    }
+    // Recgen's own follows the teacher-forced one and replaces it.
+    if (q.generation.empty() || q.generation == speed.generation) by_match[q.match] = &q;
   }
   std::vector<const Quality*> found;
   for (const auto& [match, quality] : by_match) found.push_back(quality);
@@ -253,4 +296,4 @@ std::vector<std::string> corpora(std::span<const ResultRow> rows) {
   return names;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

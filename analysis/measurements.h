@@ -10,7 +10,7 @@
 
 #include "core/results.h"
 
-namespace photon {
+namespace photon::analysis {
 
 /// Mean and extremes over training seeds (or checkpoints).
 struct Spread {
@@ -29,9 +29,10 @@ std::string method_name(const std::string& architecture, const std::string& gene
                         const std::string& schedule);
 
 struct Quality {
-  std::string model, architecture, reading, generation, match, corpus;
+  std::string model, architecture, reading, match, corpus;
+  std::string generation;  ///< "" teacher-forced, or "recgen"
   std::optional<double> parameters, training_tokens, training_flops;
-  Spread bits_per_byte, perplexity, token_nll;
+  Spread bits_per_byte, perplexity;
   std::optional<double> bytes_per_token;  ///< of the scored text
   std::vector<size_t> rows;               ///< one a seed
 };
@@ -73,4 +74,4 @@ std::vector<Baseline> baselines(std::span<const ResultRow> rows);
 /// Names of the corpora that were scored, in file order.
 std::vector<std::string> corpora(std::span<const ResultRow> rows);
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "embedded.h"
 
-namespace photon {
+namespace photon::analysis {
 
 std::string PaperRow::method() const {
   return method_name(architecture, generation, "");
@@ -49,4 +49,4 @@ std::vector<PaperRow> paper_rows() {
   return rows;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace photon {
+namespace photon::analysis {
 
 struct PaperRow {
   int table = 0;
@@ -21,4 +21,4 @@ struct PaperRow {
 
 std::vector<PaperRow> paper_rows();
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-namespace photon {
+namespace photon::analysis {
 
 struct CostGain {
   double cost = 0.0;  ///< smaller is better: perplexity, bits per byte
@@ -33,4 +33,4 @@ inline std::vector<size_t> pareto_frontier(std::span<const CostGain> points) {
   return frontier;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

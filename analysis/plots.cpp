@@ -7,17 +7,18 @@
 #include <fstream>
 #include <limits>
 
+#include "analysis/format.h"
 #include "analysis/gnuplot.h"
 #include "analysis/label_placement.h"
 #include "analysis/ticks.h"
 #include "core/error.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 // Pixels around a panel's axes, and of text at the figure's font size.
-constexpr double left_margin = 78, right_margin = 20, bottom_margin = 58, top_margin = 34, top_axis_room = 40;
-constexpr double title_room = 34, legend_line = 20, character = 6.6, line_height = 15;
+constexpr double left_margin = 98, right_margin = 20, bottom_margin = 58, top_margin = 34, top_axis_room = 40;
+constexpr double title_room = 34, legend_line = 20, character = 7.0, line_height = 15;
 
 std::string one_line(std::string text) {
   std::replace(text.begin(), text.end(), '\n', ' ');
@@ -60,6 +61,13 @@ AxisRange range_of(const PlotPanel& panel, bool horizontal) {
     }
   }
   if (!(low <= high)) throw Error(fmt::format("figure panel \"{}\" has no point to draw", panel.title));
+  // A reference far outside would squeeze the points into a corner.
+  const double reach = is_log(axis) ? std::pow(high / low, 0.6) : 0.6 * (high - low);
+  const AxisRange near =
+      is_log(axis) ? AxisRange{low / reach, high * reach} : AxisRange{low - reach, high + reach};
+  for (const ReferenceLine& line : panel.references) {
+    if (horizontal && line.at >= near.low && line.at <= near.high) include(line.at);
+  }
   if (is_log(axis)) {
     const double air = std::max(std::pow(high / low, 0.14), 1.05);
     low /= air;
@@ -77,6 +85,16 @@ AxisRange range_of(const PlotPanel& panel, bool horizontal) {
 double fraction(double value, AxisRange range, const PlotAxis& axis) {
   return is_log(axis) ? std::log(value / range.low) / std::log(range.high / range.low)
                       : (value - range.low) / (range.high - range.low);
+}
+
+/// Lower by the lines of text that name references outside the panel.
+AxisRange with_room_below(AxisRange y, const PlotPanel& panel, AxisRange x) {
+  const auto outside =
+      std::count_if(panel.references.begin(), panel.references.end(),
+                    [&](const ReferenceLine& line) { return line.at < x.low || line.at > x.high; });
+  const double share = 0.055 * static_cast<double>(outside);
+  y.low = is_log(panel.y) ? y.low / std::pow(y.high / y.low, share) : y.low - share * (y.high - y.low);
+  return y;
 }
 
 struct Rectangle {
@@ -123,11 +141,13 @@ class Script {
     return fmt::format(
         "# {0}\n# gnuplot {1}.gp writes {1}.svg and {1}.png.\n{2}\n"
         "set encoding utf8\nset border 3 lw 1 lc rgb '#555555'\nset tics nomirror out scale 0.6\n"
-        "set grid xtics ytics lt 1 lw 0.5 lc rgb '#e0e0e0'\nunset key\nset pointsize 1.1\nset bars small\n\n"
-        "set terminal svg size {3},{4} fixed noenhanced font 'sans,12' dashlength 1.2\nset output "
-        "'{1}.svg'\n{5}\n"
+        "set grid xtics ytics lt 1 lw 0.5 lc rgb '#e0e0e0'\nunset key\nset pointsize 1.1\nset bars "
+        "small\n\n"
+        "set terminal svg size {3},{4} fixed noenhanced font 'sans,12' dashlength 1.2\n"
+        "title_font = ',15'\nsmall_font = ',10'\nset output '{1}.svg'\n{5}\n"
         "set terminal pngcairo size {6},{7} noenhanced font 'sans,9' fontscale 2 pointscale 2 linewidth 2 "
-        "dashlength 1.2 background rgb 'white'\nset output '{1}.png'\n{5}",
+        "dashlength 1.2 background rgb 'white'\ntitle_font = ',11.5'\nsmall_font = ',7.5'\nset output "
+        "'{1}.png'\n{5}",
         one_line(figure_.title), figure_.name, data, width_, height_, commands, 2 * width_, 2 * height_);
   }
 
@@ -136,7 +156,7 @@ class Script {
     double x = left_margin;
     legend_rows_ = legend_.empty() ? 0 : 1;
     for (const LegendEntry& entry : legend_) {
-      const double needed = 42 + static_cast<double>(text_columns(entry.title)) * character + 14;
+      const double needed = 42 + static_cast<double>(text_columns(entry.title)) * character + 24;
       if (x > left_margin && x + needed > width_ - 8) {
         x = left_margin;
         ++legend_rows_;
@@ -149,7 +169,9 @@ class Script {
   Rectangle rectangle_of(size_t index) const {
     const auto column = static_cast<double>(static_cast<int>(index) % columns_);
     const auto row = static_cast<double>(static_cast<int>(index) / columns_);
-    const double top = top_margin + (figure_.panels[index].top ? top_axis_room : 0.0);
+    const bool top_axis = std::any_of(figure_.panels.begin(), figure_.panels.end(),
+                                      [](const auto& p) { return p.top.has_value(); });
+    const double top = top_margin + (top_axis ? top_axis_room : 0.0);
     const double panel_bottom = height_ - title_room - (row + 1) * figure_.panel_height;
     return {column * figure_.panel_width + left_margin, panel_bottom + bottom_margin,
             figure_.panel_width - left_margin - right_margin, figure_.panel_height - bottom_margin - top};
@@ -175,7 +197,7 @@ class Script {
   }
 
   std::string legend_commands() const {
-    std::string out = fmt::format("set label {} at {} left font ',14'\n", gnuplot_text(figure_.title),
+    std::string out = fmt::format("set label {} at {} left font title_font\n", gnuplot_text(figure_.title),
                                   screen(left_margin, height_ - 18));
     for (size_t i = 0; i < legend_.size(); ++i) {
       const LegendEntry& entry = legend_[i];
@@ -226,53 +248,58 @@ class Script {
            ticks_command("x2", at, tick_labels(values, PlotAxis::Ticks::plain));
   }
 
-  std::string reference_commands(const PlotPanel& panel, AxisRange x, AxisRange y) const {
+  std::string reference_commands(const PlotPanel& panel, AxisRange x) const {
     std::string out;
-    bool beyond = false;
-    for (const ReferenceLine& line : panel.references) {
-      const AxisRange range = line.vertical ? x : y;
-      const std::string name = gnuplot_text(line.label);
-      if (line.at < range.low || line.at > range.high) {
-        // Drawn to scale it would squeeze the points into a corner: it is named at the edge instead.
-        const bool after = line.at > range.high;
-        out += fmt::format("set label {} at graph {},{} {} tc rgb '#555555' font ',10'\n",
+    auto lines = panel.references;
+    std::sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.at > b.at; });
+    int beyond = 0;
+    for (const ReferenceLine& line : lines) {
+      if (line.at < x.low || line.at > x.high) {
+        const bool after = line.at > x.high;
+        out += fmt::format("set label {} at graph {},{} {} tc rgb '#555555' font small_font\n",
                            gnuplot_text(after ? line.label + " →" : "← " + line.label), after ? 0.99 : 0.01,
-                           beyond ? 0.09 : 0.03, after ? "right" : "left");
-        beyond = true;
+                           0.035 + 0.05 * beyond++, after ? "right" : "left");
         continue;
       }
-      const std::string from = line.vertical ? fmt::format("first {:.9g}, graph 0", line.at)
-                                             : fmt::format("graph 0, first {:.9g}", line.at);
-      const std::string to = line.vertical ? fmt::format("first {:.9g}, graph 1", line.at)
-                                           : fmt::format("graph 1, first {:.9g}", line.at);
-      out += fmt::format("set arrow from {} to {} nohead dt 3 lw 1.2 lc rgb '#777777'\n", from, to);
-      out += line.vertical
-                 ? fmt::format(
-                       "set label {} at first {:.9g}, graph 0.03 left rotate by 90 offset 0.8,0 tc rgb "
-                       "'#555555' font ',10'\n",
-                       name, line.at)
-                 : fmt::format(
-                       "set label {} at graph 0.99, first {:.9g} right offset 0,0.5 tc rgb '#555555' font "
-                       "',10'\n",
-                       name, line.at);
+      out += fmt::format(
+          "set arrow from first {0:.9g}, graph 0 to first {0:.9g}, graph 1 nohead dt 3 lw 1.2 lc rgb "
+          "'#777777'\n"
+          "set label {1} at first {0:.9g}, graph 0.03 left rotate by 90 offset 0.8,0 tc rgb '#555555' font "
+          "small_font\n",
+          line.at, gnuplot_text(line.label));
     }
     return out;
   }
 
   std::string label_commands(const PlotPanel& panel, AxisRange x, AxisRange y, const Rectangle& at) const {
     std::vector<LabelAnchor> anchors;
+    std::vector<LabelObstacle> lines;
+    const auto across = [&](double value) { return fraction(value, x, panel.x) * at.width; };
+    const auto up = [&](double value) { return fraction(value, y, panel.y) * at.height; };
+    for (const ReferenceLine& line : panel.references)
+      lines.push_back({across(line.at), 0, across(line.at), at.height});
     for (const Series& series : panel.series) {
-      if (series.kind == Series::Kind::line || series.kind == Series::Kind::steps) continue;
+      const bool marked = series.kind == Series::Kind::points || series.kind == Series::Kind::line_points;
+      const PlotPoint* last = nullptr;
       for (const PlotPoint& p : series.points) {
         if (!drawable(p, panel)) continue;
-        anchors.push_back(
-            {fraction(p.x, x, panel.x) * at.width, fraction(p.y, y, panel.y) * at.height, p.label});
+        if (marked) anchors.push_back({across(p.x), up(p.y), p.label, series.optional_labels});
+        if (series.kind == Series::Kind::points) {
+          lines.push_back({across(p.x_low.value_or(p.x)), up(p.y), across(p.x_high.value_or(p.x)), up(p.y)});
+          lines.push_back({across(p.x), up(p.y_low.value_or(p.y)), across(p.x), up(p.y_high.value_or(p.y))});
+        } else if (last != nullptr && series.kind == Series::Kind::steps) {
+          lines.push_back({across(last->x), up(last->y), across(p.x), up(last->y)});
+          lines.push_back({across(p.x), up(last->y), across(p.x), up(p.y)});
+        } else if (last != nullptr) {
+          lines.push_back({across(last->x), up(last->y), across(p.x), up(p.y)});
+        }
+        last = &p;
       }
     }
-    const auto places = place_labels(anchors, at.width, at.height, character, line_height);
+    const auto places = place_labels(anchors, lines, at.width, at.height, character, line_height);
     std::string out;
     for (size_t i = 0; i < anchors.size(); ++i) {
-      if (anchors[i].text.empty()) continue;
+      if (anchors[i].text.empty() || !places[i].shown) continue;
       const char* align = places[i].align == LabelPlace::Align::left    ? "left"
                           : places[i].align == LabelPlace::Align::right ? "right"
                                                                         : "center";
@@ -284,7 +311,7 @@ class Script {
 
   std::string panel_commands(const PlotPanel& panel, size_t index) const {
     const AxisRange x = range_of(panel, true);
-    const AxisRange y = range_of(panel, false);
+    const AxisRange y = with_room_below(range_of(panel, false), panel, x);
     const Rectangle at = rectangle_of(index);
     std::string out = fmt::format(
         "set lmargin at screen {:.6f}\nset rmargin at screen {:.6f}\nset bmargin at screen {:.6f}\nset "
@@ -293,7 +320,7 @@ class Script {
         at.left / width_, (at.left + at.width) / width_, at.bottom / height_,
         (at.bottom + at.height) / height_, gnuplot_text(panel.title));
     out += axis_commands(panel.x, x, "x") + axis_commands(panel.y, y, "y") + top_commands(panel, x);
-    out += reference_commands(panel, x, y) + label_commands(panel, x, y, at);
+    out += reference_commands(panel, x) + label_commands(panel, x, y, at);
     std::string plots;
     for (size_t s = 0; s < panel.series.size(); ++s) {
       for (const std::string& part :
@@ -381,4 +408,4 @@ void draw_figure(const Figure& figure, const std::filesystem::path& folder) {
   }
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

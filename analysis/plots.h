@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace photon {
+namespace photon::analysis {
 
 struct PlotPoint {
   double x = 0.0;
@@ -32,11 +32,12 @@ struct Series {
   SeriesStyle style;
   Kind kind = Kind::points;
   std::vector<PlotPoint> points = {};
+  bool optional_labels = false;  ///< names of points are left out where they would cover something
 };
 
-/// A line across a panel with its name at its end.
+/// A dotted line from bottom to top of a panel with its name along it; one far outside the data is named at
+/// the edge.
 struct ReferenceLine {
-  bool vertical = true;
   double at = 0.0;
   std::string label;
 };
@@ -82,4 +83,4 @@ void draw_figure(const Figure& figure, const std::filesystem::path& folder);
 /// The script alone; running gnuplot on it writes NAME.svg and NAME.png into the working directory.
 std::string gnuplot_script(const Figure& figure);
 
-}  // namespace photon
+}  // namespace photon::analysis

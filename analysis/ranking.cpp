@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 const Baseline* unigram_of(std::span<const Baseline> baselines, const std::string& corpus) {
@@ -21,9 +21,7 @@ std::string name_of(const Quality& q, std::span<const Ranked> all) {
       std::count_if(all.begin(), all.end(), [&](const Ranked& r) { return r.quality->model == q.model; });
   if (same == 1) return q.model;
   std::string detail = q.reading;
-  for (const std::string& part : {q.generation, q.match.empty() ? "" : "equal " + q.match}) {
-    if (!part.empty()) detail += (detail.empty() ? "" : ", ") + part;
-  }
+  if (!q.match.empty()) detail += (detail.empty() ? "equal " : ", equal ") + q.match;
   return detail.empty() ? q.model : fmt::format("{} ({})", q.model, detail);
 }
 
@@ -43,7 +41,7 @@ std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Ba
                                 const std::string& corpus) {
   std::vector<Ranked> ranked;
   for (const Quality& q : all) {
-    if (q.corpus == corpus && q.bits_per_byte) ranked.push_back({.quality = &q});
+    if (q.corpus == corpus && q.generation.empty() && q.bits_per_byte) ranked.push_back({.quality = &q});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
     return a.quality->bits_per_byte.mean < b.quality->bits_per_byte.mean;
@@ -100,7 +98,7 @@ void require_better_than_unigram(std::span<const ResultRow> rows) {
           corpus));
     }
     for (const Quality& q : all) {
-      if (q.corpus != corpus) continue;
+      if (q.corpus != corpus || !q.generation.empty()) continue;
       if (!q.bits_per_byte || !(q.bits_per_byte.mean < unigram->bits_per_byte)) {
         losers += fmt::format("{}{} ({:.4f} bits/byte; unigram {:.4f} on {})", losers.empty() ? "" : ", ",
                               q.model, q.bits_per_byte.mean, unigram->bits_per_byte, corpus);
@@ -110,4 +108,4 @@ void require_better_than_unigram(std::span<const ResultRow> rows) {
   if (!losers.empty()) throw Error("a model loses to the unigram and has learned nothing: " + losers);
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -8,7 +8,7 @@
 
 #include "analysis/measurements.h"
 
-namespace photon {
+namespace photon::analysis {
 
 struct Ranked {
   const Quality* quality = nullptr;
@@ -19,7 +19,8 @@ struct Ranked {
   std::string verdict = {};
 };
 
-/// The models evaluated on `corpus`, best first. The qualities must outlive the result.
+/// The models evaluated on `corpus`, best first, by teacher-forced quality. The qualities must outlive the
+/// result.
 std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Baseline> baselines,
                                 const std::string& corpus);
 
@@ -31,4 +32,4 @@ std::vector<std::string> ranking_statements(std::span<const Ranked> ranked);
 /// corpus that models were scored on has no unigram row: then the rule was not checked.
 void require_better_than_unigram(std::span<const ResultRow> rows);
 
-}  // namespace photon
+}  // namespace photon::analysis

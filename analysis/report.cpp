@@ -20,7 +20,7 @@
 #include "core/model_config.h"
 #include "embedded.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 namespace fs = std::filesystem;
 
@@ -210,9 +210,20 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
                           ranking_list(results)});
   sections.push_back(
       {"pareto", "Speed against quality",
-       otherwise(figures.draw(pareto_figures(results.rows)),
-                 "No model has both a row of kind eval and a row of kind bench, so there is no point to "
-                 "plot.")});
+       otherwise(
+           figures.draw(pareto_figures(results.rows)),
+           "No model has both a row of kind eval and a row of kind bench, so there is no point to plot.") +
+           "<p>Each point is a model and a way of generating, at the batch of its largest throughput. "
+           "Quality is "
+           "teacher-forced; RecGen’s own likelihood takes its place where it was scored, as the "
+           "teacher-forced one plus what "
+           "RecGen lost on the tokens after a prompt. Speed does not depend on what was "
+           "learned, "
+           "so a benchmark of fresh weights stands for every checkpoint of its model. In the paper’s panels "
+           "memory is "
+           "as it was allocated there, and RecGen stands at the perplexity of its weights under teacher "
+           "forcing, since "
+           "the paper scores no other.</p>\n"});
   const auto groups = spec_groups(request, results.rows);
   sections.push_back({"context", "Memory and traffic against context",
                       otherwise(figures.draw(context_figures(groups, element_bytes(results.rows))),
@@ -288,4 +299,4 @@ fs::path write_report(const ReportRequest& request) {
   return page;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

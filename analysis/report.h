@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-namespace photon {
+namespace photon::analysis {
 
 struct ReportRequest {
   std::vector<std::filesystem::path> results;  ///< CSV files of the results schema
@@ -20,4 +20,4 @@ struct ReportRequest {
 /// Returns the page's path. Throws Error on a file that does not read, on no rows at all, without gnuplot.
 std::filesystem::path write_report(const ReportRequest& request);
 
-}  // namespace photon
+}  // namespace photon::analysis

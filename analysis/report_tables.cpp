@@ -12,7 +12,7 @@
 #include "analysis/ranking.h"
 #include "analysis/summary.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 const ResultColumn& column_named(std::string_view name) {
@@ -34,7 +34,7 @@ std::string cell_of(const ResultRow& row, const ResultColumn& column) {
   if (column.unit == "B") return readable_bytes(value);
   if (column.unit.starts_with("FLOP") || column.unit == "B/s" || column.name == "parameters")
     return with_prefix(value);
-  if (is_count(text)) return text;
+  if (is_count(text)) return column.name.ends_with("seed") ? text : with_commas(text);
   return significant(value, 4);
 }
 
@@ -100,17 +100,17 @@ std::string summary_table(const ResultSet& results) {
                    {"method", "", true},
                    {"equal", "training", true},
                    {"parameters", ""},
-                   {"tokens", "trained on"},
-                   {"FLOPs", "of training"},
-                   {"bits/byte", "± half the range"},
+                   {"tokens", "training"},
+                   {"FLOPs", "training"},
+                   {"bits/byte", "± half range"},
                    {"seeds", ""},
+                   {"verdict", "on bits/byte", true},
                    {"PF", "tokens/s"},
                    {"DE", "tokens/s"},
-                   {"PF KV", "a sample, ideal"},
-                   {"DE KV", "a sample, ideal"},
+                   {"PF KV", "a sample"},
+                   {"DE KV", "a sample"},
                    {"PF TPM", "ktok/s/GiB"},
-                   {"DE TPM", "ktok/s/GiB"},
-                   {"verdict", "on bits/byte", true}};
+                   {"DE TPM", "ktok/s/GiB"}};
   const auto prefixed = [](double v) { return with_prefix(v); };
   const auto plain = [](double v) { return significant(v); };
   const auto bytes = [](double v) { return readable_bytes(v); };
@@ -119,10 +119,10 @@ std::string summary_table(const ResultSet& results) {
     table.rows.push_back({html_escape(line.model), html_escape(line.method), html_escape(line.match),
                           maybe(line.parameters, prefixed), maybe(line.training_tokens, prefixed),
                           maybe(line.training_flops, prefixed), quality_cell(line.bits_per_byte),
-                          seeds > 0 ? std::to_string(seeds) : "", maybe(line.pf.throughput, plain),
-                          maybe(line.de.throughput, plain), maybe(line.pf.kv_ideal, bytes),
-                          maybe(line.de.kv_ideal, bytes), maybe(line.pf.tpm_ideal, plain),
-                          maybe(line.de.tpm_ideal, plain), html_escape(line.verdict)});
+                          seeds > 0 ? std::to_string(seeds) : "", html_escape(line.verdict),
+                          maybe(line.pf.throughput, plain), maybe(line.de.throughput, plain),
+                          maybe(line.pf.kv_ideal, bytes), maybe(line.de.kv_ideal, bytes),
+                          maybe(line.pf.tpm_ideal, plain), maybe(line.de.tpm_ideal, plain)});
   }
   return table.rows.empty() ? "" : to_html(table);
 }
@@ -297,4 +297,4 @@ std::string columns_table() {
   return to_html(table);
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

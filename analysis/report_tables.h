@@ -9,7 +9,7 @@
 
 #include "core/results.h"
 
-namespace photon {
+namespace photon::analysis {
 
 /// Rows of several files with where each one stands.
 struct ResultSet {
@@ -28,4 +28,4 @@ std::string machines_table(const ResultSet& results);
 std::string runs_table(const ResultSet& results);
 std::string columns_table();
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "analysis/format.h"
+#include "analysis/label_placement.h"
 #include "analysis/ranking.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 
 SummaryLine::Regime* regime_of(SummaryLine& line, const Speed& speed) {
@@ -19,7 +21,7 @@ SummaryLine::Regime* regime_of(SummaryLine& line, const Speed& speed) {
 SummaryLine line_for(const Quality& q) {
   SummaryLine line;
   line.model = q.model;
-  line.method = method_name(q.architecture, q.generation, "");
+  line.method = method_name(q.architecture, "", "");
   line.match = q.match;
   line.parameters = q.parameters;
   line.training_tokens = q.training_tokens;
@@ -28,23 +30,17 @@ SummaryLine line_for(const Quality& q) {
   return line;
 }
 
-/// Display width: code points, which is what a terminal shows for the characters used here.
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-std::string aligned(const std::vector<std::vector<std::string>>& table, size_t text_columns) {
+std::string aligned(const std::vector<std::vector<std::string>>& table, size_t left_columns) {
   std::vector<size_t> widths(table[0].size());
   for (const auto& row : table) {
-    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], width_of(row[c]));
+    for (size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], text_columns(row[c]));
   }
   std::string out;
   for (size_t r = 0; r < table.size(); ++r) {
     std::string line;
     for (size_t c = 0; c < table[r].size(); ++c) {
-      const std::string pad(widths[c] - width_of(table[r][c]), ' ');
-      const bool left = c < text_columns || c + 1 == table[r].size();
+      const std::string pad(widths[c] - text_columns(table[r][c]), ' ');
+      const bool left = c < left_columns || c + 1 == table[r].size();
       if (c > 0) line += "  ";
       line += left ? table[r][c] + pad : pad + table[r][c];
     }
@@ -79,6 +75,8 @@ std::vector<SummaryLine> summarize(std::span<const ResultRow> rows) {
   const std::string corpus = names.empty() ? "" : names[0];
   const auto ranked = rank_models(quality, base, corpus);
 
+  std::set<std::string> machines;
+  for (const Speed& s : speeds) machines.insert(s.machine);
   std::vector<SummaryLine> lines;
   std::vector<bool> placed(speeds.size(), false);
   const auto add_speeds = [&](const Quality* q) {
@@ -87,9 +85,12 @@ std::vector<SummaryLine> summarize(std::span<const ResultRow> rows) {
     std::vector<std::string> ways;
     for (size_t i = 0; i < speeds.size(); ++i) {
       const Speed& s = speeds[i];
+      const Quality* own = nullptr;
       if (q != nullptr) {
-        const auto found = qualities_of(s, quality, corpus);
-        if (std::find(found.begin(), found.end(), q) == found.end()) continue;
+        if (q->model != s.model || q->reading != s.reading) continue;
+        for (const Quality* found : qualities_of(s, quality, corpus)) {
+          if (found->match == q->match) own = found;
+        }
       } else if (placed[i]) {
         continue;
       }
@@ -98,10 +99,15 @@ std::vector<SummaryLine> summarize(std::span<const ResultRow> rows) {
                                           s.samples_per_prompt, s.machine);
       auto at = std::find(ways.begin(), ways.end(), way);
       if (at == ways.end()) {
-        SummaryLine line = q != nullptr ? line_for(*q) : SummaryLine{};
+        SummaryLine line = own != nullptr ? line_for(*own) : SummaryLine{};
+        if (q != nullptr && own != q) {
+          line.verdict =
+              fmt::format("{:+.4f} against teacher forcing", own->bits_per_byte.mean - q->bits_per_byte.mean);
+        }
         line.model = s.model;
         line.method = method_name(s.architecture, s.generation, s.schedule);
         if (s.samples_per_prompt > 1) line.method += fmt::format(", {} samples", s.samples_per_prompt);
+        if (machines.size() > 1) line.method += ", " + s.machine;
         if (!line.parameters) line.parameters = s.parameters;
         mine.push_back(std::move(line));
         at = ways.insert(ways.end(), way);
@@ -119,7 +125,7 @@ std::vector<SummaryLine> summarize(std::span<const ResultRow> rows) {
     auto mine = add_speeds(r.quality);
     if (mine.empty()) mine.push_back(line_for(*r.quality));
     for (SummaryLine& line : mine) {
-      line.verdict = r.verdict;
+      if (line.verdict.empty()) line.verdict = r.verdict;
       lines.push_back(std::move(line));
     }
   }
@@ -166,4 +172,4 @@ std::string summary_text(std::span<const ResultRow> rows) {
   return out;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -10,7 +10,7 @@
 
 #include "analysis/measurements.h"
 
-namespace photon {
+namespace photon::analysis {
 
 struct SummaryLine {
   std::string model, method;  ///< method: architecture with its generation and schedule
@@ -34,4 +34,4 @@ std::vector<SummaryLine> summarize(std::span<const ResultRow> rows);
 /// As aligned text for a terminal: the table, the baselines, what could and could not be told.
 std::string summary_text(std::span<const ResultRow> rows);
 
-}  // namespace photon
+}  // namespace photon::analysis

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
-namespace photon {
+#include "analysis/format.h"
+
+namespace photon::analysis {
 namespace {
 
 std::vector<double> linear_ticks(AxisRange range) {
@@ -45,14 +47,6 @@ std::string prefixed(double value, double base, const char* const* names) {
   return fmt::format("{:.4g}{}{}", value, names[step][0] ? " " : "", names[step]);
 }
 
-std::string grouped(double value, int decimals) {
-  std::string text = fmt::format("{:.{}f}", value, decimals);
-  const size_t first = text.starts_with('-') ? 1 : 0;
-  for (size_t at = std::min(text.find('.'), text.size()); at > first + 3; at -= 3)
-    text.insert(at - 3, 1, ',');
-  return text;
-}
-
 int decimals_of(double value) {
   for (int decimals = 0; decimals < 9; ++decimals) {
     const double scaled = value * std::pow(10.0, decimals);
@@ -70,7 +64,7 @@ std::vector<double> round_ticks(AxisRange range, PlotAxis::Scale scale, bool bin
     const int octaves = static_cast<int>(std::log2(ratio));
     return powers(range, 2.0, std::max(1, (octaves + 6) / 7), {1.0});
   }
-  if (ratio < 4.0) return linear_ticks(range);
+  if (ratio < 6.3) return linear_ticks(range);
   if (ratio < 300.0) return powers(range, 10.0, 1, {1.0, 2.0, 5.0});
   const int decades = static_cast<int>(std::log10(ratio));
   return powers(range, 10.0, std::max(1, (decades + 6) / 7), {1.0});
@@ -88,9 +82,10 @@ std::vector<std::string> tick_labels(const std::vector<double>& ticks, PlotAxis:
   for (const double tick : ticks) {
     switch (form) {
       case PlotAxis::Ticks::plain:
-        labels.push_back(std::abs(tick) >= 1e7 || (tick != 0.0 && std::abs(tick) < 1e-4)
-                             ? fmt::format("{:.3g}", tick)
-                             : grouped(tick, decades ? decimals_of(tick) : decimals));
+        labels.push_back(
+            std::abs(tick) >= 1e7 || (tick != 0.0 && std::abs(tick) < 1e-4)
+                ? fmt::format("{:.3g}", tick)
+                : with_commas(fmt::format("{:.{}f}", tick, decades ? decimals_of(tick) : decimals)));
         break;
       case PlotAxis::Ticks::prefixed:
         labels.push_back(prefixed(tick, 1000.0, decimal));
@@ -106,4 +101,4 @@ std::vector<std::string> tick_labels(const std::vector<double>& ticks, PlotAxis:
   return labels;
 }
 
-}  // namespace photon
+}  // namespace photon::analysis

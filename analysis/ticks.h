@@ -8,7 +8,7 @@
 
 #include "analysis/plots.h"
 
-namespace photon {
+namespace photon::analysis {
 
 struct AxisRange {
   double low = 0.0;
@@ -21,4 +21,4 @@ std::vector<double> round_ticks(AxisRange range, PlotAxis::Scale scale, bool bin
 /// Labels for ticks of one axis, all with the same number of decimals.
 std::vector<std::string> tick_labels(const std::vector<double>& ticks, PlotAxis::Ticks form);
 
-}  // namespace photon
+}  // namespace photon::analysis

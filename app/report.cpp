@@ -11,7 +11,7 @@ namespace photon {
 namespace {
 
 void setup(CLI::App& app) {
-  const auto request = std::make_shared<ReportRequest>();
+  const auto request = std::make_shared<analysis::ReportRequest>();
   CLI::App* const command =
       app.add_subcommand("report", "Make a page of figures and tables from results files");
   command->add_option("results", request->results, "Results files (CSV)")
@@ -28,7 +28,7 @@ void setup(CLI::App& app) {
       ->type_name("MODEL.toml...");
   command->callback([request] {
     request->paper_models = share_folder() / "configs" / "models";
-    fmt::print("{}\n", write_report(*request).string());
+    fmt::print("{}\n", analysis::write_report(*request).string());
   });
 }
 

@@ -12,7 +12,7 @@
 #include "core/paths.h"
 #include "tests/analysis/synthetic_rows.h"
 
-namespace photon {
+namespace photon::analysis {
 namespace {
 namespace fs = std::filesystem;
 
@@ -126,4 +126,4 @@ TEST_F(Report, RefusesFilesItCannotRead) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::analysis

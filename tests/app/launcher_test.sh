@@ -117,6 +117,7 @@ mv "$tree" "$work/moved tree"
 tree="$work/moved tree"
 out=$(HOME=/nonexistent PATH=$fakes:$PATH "$tree/photon" moved 2>/dev/null)
 check "a tree that was moved, and no home" [ "$out" = '[moved]' ]
+check "and none is made" [ ! -e /nonexistent ]
 
 exec 8>"$tree/build/release.lock"
 flock 8

@@ -20,9 +20,8 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-/// A name read from a file as it may stand in a message: in quotes, control bytes replaced, clipped to 100
-/// bytes.
-inline std::string in_quotes(std::string_view untrusted) {
+/// Text read from a file as it may stand in a message: control bytes replaced, clipped to 100 bytes.
+inline std::string clipped(std::string_view untrusted) {
   constexpr size_t limit = 100;
   const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; };
   size_t end = untrusted.size();
@@ -30,12 +29,20 @@ inline std::string in_quotes(std::string_view untrusted) {
     end = limit;
     while (end > 0 && continues(untrusted[end])) --end;
   }
-  std::string text = "'";
+  std::string text;
   for (const char c : untrusted.substr(0, end)) {
     const auto byte = static_cast<unsigned char>(c);
     text += byte < 0x20 || byte == 0x7F ? '?' : c;
   }
-  text += end < untrusted.size() ? "...'" : "'";
+  if (end < untrusted.size()) text += "...";
+  return text;
+}
+
+/// The same in quotes: a name.
+inline std::string in_quotes(std::string_view untrusted) {
+  std::string text(1, '\'');
+  text += clipped(untrusted);
+  text.push_back('\'');
   return text;
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "core/safetensors.h"
+#include "core/strict_json.h"
 #include "core/utf8.h"
 
 namespace photon {
@@ -146,13 +147,8 @@ class HeaderSax {
   }
 
   bool parse_error(size_t position, const std::string&, const nlohmann::json::exception& e) {
-    // Without the library's own prefix and without what it read last, which may be as long as the file.
-    std::string_view reason = e.what();
-    if (const size_t at = reason.find("column "); at != std::string_view::npos) {
-      reason.remove_prefix(std::min(reason.size(), reason.find(": ", at) + 2));
-    }
-    reason = reason.substr(0, reason.find("; last read"));
-    fail(fmt::format("the header breaks off at its byte {}, it is not JSON: {}", position - 1, reason));
+    fail(fmt::format("the header breaks off at its byte {}, it is not JSON: {}", position - 1,
+                     json_error_reason(e.what())));
   }
 
  private:

@@ -50,6 +50,10 @@ void Generator<S>::check(const GenerationRequest& request) const {
   if (request.schedule == Schedule::unrolled && request.generation != Generation::recgen) {
     refuse("the unrolled schedule exists for recgen alone: hiergen's latents depend on the tokens");
   }
+  const bool ablated = request.recgen_observes_upward || request.recgen_keeps_reading_feedback;
+  if (ablated && (request.generation != Generation::recgen || request.schedule != Schedule::streamed)) {
+    refuse("the two switches of recgen need recgen on the streamed schedule");
+  }
   const Sampling& s = request.sampling;
   if (!(s.temperature >= 0.0) || !std::isfinite(s.temperature)) refuse("temperature must be 0 or more");
   if (!(s.top_p > 0.0 && s.top_p <= 1.0)) refuse("top_p must lie in (0, 1]");
@@ -130,7 +134,7 @@ void Generator<S>::set_up(const GenerationRequest& request) {
                                     (l == 0 ? 1 : spec_.units_per_meta_context(l)));
     }
     layout.samples = request.samples;
-    const bool kept = !recgen() || l == depth();
+    const bool kept = l == depth() || observed_upward() || one_after_another();
     layout.keeps_prefill = kept;
     layout.new_units = kept ? new_units(l) : 0;
     caches_.emplace_back(std::move(layout));

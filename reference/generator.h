@@ -77,8 +77,13 @@ class Generator {
 
   int depth() const { return spec_.depth(); }
   bool recgen() const { return request_->generation == Generation::recgen; }
+  bool observed_upward() const { return !recgen() || request_->recgen_observes_upward; }
   /// At levels >= 2: the reading's feedback, which recgen replaces by reconstructions.
-  bool observed_feedback(int l) const { return !recgen() && spec_.feedback(l) == Feedback::observed; }
+  bool observed_feedback(int l) const {
+    return (!recgen() || request_->recgen_keeps_reading_feedback) && spec_.feedback(l) == Feedback::observed;
+  }
+  /// Reading `causal` with its own feedback: every chunk waits for the encoder states of the one before it.
+  bool one_after_another() const { return depth() >= 2 && observed_feedback(depth()); }
   Visibility visibility(int l) const {
     return {spec_.level(l).encoder_window, spec_.units_per_meta_context(l)};
   }

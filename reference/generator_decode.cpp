@@ -5,8 +5,7 @@ namespace photon::reference {
 template <class S>
 void Generator<S>::decode_streamed() {
   for (std::vector<int64_t> rows = active_rows(); !rows.empty(); rows = active_rows()) {
-    if (observed_feedback(depth()) && depth() >= 2) {
-      // Every chunk waits for the encoder states of the one before it.
+    if (one_after_another()) {
       append_top(decode_chunk_and_encode(depth(), rows), rows);
     } else {
       Chunks chunks{rows, std::vector<int64_t>(rows.size(), 1)};
@@ -14,10 +13,10 @@ void Generator<S>::decode_streamed() {
         decode_level(l, chunks);
         for (int64_t& count : chunks.counts) count *= spec_.level(l).chunk;
       }
-      if (recgen()) {
-        encode_reconstructed(rows);
-      } else {
+      if (observed_upward()) {
         encode_emitted(rows);
+      } else {
+        encode_reconstructed(rows);
       }
     }
     for (const int64_t r : rows) start_[static_cast<size_t>(r)] += spec_.meta_context();
@@ -148,9 +147,11 @@ const Matrix<S>& Generator<S>::decode_chunk_and_encode(int l, std::span<const in
     }
     for (Index i = 0; i < count; ++i) {
       histories_[at - 1].append(rows[static_cast<size_t>(i)], states_.row(i));
+      units.row(i * s.chunk + j) = states_.row(i);
     }
     const Matrix<S>& x = decode_chunk_and_encode(l - 1, rows);
     part_[at] = x;
+    if (l == depth() && !observed_upward()) continue;
     for (Index i = 0; i < count; ++i) units.row(i * s.chunk + j) = x.row(i);
   }
   return encode_step(l, units, rows);
@@ -222,8 +223,7 @@ void Generator<S>::pick_tokens(const Matrix<S>& states, const Chunks& chunks, In
   for (size_t i = 0; i < chunks.rows.size(); ++i) {
     const int64_t r = chunks.rows[i];
     // While chunks are made one after another, the cache of encoder 1 knows how far the row is.
-    const int64_t first = observed_feedback(depth()) && depth() >= 2 ? caches_[1].units(r) * units
-                                                                     : start_[static_cast<size_t>(r)];
+    const int64_t first = one_after_another() ? caches_[1].units(r) * units : start_[static_cast<size_t>(r)];
     for (int64_t c = 0; c < chunks.counts[i]; ++c, ++g) {
       pick_token(row(r), r, first + c * units + unit,
                  {log_probs_.data() + g * spec_.vocab, static_cast<size_t>(spec_.vocab)});

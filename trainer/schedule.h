@@ -7,7 +7,7 @@
 
 namespace photon {
 
-struct Schedule {
+struct RateSchedule {
   double peak = 0.0;
   int64_t warmup = 0;  ///< steps of the linear rise; the peak is the rate of step `warmup`
   int64_t steps = 0;   ///< of the run; the rate of the last one is final_fraction · peak

@@ -210,7 +210,7 @@ TEST(Safetensors, TypedAccessIsVerified) {
 
 TEST(Safetensors, DataNeedNotBeAligned) {
   // A header of odd length puts the floats at an odd address.
-  std::string file = testing::file_of("{" + testing::sound_a + "}", 24);
+  std::string file = testing::file_of(testing::object_of({testing::sound_a}), 24);
   if (file.size() % 4 == 0) file = testing::file_of("{" + testing::sound_a + "} ", 24);
   const TempFolder folder;
   testing::write_text(folder / "t", file);

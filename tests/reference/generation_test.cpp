@@ -216,6 +216,34 @@ TEST_P(Generation, RecgenStartsAsItsReading) {
   EXPECT_EQ(hiergen.log_probs, recgen.log_probs);
 }
 
+// Fed the encoder's X^(L-1) and the reading's own feedback, recgen is hiergen; each switch alone changes
+// something.
+TEST_P(Generation, RecgenWithBothDifferencesTakenBackIsHiergen) {
+  Loaded m(GetParam().spec);
+  if (m.spec.depth() < 2) GTEST_SKIP() << "recgen needs two levels";
+  GenerationRequest request;
+  request.prompts = {random_tokens(m.spec, 2 * m.spec.meta_context() + 1, 5)};
+  request.forced = {random_tokens(m.spec, 4 * m.spec.meta_context(), 6)};
+  request.new_tokens = 4 * m.spec.meta_context();
+  const GenerationResult hiergen = m.generator.run(request);
+  request.generation = photon::Generation::recgen;
+  const std::vector<double> recgen = m.generator.run(request).log_probs[0];
+  request.recgen_observes_upward = true;
+  const std::vector<double> upward = m.generator.run(request).log_probs[0];
+  request.recgen_keeps_reading_feedback = true;
+  const GenerationResult both = m.generator.run(request);
+  expect_close(both.log_probs[0], hiergen.log_probs[0], "both");
+  EXPECT_EQ(both.decode_rows, hiergen.decode_rows);
+  EXPECT_NE(upward, recgen);
+  request.recgen_observes_upward = false;
+  const std::vector<double> feedback = m.generator.run(request).log_probs[0];
+  if (m.spec.reading == Reading::causal) {
+    EXPECT_NE(feedback, recgen);
+  } else {
+    expect_close(feedback, recgen, "the reading reconstructs anyway");
+  }
+}
+
 // recgen under `causal` is recgen under `parallel`: with reconstructions fed back nothing tells them apart.
 TEST(Recgen, CausalIsParallel) {
   Loaded causal(testing::small_spec(3, Reading::causal));

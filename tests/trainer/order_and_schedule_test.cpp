@@ -73,7 +73,7 @@ TEST(DataOrder, TooFewTokensAreRefused) {
 }
 
 TEST(Schedule, RisesToThePeakThenFallsToATenth) {
-  const Schedule s{.peak = 2e-3, .warmup = 10, .steps = 110};
+  const RateSchedule s{.peak = 2e-3, .warmup = 10, .steps = 110};
   EXPECT_DOUBLE_EQ(s.rate(1), 2e-4);
   EXPECT_DOUBLE_EQ(s.rate(10), 2e-3);
   EXPECT_NEAR(s.rate(60), 0.55 * 2e-3, 1e-12);
@@ -85,7 +85,7 @@ TEST(Schedule, RisesToThePeakThenFallsToATenth) {
 TEST(Schedule, DegenerateLengthsStayPositiveAndBelowThePeak) {
   for (const int64_t warmup : {0, 1, 5, 50}) {
     for (const int64_t steps : {1, 2, 5, 20}) {
-      const Schedule s{.peak = 1.0, .warmup = warmup, .steps = steps};
+      const RateSchedule s{.peak = 1.0, .warmup = warmup, .steps = steps};
       for (int64_t i = 1; i <= steps; ++i) {
         EXPECT_GT(s.rate(i), 0.0);
         EXPECT_LE(s.rate(i), 1.0);

@@ -1,0 +1,255 @@
+// photon floor: the analytic model by itself, for any spec and any hardware file.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/command.h"
+#include "core/error.h"
+#include "core/floor.h"
+#include "core/hardware.h"
+#include "core/model_config.h"
+
+namespace photon {
+namespace {
+
+struct Options {
+  std::filesystem::path model;
+  std::filesystem::path hardware;
+  int64_t prompt = 0;
+  int64_t new_tokens = 0;
+  int64_t samples = 1;
+  std::string batch = "max";
+  std::string generation = "hiergen";
+  std::string schedule = "streamed";
+  std::string dtype = "bfloat16";
+  std::string ceilings = "measured";
+  int memory_levels = 1;
+  std::string format = "md";
+  std::vector<std::string> overrides;
+};
+
+struct Result {
+  ModelSpec spec;
+  Hardware hardware;
+  Ceilings ceilings;
+  Workload workload;
+  RequestCost cost;
+  RequestFloor floor;
+  double kv_per_sample = 0.0;
+
+  double tokens() const { return static_cast<double>(workload.rows() * workload.new_tokens); }
+  double throughput() const { return floor.seconds() > 0.0 ? tokens() / floor.seconds() : 0.0; }
+  double serial_throughput() const {
+    const double seconds = floor.prefill.serial_seconds + floor.decode.serial_seconds;
+    return seconds > 0.0 ? tokens() / seconds : 0.0;
+  }
+  /// 0 where the caches hold nothing at the end.
+  double tpm(double tokens_per_s) const {
+    return kv_per_sample > 0.0 ? tokens_per_s / 1e3 / (kv_per_sample / 0x1p30) : 0.0;
+  }
+};
+
+int64_t parse_batch(const Options& options, const Result& r) {
+  if (options.batch == "max") return largest_batch(r.spec, r.workload, r.hardware.memory_bytes);
+  size_t used = 0;
+  int64_t value = 0;
+  try {
+    value = std::stoll(options.batch, &used);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (used != options.batch.size() || value < 1) {
+    throw UsageError(fmt::format("--batch {}: a number of prompts from 1, or max", options.batch));
+  }
+  return value;
+}
+
+nlohmann::ordered_json to_json(const Result& r) {
+  const auto& f = r.floor;
+  return {{"model", r.spec.name},
+          {"architecture", r.spec.architecture()},
+          {"reading", r.spec.depth() == 0 ? "" : to_string(r.spec.reading)},
+          {"hardware", r.hardware.name},
+          {"generation", to_string(r.workload.generation)},
+          {"schedule", to_string(r.workload.schedule)},
+          {"prompt", r.workload.prompt},
+          {"new_tokens", r.workload.new_tokens},
+          {"batch", r.workload.batch},
+          {"samples_per_prompt", r.workload.samples},
+          {"bandwidth_bytes_per_s", r.ceilings.bandwidth},
+          {"matrix_flops_per_s", r.ceilings.matrix_rate},
+          {"kv_bytes_ideal_per_sample", r.kv_per_sample},
+          {"local_bytes_per_sample", local_bytes(r.spec, r.workload)},
+          {"weights_bytes", weights_bytes(r.spec, r.workload.weight_bytes)},
+          {"prefill_flops", f.prefill.work.flops},
+          {"prefill_bytes", f.prefill.work.floor_bytes()},
+          {"prefill_other_bytes", f.prefill.work.other_bytes},
+          {"decode_flops", f.decode.work.flops},
+          {"decode_weight_bytes", f.decode.work.weight_bytes},
+          {"decode_kv_bytes", f.decode.work.kv_bytes()},
+          {"decode_other_bytes", f.decode.work.other_bytes},
+          {"prefill_seconds", f.prefill.seconds},
+          {"decode_seconds", f.decode.seconds},
+          {"prefill_serial_seconds", f.prefill.serial_seconds},
+          {"decode_serial_seconds", f.decode.serial_seconds},
+          {"throughput_tokens_per_s", r.throughput()},
+          {"serial_throughput_tokens_per_s", r.serial_throughput()},
+          {"tpm_ktok_per_s_per_gib", r.tpm(r.throughput())},
+          {"prefill_bound", to_string(f.prefill.bound)},
+          {"decode_bound", to_string(f.decode.bound)}};
+}
+
+const char* name_of(Operation::Kind kind) {
+  switch (kind) {
+    case Operation::Kind::embedding:
+      return "embedding";
+    case Operation::Kind::chunker:
+      return "chunker";
+    case Operation::Kind::converter:
+      return "converter";
+    case Operation::Kind::stack:
+      return "stack";
+    case Operation::Kind::attention:
+      return "attention";
+    case Operation::Kind::local_attention:
+      return "local attention";
+    case Operation::Kind::head:
+      return "head";
+  }
+  return "";
+}
+
+std::string place_of(const Operation& op, const ModelSpec& spec) {
+  if (op.kind == Operation::Kind::head) return "head";
+  if (spec.depth() == 0) return name_of(op.kind);
+  return fmt::format("{} {}, {}", op.decoder ? "decoder" : "encoder", op.level, name_of(op.kind));
+}
+
+/// Where decoding's bytes, FLOPs and serial time go.
+void print_operations(const Result& r) {
+  struct Row {
+    Work work;
+    double seconds = 0.0;
+    int64_t count = 0;
+  };
+  std::map<std::string, Row> rows;
+  for (const Phase& phase : r.cost.decode) {
+    for (const Forward& forward : phase) {
+      for (const Operation& op : forward) {
+        Row& row = rows[place_of(op, r.spec)];
+        row.work += op.work;
+        row.seconds +=
+            std::max(op.work.floor_bytes() / r.ceilings.bandwidth, op.work.flops / r.ceilings.matrix_rate);
+        ++row.count;
+      }
+    }
+  }
+  fmt::print("\nDecode by operation (whole batch, whole request; other bytes are in no floor):\n\n");
+  fmt::print(
+      "| operation | forwards | weights GB | KV read GB | KV written GB | other GB | TFLOP | serial s | "
+      "share |\n");
+  fmt::print("|---|---|---|---|---|---|---|---|---|\n");
+  for (const auto& [place, row] : rows) {
+    fmt::print(
+        "| {} | {} | {:.4g} | {:.4g} | {:.4g} | {:.4g} | {:.4g} | {:.4g} | {:.1f} % |\n", place, row.count,
+        row.work.weight_bytes / 1e9, row.work.kv_read_bytes / 1e9, row.work.kv_write_bytes / 1e9,
+        row.work.other_bytes / 1e9, row.work.flops / 1e12, row.seconds,
+        r.floor.decode.serial_seconds > 0.0 ? 100.0 * row.seconds / r.floor.decode.serial_seconds : 0.0);
+  }
+}
+
+void print_markdown(const Result& r) {
+  const auto& f = r.floor;
+  fmt::print(
+      "{} ({}{}) on {}, {}{}: {} tokens in, {} out, batch {}", r.spec.name, r.spec.architecture(),
+      r.spec.depth() == 0 ? "" : fmt::format(", {}", to_string(r.spec.reading)), r.hardware.name,
+      to_string(r.workload.generation),
+      r.workload.generation == Generation::recgen ? fmt::format(" {}", to_string(r.workload.schedule)) : "",
+      r.workload.prompt, r.workload.new_tokens, r.workload.batch);
+  if (r.workload.samples > 1) fmt::print(", {} samples a prompt", r.workload.samples);
+  fmt::print("\nceilings: {:.4g} GB/s, {:.4g} TFLOP/s\n", r.ceilings.bandwidth / 1e9,
+             r.ceilings.matrix_rate / 1e12);
+  fmt::print("memory: weights {:.4g} GiB; KV ideal {:.4g} MiB a sample, local caches {:.4g} MiB a sample\n\n",
+             weights_bytes(r.spec, r.workload.weight_bytes) / 0x1p30, r.kv_per_sample / 0x1p20,
+             local_bytes(r.spec, r.workload) / 0x1p20);
+  fmt::print("| | bytes GB | TFLOP | floor s | serial floor s | bound |\n|---|---|---|---|---|---|\n");
+  for (const auto& [name, phase] : {std::pair{"prefill", f.prefill}, {"decode", f.decode}}) {
+    fmt::print("| {} | {:.4g} | {:.4g} | {:.4g} | {:.4g} | {} |\n", name, phase.work.floor_bytes() / 1e9,
+               phase.work.flops / 1e12, phase.seconds, phase.serial_seconds, to_string(phase.bound));
+  }
+  fmt::print(
+      "\nthroughput at the floor {:.4g} k tok/s (TPM {:.5g} k tok/s/GiB, ideal KV), at the serial floor "
+      "{:.4g} k tok/s\n",
+      r.throughput() / 1e3, r.tpm(r.throughput()), r.serial_throughput() / 1e3);
+  print_operations(r);
+}
+
+void run(const Options& options) {
+  if (options.format != "md" && options.format != "json") {
+    throw UsageError(fmt::format("--format {}: md or json", options.format));
+  }
+  if (options.ceilings != "measured" && options.ceilings != "datasheet") {
+    throw UsageError(fmt::format("--ceilings {}: measured or datasheet", options.ceilings));
+  }
+  Result r;
+  r.spec = load_model_spec(options.model, options.overrides);
+  r.hardware = load_hardware(options.hardware);
+  const DType dtype = parse_dtype(options.dtype);
+  r.ceilings = r.hardware.ceilings(dtype, options.ceilings == "datasheet");
+  r.workload = {.prompt = options.prompt,
+                .new_tokens = options.new_tokens,
+                .samples = options.samples,
+                .generation = parse_generation(options.generation),
+                .schedule = parse_schedule(options.schedule),
+                .weight_bytes = element_bytes(dtype),
+                .kv_bytes = element_bytes(dtype)};
+  r.workload.batch = parse_batch(options, r);
+  r.cost = request_cost(r.spec, r.workload);
+  r.floor =
+      request_floor(r.cost, r.ceilings, options.memory_levels == 2 ? MemoryLevels::two : MemoryLevels::one);
+  r.kv_per_sample = kv_bytes_ideal(r.spec, r.workload);
+  if (options.format == "json") {
+    fmt::print("{}\n", to_json(r).dump(2));
+  } else {
+    print_markdown(r);
+  }
+}
+
+void setup(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  CLI::App* const command =
+      app.add_subcommand("floor", "Least bytes, FLOPs and time of a request, from the model alone");
+  command->add_option("model", o->model, "Model spec (TOML)")->required()->type_name("MODEL.toml");
+  command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
+      ->required()
+      ->type_name("HW.toml");
+  command->add_option("--prompt", o->prompt, "Tokens in")->required()->type_name("P");
+  command->add_option("--new", o->new_tokens, "Tokens out")->required()->type_name("N");
+  command->add_option("--batch", o->batch, "Prompts, or max: what fits beside the weights")
+      ->capture_default_str();
+  command->add_option("--samples", o->samples, "Rows of each prompt")->capture_default_str();
+  command->add_option("--generation", o->generation, "hiergen or recgen")->capture_default_str();
+  command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")->capture_default_str();
+  command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
+  command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
+      ->capture_default_str();
+  command
+      ->add_option("--memory-levels", o->memory_levels,
+                   "2: weights that fit the last-level cache are read from it")
+      ->check(CLI::Range(1, 2))
+      ->capture_default_str();
+  command->add_option("--format", o->format, "md or json")->capture_default_str();
+  command->add_option("--set", o->overrides, "Override a key of the spec")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  command->callback([o] { run(*o); });
+}
+
+const RegisterCommand registered{60, setup};
+
+}  // namespace
+}  // namespace photon

@@ -1,0 +1,98 @@
+// photon forward: logits and every stream of the teacher-forced model, as tensors.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "app/command.h"
+#include "core/checkpoint.h"
+#include "core/error.h"
+#include "core/safetensors.h"
+
+namespace photon {
+namespace {
+
+struct Options {
+  std::filesystem::path checkpoint;
+  std::filesystem::path tokens;
+  std::filesystem::path out;
+  std::string dtype = "float32";
+  std::string device = "cpu";
+};
+
+TokenBatch read_json_rows(const std::filesystem::path& file) {
+  const std::string where = file.string();
+  std::ifstream in(file);
+  if (!in) throw Error(where + ": cannot be read");
+  nlohmann::json rows;
+  try {
+    rows = nlohmann::json::parse(in);
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(fmt::format("{}: {}", where, e.what()));
+  }
+  if (!rows.is_array() || rows.empty() || !rows[0].is_array()) {
+    throw Error(where + ": a JSON array of rows of token ids is needed: [[1, 2, 3, 4], ...]");
+  }
+  TokenBatch batch{static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size()), {}};
+  for (size_t r = 0; r < rows.size(); ++r) {
+    if (!rows[r].is_array() || rows[r].size() != rows[0].size()) {
+      throw Error(
+          fmt::format("{}: row {} is no array of {} ids like the first one", where, r, rows[0].size()));
+    }
+    for (const auto& id : rows[r]) {
+      const bool fits = id.is_number_integer() && id.get<double>() >= 0 && id.get<double>() < 2147483648.0;
+      if (!fits) throw Error(fmt::format("{}: row {}: {} is no token id", where, r, id.dump()));
+      batch.ids.push_back(id.get<int32_t>());
+    }
+  }
+  return batch;
+}
+
+template <class T>
+void write(const std::filesystem::path& file, const std::vector<Stream>& streams) {
+  std::vector<TensorPlan> plan;
+  for (const Stream& s : streams) plan.push_back({s.name, stored_type<T>(), s.shape});
+  SafetensorsWriter writer(file, plan);
+  for (const Stream& s : streams) {
+    const std::vector<T> values(s.values.begin(), s.values.end());
+    writer.write<T>(s.name, values);
+  }
+  writer.finish();
+}
+
+void run(const Options& options) {
+  const DType dtype = parse_dtype(options.dtype);
+  const auto backend = backends().make(options.device);
+  const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  const TokenBatch batch = read_json_rows(options.tokens);
+  const auto model = backend->inference(checkpoint.spec, checkpoint.parameters, dtype);
+  const std::vector<Stream> streams = model->forward(batch);
+  if (dtype == DType::float64) {
+    write<double>(options.out, streams);
+  } else {
+    write<float>(options.out, streams);
+  }
+  fmt::print(stderr, "{}: {} streams of {} rows of {} tokens, {} on {}\n", options.out.string(),
+             streams.size(), batch.rows, batch.length, options.dtype, backend->device_name());
+}
+
+void setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command =
+      app.add_subcommand("forward", "Logits and every stream of a text, as safetensors");
+  command->add_option("--checkpoint", options->checkpoint, "Checkpoint folder")->required()->type_name("DIR");
+  command->add_option("--tokens", options->tokens, "JSON array of rows of token ids")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--out", options->out, "File to write")->required()->type_name("FILE.safetensors");
+  command->add_option("--dtype", options->dtype, "float32, float64 or bfloat16")->capture_default_str();
+  command->add_option("--device", options->device, "Back end")->capture_default_str();
+  command->callback([options] { run(*options); });
+}
+
+const RegisterCommand registered{30, setup};
+
+}  // namespace
+}  // namespace photon

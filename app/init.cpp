@@ -1,0 +1,49 @@
+// photon init: a checkpoint with fresh weights.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "app/command.h"
+#include "app/output_folder.h"
+#include "core/checkpoint.h"
+#include "core/model_config.h"
+#include "core/parameters.h"
+
+namespace photon {
+namespace {
+
+struct Options {
+  std::filesystem::path model;
+  std::filesystem::path out;
+  uint64_t seed = 0;
+  std::vector<std::string> overrides;
+  bool force = false;
+};
+
+void run(const Options& options) {
+  require_free(options.out, options.force);
+  const ModelSpec spec = load_model_spec(options.model, options.overrides);
+  save_checkpoint(options.out, spec, initial_parameters(spec, options.seed));
+  fmt::print(stderr, "{}: {} ({}), seed {}, {} tensors, {} parameters\n", options.out.string(), spec.name,
+             spec.architecture(), options.seed, parameter_list(spec).size(), parameters_total(spec));
+}
+
+void setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command = app.add_subcommand("init", "Write a checkpoint with fresh weights");
+  command->add_option("model", options->model, "Model spec (TOML)")->required()->type_name("MODEL.toml");
+  command->add_option("--seed", options->seed, "Seed of the weights")->required()->type_name("N");
+  command->add_option("--out", options->out, "Checkpoint folder to make")->required()->type_name("DIR");
+  command->add_option("--set", options->overrides, "Override a key of the spec: width=64, level.1.chunk=8")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  command->add_flag("--force", options->force, "Replace an existing checkpoint");
+  command->callback([options] { run(*options); });
+}
+
+const RegisterCommand registered{20, setup};
+
+}  // namespace
+}  // namespace photon

@@ -1,0 +1,186 @@
+#include "core/cost.h"
+
+#include <algorithm>
+
+namespace photon {
+
+Work& Work::operator+=(const Work& w) {
+  weight_bytes += w.weight_bytes;
+  kv_read_bytes += w.kv_read_bytes;
+  kv_write_bytes += w.kv_write_bytes;
+  other_bytes += w.other_bytes;
+  flops += w.flops;
+  return *this;
+}
+
+Work total(const Forward& forward) {
+  Work sum;
+  for (const Operation& op : forward) sum += op.work;
+  return sum;
+}
+
+Work total(const Phase& phase) {
+  Work sum;
+  for (const Forward& forward : phase) sum += total(forward);
+  return sum;
+}
+
+Work total(const std::vector<Phase>& phases) {
+  Work sum;
+  for (const Phase& phase : phases) sum += total(phase);
+  return sum;
+}
+
+std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Phase>& phases) {
+  std::vector<CacheRows> rows(static_cast<size_t>(spec.depth()) + 1);
+  for (const Phase& phase : phases) {
+    for (const Forward& forward : phase) {
+      for (const Operation& op : forward) {
+        if (op.kind != Operation::Kind::attention) continue;
+        CacheRows& level = rows[spec.depth() == 0 ? 0 : static_cast<size_t>(op.level)];
+        level.read += op.rows.read;
+        level.written += op.rows.written;
+      }
+    }
+  }
+  return rows;
+}
+
+double stack_elements(const StackShape& s, int64_t layers) {
+  const auto d = static_cast<double>(s.width);
+  return static_cast<double>(layers) *
+         (2.0 * d * d + 2.0 * d * static_cast<double>(s.kv_width()) + 3.0 * d * static_cast<double>(s.ffn));
+}
+
+namespace {
+
+bool keeps_cache(const ModelSpec& spec, int l, Generation generation) {
+  return generation == Generation::hiergen || l == spec.depth();
+}
+
+}  // namespace
+
+int64_t held_units(const ModelSpec& spec, int l, int64_t units) {
+  if (l == 0) return units;
+  const EncoderWindow& window = spec.level(l).encoder_window;
+  switch (window.kind) {
+    case EncoderWindow::Kind::units:
+      return std::min(units, window.units);
+    case EncoderWindow::Kind::block:
+      return std::min(units, spec.units_per_meta_context(l));
+    case EncoderWindow::Kind::unbounded:
+      break;
+  }
+  return units;
+}
+
+double kv_bytes_ideal(const ModelSpec& spec, const Workload& w) {
+  double bytes = 0.0;
+  const auto level = [&](const StackShape& shape, int64_t layers, int64_t units, int64_t shared) {
+    const double own = static_cast<double>(units - shared);
+    const double held = own + static_cast<double>(shared) / static_cast<double>(w.samples);
+    bytes += 2.0 * static_cast<double>(w.kv_bytes * layers * shape.kv_width()) * held;
+  };
+  if (spec.depth() == 0) {
+    level(spec.base, spec.layers, w.prompt + w.new_tokens, w.samples > 1 ? w.prompt : 0);
+    return bytes;
+  }
+  for (int l = 1; l <= spec.depth(); ++l) {
+    if (!keeps_cache(spec, l, w.generation)) continue;
+    const int64_t units = (w.prompt + w.new_tokens) / spec.cumulative_chunk(l);
+    const int64_t prefilled = w.prompt / spec.meta_context() * spec.units_per_meta_context(l);
+    const int64_t held = held_units(spec, l, units);
+    const int64_t shared = w.samples > 1 ? std::clamp<int64_t>(prefilled - (units - held), 0, held) : 0;
+    level(spec.shape(l), spec.level(l).encoder_layers, held, shared);
+  }
+  return bytes;
+}
+
+double local_bytes(const ModelSpec& spec, const Workload& w) {
+  double bytes = 0.0;
+  const bool one_after_another = spec.reading == Reading::causal && w.generation == Generation::hiergen;
+  const int64_t answer =
+      (w.prompt % std::max<int64_t>(1, spec.meta_context()) + w.new_tokens + spec.meta_context() - 1) /
+      spec.meta_context();
+  for (int l = 1; l <= spec.depth(); ++l) {
+    const LevelSpec& s = spec.level(l);
+    int64_t chunks = one_after_another ? 1 : spec.units_per_meta_context(l);
+    if (w.schedule == Schedule::unrolled && l < spec.depth()) chunks *= answer;
+    bytes += 2.0 * static_cast<double>(w.kv_bytes * s.decoder_layers * spec.shape(l - 1).kv_width()) *
+             static_cast<double>(chunks * (s.prefix + s.chunk - 1));
+  }
+  return bytes;
+}
+
+double weights_bytes(const ModelSpec& spec, int64_t element_bytes) {
+  const auto v = static_cast<double>(spec.vocab);
+  double elements = 2.0 * v * static_cast<double>(spec.base.width);  // decoder-side embedding and head
+  if (spec.depth() == 0) elements += stack_elements(spec.base, spec.layers);
+  for (int l = 1; l <= spec.depth(); ++l) {
+    const LevelSpec& s = spec.level(l);
+    const auto width = static_cast<double>(s.shape.width);
+    const auto below = static_cast<double>(spec.shape(l - 1).width);
+    if (l == 1) elements += v * static_cast<double>(spec.embedding_width());
+    if (l >= 2) elements += static_cast<double>(s.chunk) * below * width;
+    elements += static_cast<double>(s.prefix * s.converter_context) * below * width;
+    elements +=
+        stack_elements(s.shape, s.encoder_layers) + stack_elements(spec.shape(l - 1), s.decoder_layers);
+  }
+  return elements * static_cast<double>(element_bytes);
+}
+
+namespace {
+
+/// (query, visible key) pairs of a causal pass over `units` units.
+double visible_pairs(const ModelSpec& spec, int l, int64_t units) {
+  const EncoderWindow window = spec.depth() == 0 ? EncoderWindow{} : spec.level(l).encoder_window;
+  const auto triangle = [](int64_t n) { return 0.5 * static_cast<double>(n) * static_cast<double>(n + 1); };
+  switch (window.kind) {
+    case EncoderWindow::Kind::units: {
+      const int64_t n = std::min(units, window.units);
+      return triangle(n) + static_cast<double>(units - n) * static_cast<double>(window.units);
+    }
+    case EncoderWindow::Kind::block: {
+      const int64_t block = spec.units_per_meta_context(l);
+      return static_cast<double>(units / block) * triangle(block) + triangle(units % block);
+    }
+    case EncoderWindow::Kind::unbounded:
+      break;
+  }
+  return triangle(units);
+}
+
+double attention_flops(const StackShape& shape, int64_t layers, double pairs) {
+  return 4.0 * static_cast<double>(shape.width * layers) * pairs;
+}
+
+}  // namespace
+
+double forward_flops(const ModelSpec& spec, int64_t tokens) {
+  const auto t = static_cast<double>(tokens);
+  double flops = 2.0 * t * static_cast<double>(spec.vocab * spec.base.width);
+  if (spec.depth() == 0) {
+    return flops + 2.0 * t * stack_elements(spec.base, spec.layers) +
+           attention_flops(spec.base, spec.layers, visible_pairs(spec, 0, tokens));
+  }
+  for (int l = 1; l <= spec.depth(); ++l) {
+    const LevelSpec& s = spec.level(l);
+    const StackShape& below = spec.shape(l - 1);
+    const int64_t units = tokens / spec.cumulative_chunk(l);
+    const auto m = static_cast<double>(units);
+    const int64_t window = s.prefix + s.chunk - 1;
+    flops += 2.0 * m * stack_elements(s.shape, s.encoder_layers) +
+             attention_flops(s.shape, s.encoder_layers, visible_pairs(spec, l, units));
+    if (l >= 2) flops += 2.0 * m * static_cast<double>(s.chunk * below.width * s.shape.width);
+    flops += 2.0 * m * static_cast<double>(s.converter_context * s.shape.width * s.prefix * below.width);
+    flops += 2.0 * m * static_cast<double>(window) * stack_elements(below, s.decoder_layers) +
+             attention_flops(below, s.decoder_layers, m * 0.5 * static_cast<double>(window * (window + 1)));
+  }
+  return flops;
+}
+
+double training_flops(const ModelSpec& spec, int64_t tokens) {
+  return 3.0 * forward_flops(spec, tokens);
+}
+
+}  // namespace photon

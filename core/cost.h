@@ -1,0 +1,92 @@
+// Bytes and FLOPs of every forward a request takes (design, section 4): the one source of the floors of
+// analysis, the counters of the benchmark and the launches of CUDA. The schedule is that of section 3; what a
+// forward reads and writes in a growing cache is what the counting caches of the reference count.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/generation.h"
+#include "core/model_spec.h"
+
+namespace photon {
+
+/// What is asked of a model, and in what it computes.
+struct Workload {
+  int64_t prompt = 0;      ///< tokens in, each prompt
+  int64_t new_tokens = 0;  ///< tokens out, each row
+  int64_t batch = 1;       ///< prompts
+  int64_t samples = 1;     ///< rows of each prompt, sharing its prefill
+  Generation generation = Generation::hiergen;
+  Schedule schedule = Schedule::streamed;
+  int64_t weight_bytes = 2;  ///< of one element
+  int64_t kv_bytes = 2;      ///< of one element
+
+  int64_t rows() const { return batch * samples; }
+};
+
+/// Sums; the unit of everything but FLOPs is bytes.
+struct Work {
+  double weight_bytes = 0.0;
+  double kv_read_bytes = 0.0;
+  double kv_write_bytes = 0.0;
+  double other_bytes = 0.0;  ///< embeddings looked up, local caches: in no floor
+  double flops = 0.0;
+
+  double kv_bytes() const { return kv_read_bytes + kv_write_bytes; }
+  double floor_bytes() const { return weight_bytes + kv_bytes(); }
+  Work& operator+=(const Work& w);
+};
+
+/// One operation of a forward: everything of its kind in one stack.
+struct Operation {
+  enum class Kind { embedding, chunker, converter, stack, attention, local_attention, head };
+  Kind kind = Kind::stack;
+  int level = 0;  ///< l of encoder l, decoder l, chunker l, converter l; 1 for vanilla's stack and the head
+  bool decoder = false;  ///< stack and attention: of decoder l (vanilla's counts as one with a growing cache)
+  Work work;
+  CacheRows rows;         ///< of the growing cache, summed over layers and sequences
+  double launches = 1.0;  ///< kernels that a well-fused implementation starts for it
+};
+
+using Forward = std::vector<Operation>;
+
+/// Forwards between two points at which everything before is done: the prefill, a meta-context, a token of
+/// vanilla; under the unrolled schedule, after the latents, all chunks of the answer together.
+using Phase = std::vector<Forward>;
+
+struct RequestCost {
+  Phase prefill;
+  std::vector<Phase> decode;
+};
+
+/// The whole request, whole batch. Throws Error on a workload that generation refuses.
+RequestCost request_cost(const ModelSpec& spec, const Workload& workload);
+
+Work total(const Forward& forward);
+Work total(const Phase& phase);
+Work total(const std::vector<Phase>& phases);
+/// By level, 0 .. L; index 0 is vanilla's stack.
+std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Phase>& phases);
+
+/// Units of level l (0: vanilla's) that a growing cache holds once `units` have been encoded, at a
+/// meta-context's end.
+int64_t held_units(const ModelSpec& spec, int l, int64_t units);
+/// Bytes the growing caches hold at the end of the request, of one row (sample); what samples of a prompt
+/// share is divided among them. Units are floor((P + N) / C_{<=l}), fewer under a window (design, "KV bytes,
+/// ideal").
+double kv_bytes_ideal(const ModelSpec& spec, const Workload& workload);
+/// Bytes of the local decoder caches of one row while one meta-context is made.
+double local_bytes(const ModelSpec& spec, const Workload& workload);
+/// Bytes of all weights, embedding tables included.
+double weights_bytes(const ModelSpec& spec, int64_t element_bytes);
+
+/// FLOPs of the teacher-forced forward pass over one sequence of T tokens.
+double forward_flops(const ModelSpec& spec, int64_t tokens);
+/// Three times that: recomputation is not counted.
+double training_flops(const ModelSpec& spec, int64_t tokens);
+
+/// Elements of the matrices of a stack: what one forward of it reads.
+double stack_elements(const StackShape& shape, int64_t layers);
+
+}  // namespace photon

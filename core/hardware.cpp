@@ -1,0 +1,100 @@
+#include "core/hardware.h"
+
+#include <fmt/format.h>
+
+#include "core/config.h"
+#include "core/error.h"
+
+namespace photon {
+namespace {
+
+constexpr double most = 1e12;
+
+Hardware::Rates read_rates(const std::optional<ConfigTable>& table) {
+  Hardware::Rates r;
+  if (!table) return r;
+  const auto read = [&](std::string_view key, double unit) {
+    return table->has(key) ? table->number(key, 1e-6, most) * unit : 0.0;
+  };
+  r.bandwidth = read("bandwidth_gb_per_s", 1e9);
+  r.bfloat16_rate = read("bfloat16_tflops", 1e12);
+  r.float32_rate = read("float32_tflops", 1e12);
+  r.float64_rate = read("float64_tflops", 1e12);
+  r.cache_bandwidth = read("cache_bandwidth_gb_per_s", 1e9);
+  r.launch_seconds = read("launch_us", 1e-6);
+  return r;
+}
+
+double rate(const Hardware::Rates& r, DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return r.float32_rate;
+    case DType::float64:
+      return r.float64_rate;
+    case DType::bfloat16:
+      return r.bfloat16_rate;
+  }
+  return 0.0;
+}
+
+std::string rates_toml(const char* name, const Hardware::Rates& r) {
+  std::string out = fmt::format("\n[{}]\n", name);
+  const auto write = [&](const char* key, double value, double unit) {
+    if (value > 0.0) out += fmt::format("{} = {:.6g}\n", key, value / unit);
+  };
+  write("bandwidth_gb_per_s", r.bandwidth, 1e9);
+  write("bfloat16_tflops", r.bfloat16_rate, 1e12);
+  write("float32_tflops", r.float32_rate, 1e12);
+  write("float64_tflops", r.float64_rate, 1e12);
+  write("cache_bandwidth_gb_per_s", r.cache_bandwidth, 1e9);
+  write("launch_us", r.launch_seconds, 1e-6);
+  return out;
+}
+
+}  // namespace
+
+Ceilings Hardware::ceilings(DType dtype, bool data_sheet_only) const {
+  const auto pick = [&](double seen, double promised) {
+    return !data_sheet_only && seen > 0.0 ? seen : promised;
+  };
+  Ceilings c;
+  c.bandwidth = pick(measured.bandwidth, data_sheet.bandwidth);
+  c.matrix_rate = pick(rate(measured, dtype), rate(data_sheet, dtype));
+  c.cache_bandwidth = pick(measured.cache_bandwidth, data_sheet.cache_bandwidth);
+  c.launch_seconds = pick(measured.launch_seconds, data_sheet.launch_seconds);
+  c.cache_bytes = cache_bytes;
+  if (!(c.bandwidth > 0.0)) throw Error(fmt::format("hardware '{}' has no bandwidth_gb_per_s", name));
+  if (!(c.matrix_rate > 0.0))
+    throw Error(fmt::format("hardware '{}' has no {}_tflops", name, to_string(dtype)));
+  return c;
+}
+
+Hardware load_hardware(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
+  const ConfigDocument document = load_config(file, overrides);
+  const ConfigTable root = document.root();
+  Hardware h;
+  h.name = root.text("name");
+  h.memory_bytes = static_cast<int64_t>(root.number("memory_gb", 1e-3, 1e6) * 1e9);
+  h.cache_bytes = static_cast<int64_t>(root.number("cache_mib", 0.0, 1e6, 0.0) * 0x1p20);
+  if (root.has("power_watts")) h.power_watts = root.number("power_watts", 1e-3, 1e6);
+  if (root.has("price_per_hour")) h.price_per_hour = root.number("price_per_hour", 0.0, 1e6);
+  h.data_sheet = read_rates(root.table("data_sheet"));
+  h.measured = read_rates(root.table("measured"));
+  root.finish();
+  if (h.data_sheet.bandwidth == 0.0 && h.measured.bandwidth == 0.0) {
+    throw Error(
+        fmt::format("{}: no bandwidth_gb_per_s, neither in [data_sheet] nor in [measured]", file.string()));
+  }
+  return h;
+}
+
+std::string to_toml(const Hardware& h) {
+  std::string out =
+      fmt::format("name = {}\nmemory_gb = {:.6g}\ncache_mib = {:.6g}\n", toml_text(h.name),
+                  static_cast<double>(h.memory_bytes) / 1e9, static_cast<double>(h.cache_bytes) / 0x1p20);
+  if (h.power_watts) out += fmt::format("power_watts = {:.6g}\n", *h.power_watts);
+  if (h.price_per_hour) out += fmt::format("price_per_hour = {:.6g}\n", *h.price_per_hour);
+  return out + rates_toml("data_sheet", h.data_sheet) + rates_toml("measured", h.measured);
+}
+
+}  // namespace photon

@@ -1,0 +1,42 @@
+// A machine on disk (configs/hardware/*.toml): what its data sheet promises and what was measured on it, for
+// floors without the machine.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/backend.h"
+
+namespace photon {
+
+struct Hardware {
+  /// Zero where the file does not say.
+  struct Rates {
+    double bandwidth = 0.0;      ///< bytes/s
+    double bfloat16_rate = 0.0;  ///< FLOP/s, dense
+    double float32_rate = 0.0;
+    double float64_rate = 0.0;
+    double cache_bandwidth = 0.0;  ///< bytes/s, last level
+    double launch_seconds = 0.0;   ///< one kernel inside a graph
+  };
+
+  std::string name;
+  int64_t memory_bytes = 0;
+  int64_t cache_bytes = 0;
+  std::optional<double> power_watts;
+  std::optional<double> price_per_hour;
+  Rates data_sheet;
+  Rates measured;
+
+  /// Measured rates, and the data sheet's where nothing was measured; the data sheet's alone if so asked.
+  /// Throws Error where a needed rate stands nowhere.
+  Ceilings ceilings(DType dtype, bool data_sheet_only = false) const;
+};
+
+/// Throws Error as every config does.
+Hardware load_hardware(const std::filesystem::path& file, const std::vector<std::string>& overrides = {});
+std::string to_toml(const Hardware& hardware);
+
+}  // namespace photon

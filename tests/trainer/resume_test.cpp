@@ -1,0 +1,273 @@
+// A run that is killed at random moments and resumed is, bit for bit, the run that was never stopped. The
+// killed runs are processes of their own: this test program again, which finds its job in the environment.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <random>
+#include <sstream>
+#include <thread>
+
+#include "core/error.h"
+#include "core/token_file.h"
+#include "tests/core/temp_folder.h"
+#include "tests/trainer/bigram_backend.h"
+#include "trainer/run_state.h"
+#include "trainer/trainer.h"
+
+namespace photon {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::read_text;
+using testing::TempFolder;
+using testing::write_text;
+using testing_support::BigramBackend;
+
+constexpr int64_t steps = 40;
+constexpr int stopped_status = 3;
+constexpr auto child_variable = "PHOTON_TEST_CHILD_OUT";
+
+/// A corpus of random tokens with some structure, and a model to train on it.
+void make_inputs(const TempFolder& folder) {
+  std::mt19937 random(7);
+  std::vector<int32_t> ids;
+  for (int i = 0; i < 3000; ++i) {
+    ids.push_back(i % 3 == 0 ? static_cast<int32_t>(random() % 16) : (ids.back() * 5 + 3) % 16);
+  }
+  fs::create_directories(folder / "corpus");
+  write_token_file(folder / "corpus/train.tokens", 16, ids);
+  write_token_file(folder / "corpus/validation.tokens", 16, std::span(ids).first(500));
+  write_text(folder / "model.toml",
+             "name = \"bigram\"\nvocab = 16\nwidth = 8\nffn = 8\nheads = 2\nlayers = 1\n");
+}
+
+TrainConfig config_for(const fs::path& folder, const std::string& out) {
+  TrainConfig c;
+  c.model = folder / "model.toml";
+  c.data = folder / "corpus";
+  c.out = folder / out;
+  c.seed = 3;
+  c.batch = 4;
+  c.micro_batch = 2;
+  c.context = 24;
+  c.learning_rate = 0.02;
+  c.warmup = 5;
+  c.budget = {Budget::Kind::steps, static_cast<double>(steps)};
+  c.validation_every = 7;
+  c.validation_batches = 3;
+  c.checkpoint_every = 6;
+  return c;
+}
+
+/// metrics.csv without its last three columns, which are times.
+std::string deterministic_metrics(const fs::path& out) {
+  std::istringstream in(read_text(out / "metrics.csv"));
+  std::string line, all;
+  while (std::getline(in, line)) {
+    for (int i = 0; i < 3; ++i) line.resize(line.rfind(','));
+    all += line + "\n";
+  }
+  return all;
+}
+
+void expect_same_run(const fs::path& a, const fs::path& b) {
+  for (const char* name :
+       {"checkpoint/model.safetensors", "checkpoint/state.json", "checkpoint/config.toml"}) {
+    EXPECT_EQ(read_text(a / name), read_text(b / name)) << name;
+    EXPECT_FALSE(read_text(a / name).empty()) << name;
+  }
+  EXPECT_EQ(fs::exists(a / "checkpoint/optimizer.safetensors"),
+            fs::exists(b / "checkpoint/optimizer.safetensors"));
+  if (fs::exists(a / "checkpoint/optimizer.safetensors")) {
+    EXPECT_EQ(read_text(a / "checkpoint/optimizer.safetensors"),
+              read_text(b / "checkpoint/optimizer.safetensors"));
+  }
+  EXPECT_EQ(deterministic_metrics(a), deterministic_metrics(b));
+}
+
+/// What the killed processes run, in the place of tests. Slowed down so that a signal finds it at work.
+class ChildJob : public ::testing::Environment {
+ public:
+  void SetUp() override {
+    const char* out = std::getenv(child_variable);
+    if (out == nullptr) return;
+    const fs::path path = out;
+    BigramBackend backend;
+    backend.before_step = [](int64_t, float&) {
+      std::this_thread::sleep_for(std::chrono::microseconds(400));
+    };
+    TrainConfig config = config_for(path.parent_path(), path.filename().string());
+    config.checkpoint_every = 2;
+    _exit(train(config, backend, true).finished ? 0 : stopped_status);
+  }
+};
+
+const auto* const child_job = ::testing::AddGlobalTestEnvironment(new ChildJob);
+
+/// Starts the child, sends `signal` after `delay` and returns its wait status.
+int run_child(const fs::path& out, int signal, std::chrono::microseconds delay) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const int quiet = open("/dev/null", O_WRONLY);
+    dup2(quiet, STDOUT_FILENO);
+    dup2(quiet, STDERR_FILENO);
+    setenv(child_variable, out.c_str(), 1);
+    execl("/proc/self/exe", "trainer_tests", nullptr);
+    _exit(127);
+  }
+  std::this_thread::sleep_for(delay);
+  kill(child, signal);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
+}
+
+class Resume : public ::testing::Test {
+ protected:
+  void SetUp() override { make_inputs(folder_); }
+  TrainResult run(const std::string& out, bool resume = false) {
+    return train(config_for(folder_.path(), out), backend_, resume);
+  }
+  /// Ctrl-C in the middle of `step` of this process.
+  void interrupt_at(int64_t step) {
+    // The two micro-batches of the step would raise it twice.
+    backend_.before_step = [step, done = std::make_shared<bool>(false)](int64_t now, float&) {
+      if (now == step && !*done) {
+        *done = true;
+        raise(SIGINT);
+      }
+    };
+  }
+
+  TempFolder folder_;
+  BigramBackend backend_;
+};
+
+TEST_F(Resume, LearnsAndFinishes) {
+  const TrainResult r = run("whole");
+  EXPECT_TRUE(r.finished);
+  EXPECT_EQ(r.step, steps);
+  EXPECT_EQ(r.tokens, steps * 4 * 24);
+  EXPECT_GT(r.flops, 0.0);
+  ASSERT_TRUE(r.validation.has_value());
+  EXPECT_LT(r.validation->token, 0.9 * std::log(16.0));
+  EXPECT_FALSE(fs::exists(r.checkpoint / "optimizer.safetensors")) << "moments of a finished run";
+  EXPECT_TRUE(fs::exists(r.checkpoint / "DONE"));
+  const std::string metrics = read_text(folder_ / "whole/metrics.csv");
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), steps + 1);
+}
+
+TEST_F(Resume, InterruptsAtEveryPhaseChangeNothing) {
+  run("whole");
+  const std::string out = "stopped";
+  int64_t done = 0;
+  for (const int64_t more : {1, 5, 6, 7, 12}) {
+    // The bigram model counts updates of its own life, so a step is counted from the resume.
+    interrupt_at(done == 0 ? more : done + more);
+    const TrainResult r = run(out, done > 0);
+    EXPECT_FALSE(r.finished);
+    done = r.step;
+    EXPECT_EQ(load_run_state(r.checkpoint)->step, done);
+  }
+  backend_.before_step = [](int64_t, float&) {};
+  EXPECT_TRUE(run(out, true).finished);
+  expect_same_run(folder_ / "whole", folder_ / out);
+}
+
+TEST_F(Resume, MomentsAreThoseOfTheRunNeverStopped) {
+  interrupt_at(20);
+  EXPECT_EQ(run("straight").step, 20);
+  interrupt_at(9);
+  EXPECT_EQ(run("twice").step, 9);
+  interrupt_at(20);
+  EXPECT_EQ(run("twice", true).step, 20);
+  ASSERT_TRUE(fs::exists(folder_ / "straight/checkpoint/optimizer.safetensors"));
+  expect_same_run(folder_ / "straight", folder_ / "twice");
+}
+
+TEST_F(Resume, KillsAtRandomMomentsChangeNothing) {
+  run("whole");
+  const uint64_t seed = testing::file_test_seed();
+  std::printf("PHOTON_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  std::mt19937_64 random(seed);
+  const fs::path out = folder_ / "killed";
+  int kills = 0;
+  for (int attempt = 0; attempt < 200; ++attempt) {
+    const int signal = std::array{SIGKILL, SIGINT, SIGTERM}[random() % 3];
+    const int status = run_child(out, signal, std::chrono::microseconds(random() % 40000));
+    if (fs::exists(out / "checkpoint")) {
+      ASSERT_NO_THROW(load_run(out / "checkpoint")) << "after signal " << signal;
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) break;
+    ASSERT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == stopped_status) << "status " << status;
+    ++kills;
+  }
+  EXPECT_GT(kills, 0);
+  std::printf("%d processes killed on the way\n", kills);
+  run("killed", true);
+  expect_same_run(folder_ / "whole", out);
+  EXPECT_FALSE(fs::exists(folder_ / "killed/metrics.csv.partial"));
+}
+
+TEST_F(Resume, WhatIsThereIsNotOverwritten) {
+  interrupt_at(3);
+  run("run");
+  backend_.before_step = [](int64_t, float&) {};
+  EXPECT_NE(testing::message_of<Error>([&] { run("run"); }).find("--resume"), std::string::npos);
+  EXPECT_EQ(load_run_state(folder_ / "run/checkpoint")->step, 3);
+}
+
+TEST_F(Resume, AnotherConfigIsRefusedByItsKey) {
+  interrupt_at(3);
+  run("run");
+  TrainConfig other = config_for(folder_.path(), "run");
+  other.learning_rate = 0.03;
+  EXPECT_NE(testing::message_of<Error>([&] { train(other, backend_, true); }).find("learning_rate = 0.02"),
+            std::string::npos);
+}
+
+TEST_F(Resume, ZeroMatricesAreRefused) {
+  interrupt_at(3);
+  const fs::path checkpoint = run("run").checkpoint;
+  std::string bytes = read_text(checkpoint / "model.safetensors");
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  std::fill(bytes.begin() + static_cast<int64_t>(8 + header), bytes.end(), '\0');
+  write_text(checkpoint / "model.safetensors", bytes);
+  EXPECT_NE(testing::message_of<Error>([&] { run("run", true); }).find("zero"), std::string::npos);
+}
+
+TEST_F(Resume, ANonFiniteGradientStopsAndKeepsTheLastCheckpoint) {
+  for (const float poison :
+       {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+    const std::string out = std::isnan(poison) ? "nan" : "inf";
+    backend_.before_step = [poison](int64_t step, float& gradient) {
+      if (step == 15) gradient = poison;
+    };
+    EXPECT_NE(testing::message_of<Error>([&] { run(out); }).find("step 15"), std::string::npos);
+    const fs::path checkpoint = folder_ / out / "checkpoint";
+    EXPECT_EQ(load_run(checkpoint).state.step, 12);
+    backend_.before_step = [](int64_t, float&) {};
+    EXPECT_TRUE(run(out, true).finished) << "the checkpoint before it is good";
+  }
+}
+
+TEST_F(Resume, AFolderInUseIsRefused) {
+  backend_.before_step = [&](int64_t step, float&) {
+    if (step != 2) return;
+    BigramBackend second;
+    EXPECT_NE(testing::message_of<Error>([&] {
+                train(config_for(folder_.path(), "run"), second, true);
+              }).find("another run"),
+              std::string::npos);
+  };
+  run("run");
+}
+
+}  // namespace
+}  // namespace photon

@@ -1,0 +1,59 @@
+// What a training run is given: one TOML file, every key written out in `to_toml` and stored beside the
+// results.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/backend.h"
+
+namespace photon {
+
+/// When a run ends. Under a match it is the budget of the matched model, not of this one.
+struct Budget {
+  enum class Kind { steps, tokens, flops };
+  Kind kind = Kind::steps;
+  double amount = 0.0;
+  bool operator==(const Budget&) const = default;
+};
+
+/// What this run gets as much of as the matched model spends under the budget.
+enum class Match { none, flops, tokens };
+
+struct TrainConfig {
+  std::filesystem::path model;  ///< a model spec
+  std::filesystem::path data;   ///< a corpus folder
+  std::filesystem::path out;    ///< of the run: checkpoint/, metrics.csv, train.toml
+  std::string device = "cpu";
+  uint64_t seed = 0;           ///< of weights and data order
+  int64_t batch = 0;           ///< sequences a step
+  int64_t micro_batch = 0;     ///< sequences that go through the model together; divides the batch
+  int64_t context = 0;         ///< T, tokens in a sequence
+  double learning_rate = 0.0;  ///< peak
+  int64_t warmup = 0;          ///< steps
+  Budget budget;
+  Match match = Match::none;
+  std::filesystem::path match_model;  ///< a model spec; with a match only
+  LossConfig loss;
+  double clip = 1.0;                 ///< largest gradient norm; 0 is no limit
+  int64_t validation_every = 0;      ///< steps; 0: at the end only
+  int64_t validation_batches = 0;    ///< batches of `batch` sequences; 0: none
+  int64_t checkpoint_every = 0;      ///< steps; 0: by time and at the end only
+  double checkpoint_minutes = 10.0;  ///< 0: by steps and at the end only
+};
+
+/// Reads and validates. Paths are relative to the working directory. Throws Error with file, line and key.
+TrainConfig load_train_config(const std::filesystem::path& file,
+                              const std::vector<std::string>& overrides = {});
+TrainConfig parse_train_config(std::string_view toml, const std::string& source_name,
+                               const std::vector<std::string>& overrides = {});
+
+/// Every key; parse_train_config of it gives the same config.
+std::string to_toml(const TrainConfig& config);
+
+std::string_view to_string(Match match);
+
+}  // namespace photon

@@ -1,0 +1,56 @@
+// The quality of a trained model on a text: negative log-likelihood of its tokens in windows, perplexity and
+// bits per byte (design, section 4), under teacher forcing or under the recgen generation (PHOTON, appendix
+// A).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/backend.h"
+
+namespace photon {
+
+/// Sums over scored tokens.
+struct Score {
+  double nll = 0.0;  ///< nats
+  int64_t tokens = 0;
+  std::optional<int64_t> bytes;  ///< of text that the scored tokens stand for; unknown without a tokenizer
+
+  double token_nll() const { return nll / static_cast<double>(tokens); }
+  double perplexity() const;
+  std::optional<double> bits_per_byte() const;
+};
+
+struct ScoreOptions {
+  int64_t context = 0;  ///< T, a multiple of the meta-context
+  int64_t stride = 0;   ///< tokens between windows, a multiple of the meta-context, at most T; 0 is T
+  int64_t batch = 8;    ///< windows that go through the model together
+};
+
+/// Bytes of text that a token stands for.
+using TokenBytes = std::function<int64_t(int32_t)>;
+
+/// A window of `context` tokens starts every `stride` tokens; of each, the tokens that no earlier window
+/// scored are scored, never the window's first, which nothing precedes. The last window is padded on the
+/// right. With the default stride these are tokens 2..T of each window, as in training. `bytes` may be empty.
+/// Throws Error on options that do not fit the model or on fewer than two tokens.
+Score score(InferenceModel& model, std::span<const int32_t> tokens, const ScoreOptions& options,
+            const TokenBytes& bytes, const std::function<void(int64_t done, int64_t total)>& progress = {});
+
+struct GenerationScores {
+  Score recgen;
+  Score hiergen;  ///< of the same tokens
+};
+
+/// Each whole window of `context` tokens: its first `prompt` are the prompt, the rest is forced through
+/// recgen, whose log-probabilities are summed, beside the teacher-forced ones of the same tokens. Throws
+/// Error unless the model has two levels, the prompt leaves something to score and there is a whole window.
+GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> tokens,
+                              const ScoreOptions& options, int64_t prompt, Schedule schedule,
+                              const TokenBytes& bytes,
+                              const std::function<void(int64_t done, int64_t total)>& progress = {});
+
+}  // namespace photon

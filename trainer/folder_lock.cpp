@@ -1,0 +1,32 @@
+#include "trainer/folder_lock.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.h"
+
+namespace photon {
+
+FolderLock::FolderLock(const std::filesystem::path& folder) {
+  std::error_code bad;
+  std::filesystem::create_directories(folder, bad);
+  if (bad) throw Error(fmt::format("{}: cannot be created: {}", folder.string(), bad.message()));
+  descriptor_ = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor_ < 0)
+    throw Error(fmt::format("{}: cannot be opened: {}", folder.string(), std::strerror(errno)));
+  if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    close(descriptor_);
+    throw Error(fmt::format("{}: another run writes into this folder", folder.string()));
+  }
+}
+
+FolderLock::~FolderLock() {
+  close(descriptor_);
+}
+
+}  // namespace photon

@@ -1,0 +1,271 @@
+#include "trainer/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/model_config.h"
+#include "core/parameters.h"
+#include "core/progress.h"
+#include "trainer/batches.h"
+#include "trainer/budget.h"
+#include "trainer/folder_lock.h"
+#include "trainer/metrics.h"
+#include "trainer/run_state.h"
+#include "trainer/schedule.h"
+
+namespace photon {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+bool finite(const Losses& l) {
+  return std::isfinite(l.token) && std::isfinite(l.rec) && std::isfinite(l.context);
+}
+
+void add(Losses& sum, const Losses& part, double weight) {
+  sum.token += weight * part.token;
+  sum.rec += weight * part.rec;
+  sum.context += weight * part.context;
+}
+
+class Run {
+ public:
+  Run(const TrainConfig& config, Backend& backend, bool resume)
+      : config_(config),
+        spec_(load_model_spec(config.model)),
+        length_(length_of(config, spec_)),
+        lock_(config.out),
+        batches_(config, spec_),
+        schedule_{.peak = config.learning_rate, .warmup = config.warmup, .steps = length_.steps} {
+    state_.steps = length_.steps;
+    state_.identity = identity();
+    start(backend, resume);
+    write_file_atomically(config.out / "train.toml", to_toml(config));
+    matrix_rate_ = state_.finished() ? 0.0 : backend.measure_ceilings(DType::float32).matrix_rate;
+  }
+
+  TrainResult train() {
+    const InterruptGuard interrupt;
+    MetricsFile metrics(config_.out / "metrics.csv", state_.step);
+    describe(metrics.kept());
+    Progress progress("train", state_.steps, "steps", state_.step);
+    auto saved = Clock::now();
+    while (!state_.finished()) {
+      MetricsRow row = make_step(progress);
+      if (validation_due()) row.validation = validate();
+      metrics.append(row);
+      progress.update(state_.step, note(row));
+
+      const bool stop = interrupt.requested();
+      const bool by_steps = config_.checkpoint_every > 0 && state_.step % config_.checkpoint_every == 0;
+      const bool by_time =
+          config_.checkpoint_minutes > 0.0 && seconds_since(saved) > 60.0 * config_.checkpoint_minutes;
+      if (stop || by_steps || by_time || state_.finished()) {
+        save();
+        saved = Clock::now();
+      }
+      if (stop) break;
+    }
+    progress.finish();
+    return {.checkpoint = checkpoint(),
+            .step = state_.step,
+            .steps = state_.steps,
+            .tokens = state_.tokens,
+            .flops = state_.flops,
+            .validation = validation_,
+            .finished = state_.finished()};
+  }
+
+ private:
+  static RunLength length_of(const TrainConfig& config, const ModelSpec& spec) {
+    if (config.match == Match::none) return run_length(config, spec, nullptr);
+    const ModelSpec matched = load_model_spec(config.match_model);
+    return run_length(config, spec, &matched);
+  }
+
+  /// The corpus folder's, which belongs to every model trained on it.
+  fs::path tokenizer() const {
+    const fs::path file = config_.data / "tokenizer.model";
+    return fs::exists(file) ? file : fs::path();
+  }
+
+  fs::path checkpoint() const { return config_.out / "checkpoint"; }
+
+  std::map<std::string, std::string> identity() const {
+    const auto& c = config_;
+    return {{"seed", fmt::to_string(c.seed)},
+            {"data", batches_.identity()},
+            {"batch", fmt::to_string(c.batch)},
+            {"micro_batch", fmt::to_string(c.micro_batch)},
+            {"context", fmt::to_string(c.context)},
+            {"learning_rate", fmt::to_string(c.learning_rate)},
+            {"warmup", fmt::to_string(c.warmup)},
+            {"steps", fmt::to_string(length_.steps)},
+            {"match", std::string(to_string(c.match))},
+            {"alpha", fmt::to_string(c.loss.alpha)},
+            {"beta", fmt::to_string(c.loss.beta)},
+            {"distance", c.loss.distance == Distance::cosine ? "cosine" : "squared"},
+            {"detach", c.loss.detach_targets ? "true" : "false"},
+            {"clip", fmt::to_string(c.clip)},
+            {"validation_every", fmt::to_string(c.validation_every)},
+            {"validation_batches", fmt::to_string(c.validation_batches)}};
+  }
+
+  void start(Backend& backend, bool resume) {
+    if (!fs::exists(checkpoint())) {
+      const auto parameters = initial_parameters(spec_, config_.seed);
+      model_ = backend.trainable(spec_, parameters);
+      return;
+    }
+    if (!resume) {
+      throw Error(
+          fmt::format("{}: holds a run already; --resume goes on with it, another --out starts a new one",
+                      checkpoint().string()));
+    }
+    const TrainingCheckpoint saved = load_run(checkpoint());
+    if (!(saved.model.spec == spec_)) {
+      throw Error(fmt::format("{}: was trained with another model spec than {}", checkpoint().string(),
+                              config_.model.string()));
+    }
+    for (const auto& [key, value] : state_.identity) {
+      const auto found = saved.state.identity.find(key);
+      const std::string was = found == saved.state.identity.end() ? "(unset)" : found->second;
+      if (was != value) {
+        throw Error(
+            fmt::format("{}: began with {} = {}, the config now gives {}; a run resumes only as it began",
+                        checkpoint().string(), key, was, value));
+      }
+    }
+    state_ = saved.state;
+    model_ = backend.trainable(spec_, saved.model.parameters);
+    if (!state_.finished()) model_->write_moments(saved.first, saved.second);
+  }
+
+  void describe(int64_t metric_rows) const {
+    fmt::print(stderr,
+               "{}: {} parameters, seed {}, {} steps of {} tokens: {} tokens, {:.3g} training FLOPs\n",
+               spec_.name, parameters_total(spec_), config_.seed, state_.steps, length_.tokens_per_step,
+               length_.tokens(state_.steps), length_.flops(state_.steps));
+    if (state_.step > 0) fmt::print(stderr, "going on after step {}\n", state_.step);
+    if (metric_rows < state_.step) {
+      fmt::print(stderr, "warning: {} of the {} rows before are missing in metrics.csv\n",
+                 state_.step - metric_rows, state_.step);
+    }
+  }
+
+  MetricsRow make_step(Progress& progress) {
+    const auto begin = Clock::now();
+    const int64_t step = state_.step + 1;
+    MetricsRow row;
+    row.step = step;
+    const double weight = static_cast<double>(config_.micro_batch) / static_cast<double>(config_.batch);
+    for (int64_t first = 0; first < config_.batch; first += config_.micro_batch) {
+      const TokenBatch batch = batches_.training(step, first, config_.micro_batch);
+      add(row.train, model_->accumulate_gradients(batch, config_.loss, weight), weight);
+    }
+    row.gradient_norm = model_->gradient_norm();
+    if (!finite(row.train) || !std::isfinite(row.gradient_norm)) {
+      throw Error(
+          fmt::format("step {}: token loss {}, rec {}, ctx {}, gradient norm {}: not finite. The last "
+                      "checkpoint is kept as it "
+                      "is; the same config leads here again: lower learning_rate, lengthen warmup or change "
+                      "seed, with a new out",
+                      step, row.train.token, row.train.rec, row.train.context, row.gradient_norm));
+    }
+    row.learning_rate = schedule_.rate(step);
+    const bool clip = config_.clip > 0.0 && row.gradient_norm > config_.clip;
+    model_->adamw_step({.step = step,
+                        .learning_rate = row.learning_rate,
+                        .gradient_scale = clip ? config_.clip / row.gradient_norm : 1.0});
+    row.seconds = seconds_since(begin);
+
+    state_.step = step;
+    state_.tokens = row.tokens = length_.tokens(step);
+    state_.flops = row.flops = length_.flops(step);
+    row.tokens_per_second = static_cast<double>(length_.tokens_per_step) / row.seconds;
+    if (matrix_rate_ > 0.0) row.mfu = length_.flops_per_step / row.seconds / matrix_rate_;
+    if (const double z = state_.spike.observe(row.train.token); z > 0.0) {
+      progress.message(
+          fmt::format("warning: step {}: token loss {:.4f} is {:.1f} standard deviations above its "
+                      "running mean",
+                      step, row.train.token, z));
+    }
+    return row;
+  }
+
+  bool validation_due() const {
+    if (batches_.validation_rows() == 0) return false;
+    return state_.finished() || (config_.validation_every > 0 && state_.step % config_.validation_every == 0);
+  }
+
+  Losses validate() {
+    Losses sum;
+    const int64_t all = batches_.validation_rows();
+    for (int64_t first = 0; first < all; first += config_.micro_batch) {
+      const int64_t rows = std::min(config_.micro_batch, all - first);
+      add(sum, model_->evaluate(batches_.validation(first, rows), config_.loss),
+          static_cast<double>(rows) / static_cast<double>(all));
+    }
+    if (!finite(sum)) {
+      throw Error(
+          fmt::format("step {}: validation loss {}, rec {}, ctx {}: not finite. The last checkpoint is kept",
+                      state_.step, sum.token, sum.rec, sum.context));
+    }
+    validation_ = sum;
+    return sum;
+  }
+
+  std::string note(const MetricsRow& row) const {
+    std::string text = fmt::format("loss {:.4f}, {:.0f} tok/s", row.train.token, row.tokens_per_second);
+    if (validation_) text += fmt::format(", validation {:.4f}", validation_->token);
+    return text;
+  }
+
+  void save() {
+    TrainingCheckpoint c{
+        .model = {.spec = spec_, .parameters = {}}, .state = state_, .first = {}, .second = {}};
+    const auto size = static_cast<size_t>(parameter_elements(spec_));
+    c.model.parameters.resize(size);
+    model_->read_parameters(c.model.parameters);
+    if (!state_.finished()) {
+      c.first.resize(size);
+      c.second.resize(size);
+      model_->read_moments(c.first, c.second);
+    }
+    save_run(checkpoint(), c, tokenizer());
+  }
+
+  const TrainConfig& config_;
+  ModelSpec spec_;
+  RunLength length_;
+  FolderLock lock_;
+  Batches batches_;
+  RateSchedule schedule_;
+  RunState state_;
+  std::unique_ptr<TrainableModel> model_;
+  double matrix_rate_ = 0.0;
+  std::optional<Losses> validation_;
+};
+
+}  // namespace
+
+TrainResult train(const TrainConfig& config, Backend& backend, bool resume) {
+  return Run(config, backend, resume).train();
+}
+
+}  // namespace photon

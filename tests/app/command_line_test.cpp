@@ -4,12 +4,12 @@
 
 #include "tests/app/run_photon.h"
 
-namespace photon::test {
+namespace photon::testing {
 namespace {
 
 /// The subcommands that `photon --help` lists.
 std::vector<std::string> subcommands() {
-  std::istringstream help(run_photon({"--help"}).out);
+  std::istringstream help(run_photon("--help").out);
   std::vector<std::string> names;
   bool listing = false;
   for (std::string line; std::getline(help, line);) {
@@ -23,28 +23,28 @@ std::vector<std::string> subcommands() {
 }
 
 TEST(CommandLine, WithoutArgumentsPrintsItsHelp) {
-  const ProgramRun run = run_photon({});
+  const ProgramRun run = run_photon("");
   EXPECT_EQ(run.code, 0);
   EXPECT_NE(run.out.find("Usage: photon"), std::string::npos) << run.out;
-  EXPECT_EQ(run.out, run_photon({"--help"}).out);
+  EXPECT_EQ(run.out, run_photon("--help").out);
 }
 
 TEST(CommandLine, RefusesAnUnknownSubcommandByName) {
-  const ProgramRun run = run_photon({"frobnicate"});
+  const ProgramRun run = run_photon("frobnicate");
   EXPECT_EQ(run.code, 2);
   EXPECT_EQ(run.out, "");
-  EXPECT_NE(run.err.find("'frobnicate'"), std::string::npos) << run.err;
+  EXPECT_NE(run.messages.find("'frobnicate'"), std::string::npos) << run.messages;
 }
 
 TEST(CommandLine, RefusesAnUnknownOption) {
-  const ProgramRun run = run_photon({"--frobnicate"});
+  const ProgramRun run = run_photon("--frobnicate");
   EXPECT_EQ(run.code, 2);
   EXPECT_EQ(run.out, "");
-  EXPECT_NE(run.err, "");
+  EXPECT_NE(run.messages, "");
 }
 
 TEST(CommandLine, VersionTellsOneBuildFromAnother) {
-  const ProgramRun run = run_photon({"--version"});
+  const ProgramRun run = run_photon("--version");
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(run.out.starts_with("photon ")) << run.out;
   for (const char* line : {"\ncommit ", "\nbuild ", "\nmatrices "}) {
@@ -55,14 +55,14 @@ TEST(CommandLine, VersionTellsOneBuildFromAnother) {
 TEST(CommandLine, EverySubcommandExplainsItselfAndRefusesNonsense) {
   for (const std::string& name : subcommands()) {
     SCOPED_TRACE(name);
-    const ProgramRun help = run_photon({name, "--help"});
-    EXPECT_EQ(help.code, 0) << help.err;
+    const ProgramRun help = run_photon(name + " --help");
+    EXPECT_EQ(help.code, 0) << help.messages;
     EXPECT_NE(help.out.find("Usage: "), std::string::npos) << help.out;
-    const ProgramRun nonsense = run_photon({name, "--frobnicate"});
-    EXPECT_EQ(nonsense.code, 2) << nonsense.out << nonsense.err;
-    EXPECT_NE(nonsense.err, "");
+    const ProgramRun nonsense = run_photon(name + " --frobnicate");
+    EXPECT_EQ(nonsense.code, 2) << nonsense.out << nonsense.messages;
+    EXPECT_NE(nonsense.messages, "");
   }
 }
 
 }  // namespace
-}  // namespace photon::test
+}  // namespace photon::testing

@@ -1,13 +1,13 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "baselines/llama.h"
 #include "core/checkpoint.h"
 #include "core/parameters.h"
+#include "core/paths.h"
+#include "tests/app/run_photon.h"
 #include "tests/core/temp_folder.h"
 
 namespace photon {
@@ -16,32 +16,20 @@ namespace {
 namespace fs = std::filesystem;
 using testing::TempFolder;
 
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string messages;
-};
+using testing::ProgramRun;
 
 class InitAndConvert : public ::testing::Test {
  protected:
-  Outcome photon(const std::string& arguments) const {
-    const int status = std::system(fmt::format("'{}' {} >'{}' 2>'{}'", PHOTON_BINARY, arguments,
-                                               (folder_ / "out.txt").string(), (folder_ / "err.txt").string())
-                                       .c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, testing::read_text(folder_ / "out.txt"),
-            testing::read_text(folder_ / "err.txt")};
-  }
+  ProgramRun photon(const std::string& arguments) const { return testing::run_photon(arguments); }
   std::string at(const char* name) const { return (folder_ / name).string(); }
-  static std::string model(const char* name) {
-    return fmt::format("{}/configs/models/{}", PHOTON_SOURCE_DIR, name);
-  }
+  static std::string model(const char* name) { return share_folder() / "configs" / "models" / name; }
 
   const TempFolder folder_;
 };
 
 TEST_F(InitAndConvert, InitWritesTheWeightsOfItsSeed) {
-  const Outcome made = photon(fmt::format("init {} --seed 7 --out {} --set vocab=50 --set level.1.prefix=3",
-                                          model("photon-tiny.toml"), at("c")));
+  const ProgramRun made = photon(fmt::format(
+      "init {} --seed 7 --out {} --set vocab=50 --set level.1.prefix=3", model("photon-tiny.toml"), at("c")));
   ASSERT_EQ(made.code, 0) << made.messages;
   EXPECT_EQ(made.out, "");
   const Checkpoint c = load_checkpoint(at("c"));
@@ -52,7 +40,7 @@ TEST_F(InitAndConvert, InitWritesTheWeightsOfItsSeed) {
   EXPECT_NE(made.messages.find(fmt::format("{} parameters", parameters_total(c.spec))), std::string::npos);
 
   const std::string again = fmt::format("init {} --seed 8 --out {}", model("block-tiny.toml"), at("c"));
-  const Outcome refused = photon(again);
+  const ProgramRun refused = photon(again);
   EXPECT_EQ(refused.code, 1);
   EXPECT_NE(refused.messages.find("exists already"), std::string::npos) << refused.messages;
   EXPECT_EQ(load_checkpoint(at("c")).parameters, c.parameters);
@@ -76,10 +64,10 @@ TEST_F(InitAndConvert, ToLlamaAndBackKeepsEveryBitAndTheTokenizer) {
       photon(fmt::format("init {} --seed 3 --out {}", model("vanilla-tiny.toml"), at("vanilla-tiny"))).code,
       0);
   testing::write_text(at("vanilla-tiny") + "/tokenizer.model", "pieces");
-  const Outcome out =
+  const ProgramRun out =
       photon(fmt::format("convert --to-llama {} --checkpoint {}", at("hf/vanilla-tiny"), at("vanilla-tiny")));
   ASSERT_EQ(out.code, 0) << out.messages;
-  const Outcome back =
+  const ProgramRun back =
       photon(fmt::format("convert --from-llama {} --out {}", at("hf/vanilla-tiny"), at("back")));
   ASSERT_EQ(back.code, 0) << back.messages;
   for (const char* const file : {"model.safetensors", "config.toml", "tokenizer.model"}) {
@@ -91,7 +79,7 @@ TEST_F(InitAndConvert, ToLlamaAndBackKeepsEveryBitAndTheTokenizer) {
             1);
 
   ASSERT_EQ(photon(fmt::format("init {} --seed 3 --out {}", model("photon-tiny.toml"), at("p"))).code, 0);
-  const Outcome levels = photon(fmt::format("convert --to-llama {} --checkpoint {}", at("hf2"), at("p")));
+  const ProgramRun levels = photon(fmt::format("convert --to-llama {} --checkpoint {}", at("hf2"), at("p")));
   EXPECT_EQ(levels.code, 1);
   EXPECT_NE(levels.messages.find("only a vanilla model is a LLaMA"), std::string::npos) << levels.messages;
 }

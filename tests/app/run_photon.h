@@ -1,18 +1,19 @@
-// Runs the photon program as a user does: arguments in; exit code, standard output and standard error out.
+// Runs the photon program as a user does: a command line in; exit code, standard output and standard error
+// out.
 #pragma once
 
 #include <string>
-#include <vector>
 
-namespace photon::test {
+namespace photon::testing {
 
 struct ProgramRun {
-  int code = -1;  ///< exit code; 128 + n if signal n ended it
+  int code = -1;  ///< exit code; -1 if a signal ended it
   std::string out;
-  std::string err;
+  std::string messages;
 };
 
-/// Of this build, or, in an installed tree, of that tree. Standard input is empty.
-ProgramRun run_photon(const std::vector<std::string>& arguments);
+/// `photon ARGUMENTS`, as a shell splits them; standard input is empty. The program of this build or, in an
+/// installed tree, of that tree.
+ProgramRun run_photon(const std::string& arguments);
 
-}  // namespace photon::test
+}  // namespace photon::testing

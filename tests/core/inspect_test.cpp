@@ -10,11 +10,12 @@
 #include "core/error.h"
 #include "core/model_config.h"
 #include "core/parameters.h"
+#include "core/paths.h"
 
 namespace photon {
 namespace {
 
-const std::filesystem::path source = PHOTON_SOURCE_DIR;
+const std::filesystem::path source = share_folder();
 
 ModelSpec model(const std::string& name, const std::vector<std::string>& overrides = {}) {
   return load_model_spec(source / "configs" / "models" / (name + ".toml"), overrides);

@@ -9,12 +9,13 @@
 
 #include "core/error.h"
 #include "core/parameters.h"
+#include "core/paths.h"
 #include "tests/core/temp_folder.h"
 
 namespace photon {
 namespace {
 
-const std::filesystem::path models = std::filesystem::path(PHOTON_SOURCE_DIR) / "configs" / "models";
+const std::filesystem::path models = share_folder() / "configs" / "models";
 
 std::vector<std::filesystem::path> model_files() {
   std::vector<std::filesystem::path> files;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "core/paths.h"
 
 namespace photon {
 namespace {
@@ -67,9 +68,9 @@ TEST(TrainConfig, ErrorsNameTheKey) {
 
 TEST(TrainConfig, ExamplesAreValid) {
   int seen = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(PHOTON_SOURCE_DIR "/configs/train")) {
+  for (const auto& entry : std::filesystem::directory_iterator(share_folder() / "configs" / "train")) {
     const TrainConfig c = load_train_config(entry.path());
-    EXPECT_TRUE(std::filesystem::exists(std::filesystem::path(PHOTON_SOURCE_DIR) / c.model)) << entry.path();
+    EXPECT_TRUE(std::filesystem::exists(share_folder() / c.model)) << entry.path();
     ++seen;
   }
   EXPECT_GE(seen, 3);

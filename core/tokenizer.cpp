@@ -4,19 +4,28 @@
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
+#include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 #include <unordered_map>
 #include <utility>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/tokenizer_model.h"
+#include "core/utf8.h"
 
 namespace photon {
 namespace {
 
 constexpr std::string_view space_mark = "\xe2\x96\x81";  // U+2581, SentencePiece's space
+
+/// SentencePiece's memory is a hundred times the text it is given: a longer run without a place to cut is
+/// cut.
+constexpr size_t max_run_bytes = 1 << 20;
 
 /// Length of a character at the end whose last bytes are still missing; 0 if there is none.
 size_t incomplete_tail(std::string_view text) {
@@ -39,6 +48,35 @@ std::string with_spaces(const std::string& piece) {
   return out;
 }
 
+/// The ids of words met before, up to a bounded number of them.
+class WordMemory {
+ public:
+  /// Appends the word's ids if they are known.
+  bool recall(std::string_view word, std::vector<int32_t>& ids) const {
+    const auto found = places_.find(word);
+    if (found == places_.end()) return false;
+    const auto [begin, count] = found->second;
+    ids.insert(ids.end(), ids_.begin() + begin, ids_.begin() + begin + count);
+    return true;
+  }
+
+  void remember(std::string_view word, std::span<const int32_t> ids) {
+    if (word.size() > max_word_bytes || places_.size() >= max_words) return;
+    places_.emplace(word, std::pair(static_cast<uint32_t>(ids_.size()), static_cast<uint32_t>(ids.size())));
+    ids_.insert(ids_.end(), ids.begin(), ids.end());
+  }
+
+ private:
+  static constexpr size_t max_word_bytes = 48;
+  static constexpr size_t max_words = 1 << 18;  // 30 MB at most
+
+  struct Hash : std::hash<std::string_view> {
+    using is_transparent = void;
+  };
+  std::unordered_map<std::string, std::pair<uint32_t, uint32_t>, Hash, std::equal_to<>> places_;
+  std::vector<int32_t> ids_;
+};
+
 /// Iterates over a LineSource for SentencePiece's trainer.
 class Lines final : public sentencepiece::SentenceIterator {
  public:
@@ -60,11 +98,88 @@ class Lines final : public sentencepiece::SentenceIterator {
 
 }  // namespace
 
+/// Encodes with the model itself or, where that gives the same ids, word by word with a memory of earlier
+/// words: text repeats its words, and SentencePiece's BPE is slow on long text.
 struct Tokenizer::Impl {
   sentencepiece::SentencePieceProcessor processor;
   std::vector<std::string> pieces;  // bytes of text of every id
+  std::array<int32_t, 256> byte_ids{};
   uint64_t hash = 0;
+  bool exact = false;         // bytes that SentencePiece would change can go in as byte pieces
+  bool dummy_prefix = false;  // of an exact model: put before the text here, not by SentencePiece
+  bool strip_space = false;
+  bool cut_words = false;  // no piece crosses from a word into the space after it
+  bool cut_lines = false;  // no piece has a newline and anything else
+
+  mutable std::mutex mutex;
+  mutable WordMemory memory;
+
+  void find_cuts();
+  void append_raw(std::string_view text, std::vector<int32_t>& ids) const;
+  void append_bytes(std::string_view bytes, std::vector<int32_t>& ids) const;
+  void append_exact(std::string_view text, std::vector<int32_t>& ids) const;
+  void append_words(std::string_view text, WordMemory& words, std::vector<int32_t>& ids) const;
 };
+
+void Tokenizer::Impl::find_cuts() {
+  cut_words = cut_lines = true;
+  for (const auto& piece : pieces) {
+    const size_t word = piece.find_first_not_of(' ');
+    if (word != std::string::npos && piece.find(' ', word) != std::string::npos) cut_words = false;
+    if (piece.size() > 1 && piece.find('\n') != std::string::npos) cut_lines = false;
+  }
+}
+
+void Tokenizer::Impl::append_raw(std::string_view text, std::vector<int32_t>& ids) const {
+  std::vector<int> part;
+  if (const auto status = processor.Encode({text.data(), text.size()}, &part); !status.ok()) {
+    throw Error(fmt::format("text cannot be tokenised: {}", status.ToString()));
+  }
+  ids.insert(ids.end(), part.begin(), part.end());
+}
+
+void Tokenizer::Impl::append_bytes(std::string_view bytes, std::vector<int32_t>& ids) const {
+  for (const char byte : bytes) ids.push_back(byte_ids[static_cast<unsigned char>(byte)]);
+}
+
+void Tokenizer::Impl::append_exact(std::string_view text, std::vector<int32_t>& ids) const {
+  while (!text.empty()) {
+    std::string_view valid = text.substr(0, find_invalid_utf8(text));
+    text.remove_prefix(valid.size());
+    while (!valid.empty()) {
+      const std::string_view plain = valid.substr(0, valid.find(space_mark));
+      if (!plain.empty()) append_raw(plain, ids);
+      valid.remove_prefix(plain.size());
+      if (valid.empty()) break;
+      append_bytes(space_mark, ids);
+      valid.remove_prefix(space_mark.size());
+    }
+    if (text.empty()) break;
+    append_bytes(text.substr(0, 1), ids);
+    text.remove_prefix(1);
+  }
+}
+
+void Tokenizer::Impl::append_words(std::string_view text, WordMemory& words,
+                                   std::vector<int32_t>& ids) const {
+  const auto cut_before = [&](size_t at) {
+    if (text[at] == ' ') return cut_words && text[at - 1] != ' ';
+    return cut_lines && (text[at] == '\n' || text[at - 1] == '\n');
+  };
+  for (size_t begin = 0; begin < text.size();) {
+    size_t end = begin + 1;
+    while (end < text.size() && !cut_before(end)) {
+      if (end - begin >= max_run_bytes && (text[end] & 0xC0) != 0x80) break;
+      ++end;
+    }
+    const std::string_view word = text.substr(begin, end - begin);
+    begin = end;
+    if (words.recall(word, ids)) continue;
+    const size_t before = ids.size();
+    append_exact(word, ids);
+    words.remember(word, std::span(ids).subspan(before));
+  }
+}
 
 Tokenizer::Tokenizer(const std::filesystem::path& model) : impl_(std::make_unique<Impl>()) {
   std::ifstream in(model, std::ios::binary);
@@ -77,14 +192,28 @@ Tokenizer::Tokenizer(const std::filesystem::path& model) : impl_(std::make_uniqu
   }
   if (p.eos_id() < 0) throw Error(fmt::format("{}: the model has no end-of-sentence piece", model.string()));
   impl_->hash = stable_hash(blob);
+  int byte_pieces = 0;
   for (int id = 0; id < p.GetPieceSize(); ++id) {
     std::string bytes;
     if (p.IsByte(id)) {
       bytes.push_back(static_cast<char>(std::stoi(p.IdToPiece(id).substr(3, 2), nullptr, 16)));  // "<0x0A>"
+      impl_->byte_ids[static_cast<unsigned char>(bytes[0])] = id;
+      ++byte_pieces;
     } else if (!p.IsControl(id) && !p.IsUnknown(id)) {
       bytes = with_spaces(p.IdToPiece(id));
     }
     impl_->pieces.push_back(std::move(bytes));
+  }
+
+  const auto settings = read_tokenizer_settings(blob);
+  impl_->strip_space = settings.dummy_prefix || settings.remove_extra_whitespaces;
+  impl_->exact = byte_pieces == 256 && settings.model_type == 2 && settings.escape_whitespaces &&
+                 !settings.remove_extra_whitespaces && !settings.character_map && !settings.whitespace_suffix;
+  if (!impl_->exact) return;
+  impl_->find_cuts();
+  impl_->dummy_prefix = settings.dummy_prefix;
+  if (settings.dummy_prefix && !p.LoadFromSerializedProto(without_dummy_prefix(blob)).ok()) {
+    throw Error(fmt::format("{}: the model does not load a second time", model.string()));
   }
 }
 
@@ -93,17 +222,27 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
-  std::vector<int> ids;
-  if (const auto status = impl_->processor.Encode({text.data(), text.size()}, &ids); !status.ok()) {
-    throw Error(fmt::format("text cannot be tokenised: {}", status.ToString()));
+  std::vector<int32_t> ids;
+  if (!impl_->exact) {
+    impl_->append_raw(text, ids);
+    return ids;
   }
-  return {ids.begin(), ids.end()};
+  std::string prefixed;
+  if (impl_->dummy_prefix && !text.empty()) text = prefixed.append(" ").append(text);
+  if (const std::unique_lock lock(impl_->mutex, std::try_to_lock); lock.owns_lock()) {
+    impl_->append_words(text, impl_->memory, ids);
+  } else {
+    WordMemory own;
+    impl_->append_words(text, own, ids);
+  }
+  return ids;
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids) const {
   StreamDecoder decoder(*this);
   std::string text = decoder.append(ids);
   text.append(decoder.finish());
+  if (impl_->strip_space && text.starts_with(' ')) text.erase(0, 1);
   return text;
 }
 

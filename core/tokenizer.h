@@ -21,7 +21,11 @@ class Tokenizer {
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
+  /// The ids SentencePiece gives. With a BPE model that has byte fallback and leaves text as it is (ours,
+  /// Llama's), bytes it would change, malformed UTF-8 and U+2581, become byte pieces: decode(encode(x)) is x
+  /// for any bytes. Safe to call from several threads.
   std::vector<int32_t> encode(std::string_view text) const;
+  /// Of a whole text: the space that some models put before it is taken off.
   std::string decode(std::span<const int32_t> ids) const;
   int64_t vocab() const;
   /// What ends a document: SentencePiece's eos.
@@ -38,7 +42,8 @@ class Tokenizer {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Text of a stream of tokens, whole characters at a time: what a byte piece begins waits for the rest.
+/// Text of a stream of tokens, whole characters at a time: what a byte piece begins waits for the rest. The
+/// tokens continue a text, so a space at their beginning stays.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
@@ -54,9 +59,8 @@ class StreamDecoder {
 /// Lines of training text, one a call; false at the end.
 using LineSource = std::function<bool(std::string& line)>;
 
-/// Trains BPE with byte fallback: no normalisation, whitespace kept, so that decode(encode(x)) is x for UTF-8
-/// text without U+2581, which SentencePiece keeps for the space. The same lines give the same model. Throws
-/// Error.
+/// Trains BPE with byte fallback: no normalisation, whitespace kept. The same lines give the same model.
+/// Throws Error, with how many pieces there could be if the text has not words enough for `vocab`.
 void train_tokenizer(const LineSource& lines, int64_t vocab, const std::filesystem::path& out);
 
 }  // namespace photon

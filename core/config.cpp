@@ -21,11 +21,12 @@ using Kind = ConfigNode::Kind;
 
 template <class T>
 std::string range_text(std::string_view what, T low, T high) {
-  const bool from = low != std::numeric_limits<T>::lowest() && low != -std::numeric_limits<T>::infinity();
-  const bool to = high != std::numeric_limits<T>::max() && high != std::numeric_limits<T>::infinity();
+  using Limits = std::numeric_limits<T>;
+  const bool from = low != (Limits::has_infinity ? -Limits::infinity() : Limits::lowest());
+  const bool to = high != (Limits::has_infinity ? Limits::infinity() : Limits::max());
   if (from && to) return fmt::format("{} from {} to {}", what, low, high);
-  if (from) return fmt::format("{}, {} or more", what, low);
-  if (to) return fmt::format("{}, {} or less", what, high);
+  if (from) return fmt::format("{}, {} or more,", what, low);
+  if (to) return fmt::format("{}, {} or less,", what, high);
   return std::string(what);
 }
 

@@ -6,34 +6,12 @@
 
 #include "core/config_node.h"
 #include "core/error.h"
+#include "core/utf8.h"
 
 namespace photon {
 namespace {
 
 constexpr int deepest = 32;
-
-// Where the first byte stands that is no UTF-8 (RFC 3629), or npos.
-size_t invalid_utf8(std::string_view s) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
-  for (size_t i = 0; i < s.size();) {
-    const unsigned lead = byte(i);
-    const size_t length = lead < 0x80                   ? 1
-                          : lead >= 0xC2 && lead < 0xE0 ? 2
-                          : (lead & 0xF0u) == 0xE0      ? 3
-                          : lead >= 0xF0 && lead < 0xF5 ? 4
-                                                        : 0;
-    if (length == 0 || i + length > s.size()) return i;
-    for (size_t k = 1; k < length; ++k) {
-      if ((byte(i + k) & 0xC0u) != 0x80) return i;
-    }
-    const unsigned second = length > 2 ? byte(i + 1) : 0;
-    if ((lead == 0xE0 && second < 0xA0) || (lead == 0xED && second > 0x9F)) return i;  // overlong; surrogates
-    if ((lead == 0xF0 && second < 0x90) || (lead == 0xF4 && second > 0x8F))
-      return i;  // overlong; above U+10FFFF
-    i += length;
-  }
-  return std::string_view::npos;
-}
 
 int64_t line_of(std::string_view s, size_t position) {
   return 1 + std::count(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(position), '\n');
@@ -165,7 +143,7 @@ ConfigNode& ConfigNode::add(std::string_view key, std::unique_ptr<ConfigNode> va
 }
 
 std::unique_ptr<ConfigNode> parse_toml_tree(std::string_view toml, const std::string& source_name) {
-  if (const size_t bad = invalid_utf8(toml); bad != std::string_view::npos) {
+  if (const size_t bad = find_invalid_utf8(toml); bad != std::string_view::npos) {
     throw Error(fmt::format("{}:{}: byte 0x{:02x} is not valid UTF-8", source_name, line_of(toml, bad),
                             static_cast<unsigned char>(toml[bad])));
   }
@@ -183,8 +161,7 @@ void apply_override(ConfigNode& root, const std::string& assignment, const std::
   const std::string label = "--set " + assignment;
   const size_t equals = assignment.find('=');
   if (equals == std::string::npos) throw UsageError(label + ": an override is key=value");
-  if (invalid_utf8(assignment) != std::string::npos)
-    throw UsageError("--set: an override is not valid UTF-8");
+  if (!is_utf8(assignment)) throw UsageError("--set: an override is not valid UTF-8");
   const std::vector<std::string> parts = split(std::string_view(assignment).substr(0, equals));
   if (parts.size() > deepest)
     throw UsageError(fmt::format("{}: more than {} dots in one key", label, deepest));

@@ -54,8 +54,14 @@ double stack_elements(const StackShape& s, int64_t layers) {
 
 namespace {
 
-/// Units of level l that its growing cache holds once `units` have been encoded, at a meta-context's end.
+bool keeps_cache(const ModelSpec& spec, int l, Generation generation) {
+  return generation == Generation::hiergen || l == spec.depth();
+}
+
+}  // namespace
+
 int64_t held_units(const ModelSpec& spec, int l, int64_t units) {
+  if (l == 0) return units;
   const EncoderWindow& window = spec.level(l).encoder_window;
   switch (window.kind) {
     case EncoderWindow::Kind::units:
@@ -67,12 +73,6 @@ int64_t held_units(const ModelSpec& spec, int l, int64_t units) {
   }
   return units;
 }
-
-bool keeps_cache(const ModelSpec& spec, int l, Generation generation) {
-  return generation == Generation::hiergen || l == spec.depth();
-}
-
-}  // namespace
 
 double kv_bytes_ideal(const ModelSpec& spec, const Workload& w) {
   double bytes = 0.0;

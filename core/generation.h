@@ -43,8 +43,9 @@ struct GenerationRequest {
   int64_t new_tokens = 0;  ///< a row
   Generation generation = Generation::hiergen;
   Schedule schedule = Schedule::streamed;
-  /// What parts recgen from hiergen, each taken back by itself; both taken back, recgen is hiergen. Streamed only.
-  bool recgen_observes_upward = false;         ///< chunker L takes X^(L-1), so the lower encoders run and cache
+  /// What parts recgen from hiergen, each taken back by itself; both taken back, recgen is hiergen. Streamed
+  /// only.
+  bool recgen_observes_upward = false;  ///< chunker L takes X^(L-1), so the lower encoders run and cache
   bool recgen_keeps_reading_feedback = false;  ///< feedback at levels >= 2 is the reading's
   Sampling sampling;
   int64_t first_row =

@@ -1,6 +1,7 @@
 #include "core/model_config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
@@ -58,7 +59,7 @@ LevelSpec read_level(const ConfigTable& table, const StackShape& base) {
   return level;
 }
 
-ModelSpec read_spec(const ConfigTable& root) {
+ModelSpec read_spec(const ConfigTable& root, const std::vector<std::string>& overrides) {
   ModelSpec spec;
   spec.name = root.text("name");
   spec.vocab = size_key(root, "vocab");
@@ -79,8 +80,11 @@ ModelSpec read_spec(const ConfigTable& root) {
   }
   root.finish();
   if (const auto fault = spec.fault()) {
-    (fault->level == 0 ? root : levels[static_cast<size_t>(fault->level - 1)])
-        .fail(fault->key, fault->message);
+    const ConfigTable& table = fault->level == 0 ? root : levels[static_cast<size_t>(fault->level - 1)];
+    // The line named may be the file's while the other number of the rule came from the command line.
+    const std::string with =
+        overrides.empty() ? "" : fmt::format(" (with --set {})", fmt::join(overrides, " --set "));
+    table.fail(fault->key, fault->message + with);
   }
   return spec;
 }
@@ -93,12 +97,12 @@ std::string shape_toml(const StackShape& s) {
 }  // namespace
 
 ModelSpec load_model_spec(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  return read_spec(load_config(file, overrides).root());
+  return read_spec(load_config(file, overrides).root(), overrides);
 }
 
 ModelSpec parse_model_spec(std::string_view toml, const std::string& source_name,
                            const std::vector<std::string>& overrides) {
-  return read_spec(parse_config(toml, source_name, overrides).root());
+  return read_spec(parse_config(toml, source_name, overrides).root(), overrides);
 }
 
 std::string to_toml(const ModelSpec& spec) {

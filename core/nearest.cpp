@@ -57,6 +57,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 std::string suggestion(std::string_view word, const std::vector<std::string>& candidates) {
   if (const std::string near = nearest(word, candidates); !near.empty())
     return fmt::format("did you mean '{}'?", near);
+  if (candidates.empty()) return "none is known here";
   return fmt::format("known: {}", fmt::join(candidates, ", "));
 }
 

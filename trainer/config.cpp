@@ -56,6 +56,7 @@ TrainConfig read(const ConfigDocument& document) {
   c.validation_batches = root.integer("validation_batches", 0, largest_count, 8);
   c.checkpoint_every = root.integer("checkpoint_every", 0, largest_count, 0);
   c.checkpoint_minutes = root.number("checkpoint_minutes", 0.0, 1e6, 10.0);
+  c.mfu = root.boolean("mfu", true);
   root.finish();
 
   if (c.batch % c.micro_batch != 0) {
@@ -113,6 +114,7 @@ std::string to_toml(const TrainConfig& c) {
   line("validation_batches", fmt::to_string(c.validation_batches));
   line("checkpoint_every", fmt::to_string(c.checkpoint_every));
   line("checkpoint_minutes", toml_number(c.checkpoint_minutes));
+  line("mfu", c.mfu ? "true" : "false");
   return out;
 }
 

@@ -43,6 +43,7 @@ struct TrainConfig {
   int64_t validation_batches = 0;    ///< batches of `batch` sequences; 0: none
   int64_t checkpoint_every = 0;      ///< steps; 0: by time and at the end only
   double checkpoint_minutes = 10.0;  ///< 0: by steps and at the end only
+  bool mfu = true;                   ///< measure the matrix rate first, some seconds, to give utilisation
 };
 
 /// Reads and validates. Paths are relative to the working directory. Throws Error with file, line and key.

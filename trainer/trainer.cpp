@@ -56,7 +56,7 @@ class Run {
     state_.identity = identity();
     start(backend, resume);
     write_file_atomically(config.out / "train.toml", to_toml(config));
-    matrix_rate_ = state_.finished() ? 0.0 : backend.measure_ceilings(DType::float32).matrix_rate;
+    if (config.mfu && !state_.finished()) matrix_rate_ = backend.measure_ceilings(DType::float32).matrix_rate;
   }
 
   TrainResult train() {

@@ -43,7 +43,7 @@ TEST(TrainConfig, WrittenOutItReadsBackTheSame) {
       "seed=7",          "micro_batch=2",          "budget={flops=1.5e15}",
       "match=\"flops\"", "match_model=\"p.toml\"", "alpha=0.3",
       "beta=0.1",        "distance=squared",       "detach=false",
-      "clip=0",          "checkpoint_minutes=2.5"};
+      "clip=0",          "checkpoint_minutes=2.5", "mfu=false"};
   std::string toml = smallest;
   toml.erase(toml.find("budget"));
   const auto c = parse_train_config(toml, "run.toml", overrides);

@@ -116,6 +116,7 @@ int run_child(const fs::path& out, int signal, std::chrono::microseconds delay) 
     const int quiet = open("/dev/null", O_WRONLY);
     dup2(quiet, STDOUT_FILENO);
     dup2(quiet, STDERR_FILENO);
+    setenv("OMP_WAIT_POLICY", "passive", 1);
     setenv(child_variable, out.c_str(), 1);
     execl("/proc/self/exe", "trainer_tests", nullptr);
     _exit(127);

@@ -1,0 +1,245 @@
+// photon train and photon eval with the real program on the CPU: killed and resumed training, and what eval
+// says about the result.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <span>
+#include <sstream>
+#include <thread>
+
+#include "core/cost.h"
+#include "core/model_config.h"
+#include "core/random.h"
+#include "core/results.h"
+#include "core/token_file.h"
+#include "core/tokenizer.h"
+#include "tests/core/temp_folder.h"
+
+namespace photon {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::read_text;
+using testing::write_text;
+
+struct Outcome {
+  int code = -1;  ///< -1: ended by a signal
+  std::string out;
+  std::string messages;
+};
+
+/// Sentences that a model can learn something about in a few steps.
+std::string sample_text() {
+  constexpr std::array subjects{"the old house", "a small grey cat", "my sister", "the river", "nobody"};
+  constexpr std::array verbs{"waited for", "remembered", "did not see", "looked at"};
+  const Philox random(11);
+  std::string text;
+  for (uint64_t i = 0; i < 1500; ++i) {
+    const auto w = random(0, i);
+    text += fmt::format("{} {} {}.{}", subjects[w[0] % 5], verbs[w[1] % 4], subjects[w[2] % 5],
+                        w[3] % 7 ? " " : "\n");
+  }
+  return text;
+}
+
+class TrainAndEval : public ::testing::Test {
+ protected:
+  TrainAndEval() {
+    const std::string text = sample_text();
+    const fs::path corpus = folder_ / "corpus";
+    fs::create_directories(corpus);
+    std::istringstream lines(text);
+    train_tokenizer([&](std::string& line) { return static_cast<bool>(std::getline(lines, line)); }, 300,
+                    corpus / "tokenizer.model");
+    const Tokenizer tokenizer(corpus / "tokenizer.model");
+    const auto ids = tokenizer.encode(text);
+    write_token_file(corpus / "train.tokens", tokenizer.vocab(), ids, tokenizer.hash());
+    test_text_ = text.substr(0, 3000);
+    write_text(folder_ / "test.txt", test_text_);
+    const auto test_ids = tokenizer.encode(test_text_);
+    write_token_file(corpus / "test.tokens", tokenizer.vocab(), test_ids, tokenizer.hash());
+    write_token_file(corpus / "validation.tokens", tokenizer.vocab(),
+                     std::span(test_ids).first(test_ids.size() / 64 * 64), tokenizer.hash());
+    write_text(folder_ / "photon.toml",
+               "name = \"tiny\"\nvocab = 300\nwidth = 24\nffn = 32\nheads = 2\n"
+               "[[level]]\nchunk = 2\nprefix = 2\nencoder_layers = 1\ndecoder_layers = 1\n"
+               "[[level]]\nchunk = 2\nprefix = 2\nencoder_layers = 1\ndecoder_layers = 1\n");
+    write_text(folder_ / "vanilla.toml",
+               "name = \"plain\"\nvocab = 300\nwidth = 24\nffn = 32\nheads = 2\nlayers = 4\n");
+    write_text(folder_ / "train.toml",
+               fmt::format("model = \"{0}/photon.toml\"\ndata = \"{0}/corpus\"\nout = \"{0}/run\"\nseed = 5\n"
+                           "batch = 4\nmicro_batch = 2\ncontext = 64\nlearning_rate = 1e-2\nwarmup = 4\n"
+                           "budget = {{steps = 60}}\nalpha = 0.1\nbeta = 0.05\nvalidation_every = 11\n"
+                           "validation_batches = 100\ncheckpoint_every = 5\nmfu = false\n",
+                           folder_.path().string()));
+  }
+
+  std::string at(std::string_view name) const { return (folder_ / name).string(); }
+
+  /// `signal` is sent `delay` after the start; 0 is none.
+  Outcome photon(const std::vector<std::string>& words, int signal = 0,
+                 std::chrono::milliseconds delay = {}) const {
+    const pid_t child = fork();
+    if (child == 0) {
+      dup2(open(at("out.txt").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
+      dup2(open(at("err.txt").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
+      // Threads that spin while they wait are slow where other tests run beside this one.
+      setenv("OMP_WAIT_POLICY", "passive", 1);
+      std::vector<char*> argv{const_cast<char*>("photon")};
+      for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+      argv.push_back(nullptr);
+      execv(PHOTON_BINARY, argv.data());
+      _exit(127);
+    }
+    if (signal != 0) {
+      std::this_thread::sleep_for(delay);
+      kill(child, signal);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(at("out.txt")), read_text(at("err.txt"))};
+  }
+
+  nlohmann::json eval_json(std::vector<std::string> words) const {
+    words.insert(words.begin(), {"eval", "--format", "json"});
+    const Outcome o = photon(words);
+    EXPECT_EQ(o.code, 0) << o.messages;
+    nlohmann::json rows;
+    std::istringstream in(o.out);
+    for (std::string line; std::getline(in, line);) rows.push_back(nlohmann::json::parse(line));
+    return rows;
+  }
+
+  /// metrics.csv without its last three columns, which are times.
+  std::string metrics(std::string_view run) const {
+    std::istringstream in(read_text(at(fmt::format("{}/metrics.csv", run))));
+    std::string all;
+    for (std::string line; std::getline(in, line);) {
+      for (int i = 0; i < 3; ++i) line.resize(line.rfind(','));
+      all += line + "\n";
+    }
+    return all;
+  }
+
+  const testing::TempFolder folder_;
+  std::string test_text_;
+};
+
+TEST_F(TrainAndEval, KilledAndResumedTheRunIsTheSame) {
+  const std::vector<std::string> train{"train", at("train.toml"), "--set", "budget.steps=300"};
+  auto elsewhere = train;
+  elsewhere.insert(elsewhere.end(), {"--out", at("whole")});
+  const Outcome whole = photon(elsewhere);
+  ASSERT_EQ(whole.code, 0) << whole.messages;
+  EXPECT_EQ(whole.out, "");
+
+  auto resumed = train;
+  resumed.push_back("--resume");
+  std::mt19937_64 random(testing::file_test_seed());
+  int kills = 0;
+  for (; kills < 40; ++kills) {
+    const int signal = std::array{SIGKILL, SIGINT, SIGTERM}[random() % 3];
+    const Outcome o = photon(resumed, signal, std::chrono::milliseconds(20 + random() % 200));
+    if (o.code == 0) break;
+    if (o.code == 1) {
+      EXPECT_NE(o.messages.find("go on with: photon train"), std::string::npos) << o.messages;
+    } else {
+      EXPECT_EQ(o.code, -1) << o.messages;
+    }
+  }
+  EXPECT_GT(kills, 0);
+  const Outcome rest = photon({"train", at("run/train.toml"), "--resume"});
+  ASSERT_EQ(rest.code, 0) << rest.messages;
+  for (const char* name : {"model.safetensors", "state.json", "config.toml", "tokenizer.model", "DONE"}) {
+    EXPECT_EQ(read_text(at(fmt::format("whole/checkpoint/{}", name))),
+              read_text(at(fmt::format("run/checkpoint/{}", name))))
+        << name << " after " << kills << " kills";
+  }
+  EXPECT_EQ(metrics("whole"), metrics("run")) << "after " << kills << " kills";
+}
+
+TEST_F(TrainAndEval, EvalAgreesWithTrainingAndWithItself) {
+  const Outcome trained = photon({"train", at("train.toml")});
+  ASSERT_EQ(trained.code, 0) << trained.messages;
+  const std::vector<std::string> checkpoint{"--checkpoint", at("run/checkpoint")};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), checkpoint.begin(), checkpoint.end());
+    return eval_json(more);
+  };
+
+  const auto tokens = with({"--tokens", at("corpus/test.tokens")})[0];
+  const auto text = with({"--text", at("test.txt")})[0];
+  for (const char* key : {"token_nll", "perplexity", "bits_per_byte", "tokens_scored", "bytes_scored"}) {
+    EXPECT_EQ(tokens[key], text[key]) << key;
+  }
+  const double nll = tokens["token_nll"];
+  EXPECT_LT(nll, 0.8 * std::log(300.0)) << "nothing learnt";
+  EXPECT_NEAR(tokens["perplexity"], std::exp(nll), 1e-9 * std::exp(nll));
+  EXPECT_EQ(tokens["training_tokens"], 60 * 4 * 64);
+  EXPECT_EQ(tokens["training_flops"], 60.0 * 4.0 * training_flops(load_model_spec(at("photon.toml")), 64));
+  EXPECT_EQ(tokens["training_seed"], 5);
+
+  // All text but the first token, at one's own stride: every byte of it.
+  const auto strided = with({"--text", at("test.txt"), "--stride", "32"})[0];
+  EXPECT_GT(strided["tokens_scored"], tokens["tokens_scored"]);
+  EXPECT_LE(strided["bytes_scored"], std::ssize(test_text_));
+  EXPECT_GE(strided["bytes_scored"], std::ssize(test_text_) - 20);
+
+  // Scored as a whole, the validation split gives the last validation loss of the metrics.
+  const auto row = with({"--tokens", at("corpus/validation.tokens"), "--out", at("results.csv")})[0];
+  const std::string rows = metrics("run");
+  std::istringstream last(rows.substr(rows.rfind('\n', rows.size() - 2) + 1));
+  std::string cell;
+  for (int i = 0; i < 9; ++i) std::getline(last, cell, ',');
+  EXPECT_NEAR(row["token_nll"].get<double>(), std::stod(cell), 1e-5) << rows;
+  EXPECT_EQ(read_results(at("results.csv")).size(), 1u);
+
+  const auto both = with({"--tokens", at("corpus/test.tokens"), "--generation", "recgen", "--prompt", "16"});
+  ASSERT_EQ(both.size(), 2u);
+  EXPECT_EQ(both[0]["generation"], "hiergen");
+  EXPECT_EQ(both[1]["generation"], "recgen");
+  EXPECT_EQ(both[0]["tokens_scored"], both[1]["tokens_scored"]);
+  EXPECT_EQ(both[0]["new_tokens"], 48);
+  EXPECT_GT(both[1]["token_nll"], both[0]["token_nll"]) << "recgen sees less of a text than teacher forcing";
+}
+
+TEST_F(TrainAndEval, MatchGivesABaselineTheSameFlops) {
+  const Outcome o = photon({"train", at("train.toml"), "--set", "model=" + at("vanilla.toml"), "--set",
+                            "match=flops", "--set", "match_model=" + at("photon.toml"), "--set",
+                            "budget.steps=20", "--set", "validation_batches=0"});
+  ASSERT_EQ(o.code, 0) << o.messages;
+  const auto state = nlohmann::json::parse(read_text(at("run/checkpoint/state.json")));
+  const double given = 20.0 * 4.0 * training_flops(load_model_spec(at("photon.toml")), 64);
+  const double a_step = 4.0 * training_flops(load_model_spec(at("vanilla.toml")), 64);
+  EXPECT_NEAR(state["flops"], given, 0.5 * a_step);
+  EXPECT_NE(state["step"], 20) << "the two models cost the same: nothing was tested";
+  EXPECT_EQ(state["tokens"], state["step"].get<int64_t>() * 4 * 64);
+}
+
+TEST_F(TrainAndEval, WrongUseIsToldApartFromFailure) {
+  EXPECT_EQ(photon({"train"}).code, 2);
+  EXPECT_EQ(photon({"train", at("none.toml")}).code, 1);
+  EXPECT_EQ(photon({"train", at("train.toml"), "--device", "abacus"}).code, 2);
+  const Outcome typo = photon({"train", at("train.toml"), "--set", "warmpu=3"});
+  EXPECT_NE(typo.code, 0);
+  EXPECT_NE(typo.messages.find("warmup"), std::string::npos) << typo.messages;
+  EXPECT_EQ(photon({"eval", "--checkpoint", at("corpus")}).code, 2);
+  EXPECT_EQ(photon({"eval", "--checkpoint", at("corpus"), "--text", at("test.txt")}).code, 1);
+  EXPECT_EQ(
+      photon({"eval", "--checkpoint", at("corpus"), "--text", at("test.txt"), "--generation", "recgen"}).code,
+      2);
+}
+
+}  // namespace
+}  // namespace photon

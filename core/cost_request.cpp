@@ -228,14 +228,14 @@ class RequestWriter {
     stack(f, shape, s.decoder_layers, l, true, chunks * rows);
     double pairs = 0.0;
     for (int64_t r = first; r < first + rows; ++r) pairs += static_cast<double>(r + 1);
-    const double layer_chunks = static_cast<double>(s.decoder_layers) * static_cast<double>(chunks);
-    const double row_bytes = static_cast<double>(2 * shape.kv_width() * w_.kv_bytes) * layer_chunks;
+    const auto row_bytes =
+        static_cast<double>(2 * shape.kv_width() * w_.kv_bytes * s.decoder_layers * chunks);
     f.push_back(
         {.kind = Operation::Kind::local_attention,
          .level = l,
          .decoder = true,
          .work = {.other_bytes = row_bytes * static_cast<double>(first + rows),
-                  .flops = 4.0 * static_cast<double>(shape.width) * layer_chunks * pairs},
+                  .flops = 4.0 * static_cast<double>(shape.width * s.decoder_layers * chunks) * pairs},
          .rows = {},
          .launches = static_cast<double>(s.decoder_layers)});
     return f;
@@ -290,22 +290,12 @@ void check(const ModelSpec& spec, const Workload& w) {
   const auto refuse = [&](const std::string& why) {
     throw Error(fmt::format("model '{}': {}", spec.name, why));
   };
-  constexpr int64_t most_tokens = int64_t{1} << 22;  // every forward of the answer is written down
-  constexpr int64_t most_rows = int64_t{1} << 40;
-  if (w.prompt < 0 || w.prompt > most_tokens || w.new_tokens < 0 || w.new_tokens > most_tokens) {
-    refuse(fmt::format("{} tokens in and {} out; 0 to {} are allowed", w.prompt, w.new_tokens, most_tokens));
+  constexpr int64_t most = int64_t{1} << 32;
+  if (w.prompt < 0 || w.prompt > most || w.new_tokens < 0 || w.new_tokens > most) {
+    refuse(fmt::format("{} tokens in and {} out; 0 to {} are allowed", w.prompt, w.new_tokens, most));
   }
-  if (w.batch < 1 || w.samples < 1 || w.batch > most_rows / w.samples) {
-    refuse(fmt::format("batch {} with {} samples a prompt; at least 1 each, at most {} together", w.batch,
-                       w.samples, most_rows));
-  }
-  // Cache rows are counted in whole numbers: every token of every row reading all before it must fit.
-  int64_t layers = spec.layers;
-  for (const LevelSpec& s : spec.levels) layers = std::max(layers, s.encoder_layers);
-  const auto tokens = static_cast<double>(w.prompt + w.new_tokens + spec.meta_context());
-  if (static_cast<double>(w.rows()) * static_cast<double>(layers) * tokens * tokens > 0x1p62) {
-    refuse(fmt::format("{} rows of {} tokens move more cache rows than can be counted", w.rows(),
-                       w.prompt + w.new_tokens));
+  if (w.batch < 1 || w.batch > most || w.samples < 1 || w.samples > most) {
+    refuse(fmt::format("batch {} with {} samples a prompt; at least 1 each", w.batch, w.samples));
   }
   if (spec.depth() == 0 && w.prompt == 0)
     refuse("a vanilla model cannot predict a first token: give it a prompt");

@@ -1,6 +1,6 @@
-// A machine that runs a request's schedule (design, section 3) on nothing but positions: every cache is a list of
-// unit numbers, every visible key is found by asking the mask, every matrix has the size that the parameter list
-// gives it. What it counts is what core/cost must say, by none of its formulas.
+// A machine that runs a request's schedule (design, section 3) on nothing but positions: every cache is a
+// list of unit numbers, every visible key is found by asking the mask, every matrix has the size that the
+// parameter list gives it. What it counts is what core/cost must say, by none of its formulas.
 #pragma once
 
 #include <algorithm>
@@ -147,7 +147,8 @@ class NaiveMachine {
       work_->flops += 4.0 * static_cast<double>(shape(l - 1).width * s.decoder_layers * chunks * (query + 1));
     }
     if (l == 1 && spec_.reading != Reading::hatted) multiply("head.weight", chunks);
-    if (l == 1 && spec_.reading == Reading::hatted && j + 1 == s.chunk) multiply("head.weight", chunks * s.chunk);
+    if (l == 1 && spec_.reading == Reading::hatted && j + 1 == s.chunk)
+      multiply("head.weight", chunks * s.chunk);
   }
 
   void make_chunks(int l, int64_t chunks) {

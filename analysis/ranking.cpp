@@ -43,7 +43,7 @@ std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Ba
                                 const std::string& corpus) {
   std::vector<Ranked> ranked;
   for (const Quality& q : all) {
-    if (q.corpus == corpus && q.bits_per_byte) ranked.push_back({.quality = &q, .verdict = {}});
+    if (q.corpus == corpus && q.bits_per_byte) ranked.push_back({.quality = &q});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& a, const Ranked& b) {
     return a.quality->bits_per_byte.mean < b.quality->bits_per_byte.mean;

@@ -15,8 +15,8 @@ struct Ranked {
   double gap = 0.0;         ///< bits per byte to the next better one; 0 for the first
   double resolution = 0.0;  ///< the larger of the two seed spreads (high - low)
   bool tellable = false;    ///< both have two seeds or more and the gap is at least the resolution
-  std::string
-      verdict;  ///< "best", "0.031 behind NAME", "cannot tell from NAME (...)", "loses to the unigram"
+  /// "best", "0.0310 behind NAME", "cannot tell from NAME", "loses to the unigram"
+  std::string verdict = {};
 };
 
 /// The models evaluated on `corpus`, best first. The qualities must outlive the result.

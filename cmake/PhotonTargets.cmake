@@ -1,6 +1,6 @@
 # photon_library(NAME LINKS...): the static library of this folder, every *.cpp in it; each *.h must compile alone.
-# photon_test(NAME LINKS...): one GoogleTest executable of the folder's *_test.cpp; its tests carry the folder's name
-# as their label.
+# photon_test(NAME LINKS...): one GoogleTest executable of the folder's *.cpp; its tests carry the folder's name as
+# their label.
 
 add_library(photon_flags INTERFACE)
 # g++ 12 sees overlaps in the copies of short strings that are none (GCC bug 105651): -Wno-restrict.
@@ -34,7 +34,7 @@ function(photon_library name)
 endfunction()
 
 function(photon_test name)
-  file(GLOB sources CONFIGURE_DEPENDS *_test.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
   if(sources)
     add_executable(${name} ${sources})
     target_link_libraries(${name} PRIVATE photon_flags GTest::gtest_main ${ARGN})

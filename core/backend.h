@@ -125,6 +125,7 @@ class Backend {
   /// Bytes of it that this process holds now, after giving back what allocators keep for later. Coarse
   /// (pages) and slow (microseconds): for measuring memory, not for counting it.
   virtual int64_t memory_in_use() const = 0;
+  virtual double clock_mhz() const { return 0.0; }  ///< of the compute units now; 0 where it cannot be told
   virtual Ceilings measure_ceilings(DType dtype) = 0;
   /// parameters: float32 in parameter_list order.
   virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,

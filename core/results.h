@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/model_spec.h"
+
 namespace photon {
 
 inline constexpr int results_schema_version = 1;
@@ -44,6 +46,9 @@ class ResultRow {
 
 /// Fills schema_version, run_id, time (RFC 3339, UTC), commit, dirty, argv and threads.
 void set_identity(ResultRow& row, std::span<const std::string> argv);
+
+/// Fills model, architecture, reading, parameters, width, chunks and prefix.
+void set_model(ResultRow& row, const ModelSpec& spec);
 
 /// Reads a file of this schema. Throws Error with file, line and column on another schema version, missing or
 /// unknown columns, or cells that do not fit.

@@ -10,6 +10,7 @@
 #include "core/parameters.h"
 #include "reference/blas.h"
 #include "reference/ceilings.h"
+#include "reference/clock.h"
 #include "reference/inference.h"
 #include "reference/memory.h"
 #include "reference/trainable.h"
@@ -42,6 +43,7 @@ class CpuBackend final : public Backend {
   int threads() const override { return omp_get_max_threads(); }
   int64_t memory_bytes() const override { return usable_memory_bytes(); }
   int64_t memory_in_use() const override { return resident_bytes(); }
+  double clock_mhz() const override { return core_clock_mhz(); }
   Ceilings measure_ceilings(DType dtype) override { return reference::measure_ceilings(dtype); }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,
                                             std::span<const float> parameters) override {

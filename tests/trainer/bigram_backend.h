@@ -120,7 +120,12 @@ class BigramBackend : public Backend {
   std::string device_name() const override { return "bigram"; }
   int threads() const override { return 1; }
   int64_t memory_bytes() const override { return int64_t{1} << 30; }
-  Ceilings measure_ceilings(DType) override { return {.bandwidth = 1e9, .matrix_rate = 1e9}; }
+  int64_t memory_in_use() const override { return 0; }
+  Ceilings measure_ceilings(DType) override {
+    Ceilings c;
+    c.matrix_rate = 1e9;
+    return c;
+  }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,
                                             std::span<const float> parameters) override {
     return std::make_unique<BigramModel>(spec, parameters, before_step);

@@ -1,0 +1,50 @@
+// The figures of a report, each with the words that tell how to read it. All numbers come from results rows,
+// from metrics files, from model specs through the cost model, or from the paper's tables.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/plots.h"
+#include "core/model_spec.h"
+#include "core/results.h"
+
+namespace photon {
+
+struct CaptionedFigure {
+  Figure figure;
+  std::string caption;  ///< HTML
+};
+
+/// Speed against quality: for each regime, machine and corpus a figure of TPM (ideal KV) and one of
+/// throughput, our points beside the paper's. Empty if no model has both.
+std::vector<CaptionedFigure> pareto_figures(std::span<const ResultRow> rows);
+
+/// Measured time against the serial floor, prefill and decode, by regime. Empty if no row has both.
+std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows);
+
+/// A run's metrics.csv, whatever columns it has.
+struct TrainingCurves {
+  std::string name;  ///< of the folder the file lies in
+  std::filesystem::path file;
+  std::vector<std::string> columns;
+  std::vector<std::vector<double>> rows;  ///< NaN where a cell is empty
+};
+TrainingCurves read_training_curves(const std::filesystem::path& file);
+
+/// Losses, gradient norm and speed against tokens. Empty without a run of two steps.
+std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> runs);
+
+/// A family of models in one panel.
+struct SpecGroup {
+  std::string title;
+  std::vector<ModelSpec> specs;
+};
+
+/// KV bytes a sample and decode traffic a token against context length, from the cost model alone,
+/// `element_bytes` bytes a number.
+std::vector<CaptionedFigure> context_figures(std::span<const SpecGroup> groups, int element_bytes);
+
+}  // namespace photon

@@ -1,0 +1,85 @@
+// Measured time against the serial floor: how far from perfect kernels every measurement is.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "analysis/figures.h"
+#include "analysis/html.h"
+#include "analysis/measurements.h"
+
+namespace photon {
+namespace {
+
+PlotPanel panel_of(std::span<const ResultRow> rows, const std::vector<size_t>& members,
+                   const std::string& phase, const std::string& title) {
+  PlotPanel panel;
+  panel.title = title;
+  panel.x = {.label = fmt::format("serial floor of the {} (s)", phase), .scale = PlotAxis::Scale::log};
+  panel.y = {.label = fmt::format("measured {} (s)", phase), .scale = PlotAxis::Scale::log};
+  double low = std::numeric_limits<double>::infinity();
+  double high = 0.0;
+  std::vector<Series> points;
+  for (const size_t i : members) {
+    const auto floor = rows[i].number(phase + "_serial_seconds");
+    const auto seconds = rows[i].number(phase + "_seconds");
+    if (!floor || !seconds || *floor <= 0.0 || *seconds <= 0.0) continue;
+    const std::string method =
+        method_name(rows[i].text("architecture"), rows[i].text("generation"), rows[i].text("schedule"));
+    auto at = std::find_if(points.begin(), points.end(), [&](const Series& s) { return s.title == method; });
+    if (at == points.end())
+      at = points.insert(points.end(), {method, style_of_method(method), Series::Kind::points, {}});
+    at->points.push_back(
+        {.x = *floor, .y = *seconds, .label = fmt::format("{:.0f} %", 100.0 * *floor / *seconds)});
+    low = std::min(low, *floor);
+    high = std::max(high, *floor);
+  }
+  if (points.empty()) return panel;
+  low /= 1.6;
+  high *= 1.6;
+  int dash = 1;
+  for (const double fraction : {1.0, 0.6, 0.3}) {
+    Series line;
+    line.title = fmt::format("{:.0f} % of the floor", 100.0 * fraction);
+    line.style = {"#888888", 0, dash++};
+    line.kind = Series::Kind::line;
+    line.points = {{.x = low, .y = low / fraction}, {.x = high, .y = high / fraction}};
+    panel.series.push_back(std::move(line));
+  }
+  panel.series.insert(panel.series.end(), points.begin(), points.end());
+  return panel;
+}
+
+}  // namespace
+
+std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows) {
+  std::vector<std::pair<std::string, std::vector<size_t>>> groups;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i].text("kind") != "bench") continue;
+    const std::string title = fmt::format("{}, {}", rows[i].text("regime"), rows[i].text("device"));
+    auto at = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == title; });
+    if (at == groups.end()) at = groups.insert(groups.end(), {title, {}});
+    at->second.push_back(i);
+  }
+  std::vector<CaptionedFigure> figures;
+  for (const auto& [title, members] : groups) {
+    Figure figure;
+    figure.name = fmt::format("floor-{}", figures.size() + 1);
+    figure.title = fmt::format("Measured time against the serial floor: {}", title);
+    for (const char* phase : {"prefill", "decode"}) {
+      PlotPanel panel = panel_of(rows, members, phase, fmt::format("{}, all rows", phase));
+      if (!panel.series.empty()) figure.panels.push_back(std::move(panel));
+    }
+    if (figure.panels.empty()) continue;
+    figures.push_back({std::move(figure),
+                       "Each point is a row. The floor is the time of perfect kernels, run one after "
+                       "another, at the bandwidth and "
+                       "matrix rate measured in the same process; a point on the solid line would reach it, "
+                       "one above it takes "
+                       "longer. The number beside a point is floor / measured."});
+  }
+  return figures;
+}
+
+}  // namespace photon

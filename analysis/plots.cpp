@@ -1,0 +1,384 @@
+#include "analysis/plots.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
+
+#include "analysis/gnuplot.h"
+#include "analysis/label_placement.h"
+#include "analysis/ticks.h"
+#include "core/error.h"
+
+namespace photon {
+namespace {
+
+// Pixels around a panel's axes, and of text at the figure's font size.
+constexpr double left_margin = 78, right_margin = 20, bottom_margin = 58, top_margin = 34, top_axis_room = 40;
+constexpr double title_room = 34, legend_line = 20, character = 6.6, line_height = 15;
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+std::string gnuplot_text(const std::string& text) {
+  std::string out = "'";
+  for (const char c : one_line(text)) out += c == '\'' ? std::string("''") : std::string(1, c);
+  return out + "'";
+}
+
+bool is_log(const PlotAxis& axis) {
+  return axis.scale == PlotAxis::Scale::log;
+}
+
+/// On a logarithmic axis a zero or a negative number has no place.
+bool drawable(double value, const PlotAxis& axis) {
+  return std::isfinite(value) && (!is_log(axis) || value > 0.0);
+}
+bool drawable(const PlotPoint& p, const PlotPanel& panel) {
+  return drawable(p.x, panel.x) && drawable(p.y, panel.y);
+}
+
+AxisRange range_of(const PlotPanel& panel, bool horizontal) {
+  const PlotAxis& axis = horizontal ? panel.x : panel.y;
+  double low = std::numeric_limits<double>::infinity();
+  double high = -low;
+  const auto include = [&](std::optional<double> value) {
+    if (!value || !drawable(*value, axis)) return;
+    low = std::min(low, *value);
+    high = std::max(high, *value);
+  };
+  for (const Series& series : panel.series) {
+    for (const PlotPoint& p : series.points) {
+      if (!drawable(p, panel)) continue;
+      include(horizontal ? p.x : p.y);
+      include(horizontal ? p.x_low : p.y_low);
+      include(horizontal ? p.x_high : p.y_high);
+    }
+  }
+  if (!(low <= high)) throw Error(fmt::format("figure panel \"{}\" has no point to draw", panel.title));
+  if (is_log(axis)) {
+    const double air = std::max(std::pow(high / low, 0.14), 1.05);
+    low /= air;
+    high *= air;
+  } else {
+    const double air =
+        std::max(0.08 * (high - low), high == low ? std::max(std::abs(high) * 0.1, 1e-12) : 0.0);
+    const bool from_zero = low >= 0.0 && low - air < 0.0;
+    low = from_zero ? 0.0 : low - air;
+    high += air;
+  }
+  return {axis.low.value_or(low), axis.high.value_or(high)};
+}
+
+double fraction(double value, AxisRange range, const PlotAxis& axis) {
+  return is_log(axis) ? std::log(value / range.low) / std::log(range.high / range.low)
+                      : (value - range.low) / (range.high - range.low);
+}
+
+struct Rectangle {
+  double left, bottom, width, height;  ///< of the axes, pixels from the figure's lower left corner
+};
+
+struct LegendEntry {
+  std::string title;
+  SeriesStyle style;
+  Series::Kind kind;
+};
+
+std::vector<LegendEntry> legend_of(const Figure& figure) {
+  std::vector<LegendEntry> entries;
+  for (const PlotPanel& panel : figure.panels) {
+    for (const Series& series : panel.series) {
+      const bool known = std::any_of(entries.begin(), entries.end(),
+                                     [&](const LegendEntry& e) { return e.title == series.title; });
+      if (!known && !series.title.empty()) entries.push_back({series.title, series.style, series.kind});
+    }
+  }
+  return entries;
+}
+
+/// The script of one figure, panel by panel, in pixels of the SVG.
+class Script {
+ public:
+  explicit Script(const Figure& figure) : figure_(figure), legend_(legend_of(figure)) {
+    columns_ = std::min<int>(figure.columns, static_cast<int>(figure.panels.size()));
+    rows_ = (static_cast<int>(figure.panels.size()) + columns_ - 1) / columns_;
+    width_ = columns_ * figure.panel_width;
+    place_legend();
+    height_ = title_room + rows_ * figure.panel_height + legend_rows_ * legend_line + 8;
+  }
+
+  std::string text() {
+    std::string data, panels;
+    for (size_t i = 0; i < figure_.panels.size(); ++i) {
+      data += data_blocks(figure_.panels[i], i);
+      panels += panel_commands(figure_.panels[i], i);
+    }
+    const std::string commands =
+        fmt::format("set multiplot\n{}{}unset multiplot\nunset output\n", legend_commands(), panels);
+    return fmt::format(
+        "# {0}\n# gnuplot {1}.gp writes {1}.svg and {1}.png.\n{2}\n"
+        "set encoding utf8\nset border 3 lw 1 lc rgb '#555555'\nset tics nomirror out scale 0.6\n"
+        "set grid xtics ytics lt 1 lw 0.5 lc rgb '#e0e0e0'\nunset key\nset pointsize 1.1\nset bars small\n\n"
+        "set terminal svg size {3},{4} fixed noenhanced font 'sans,12' dashlength 1.2\nset output "
+        "'{1}.svg'\n{5}\n"
+        "set terminal pngcairo size {6},{7} noenhanced font 'sans,9' fontscale 2 pointscale 2 linewidth 2 "
+        "dashlength 1.2 background rgb 'white'\nset output '{1}.png'\n{5}",
+        one_line(figure_.title), figure_.name, data, width_, height_, commands, 2 * width_, 2 * height_);
+  }
+
+ private:
+  void place_legend() {
+    double x = left_margin;
+    legend_rows_ = legend_.empty() ? 0 : 1;
+    for (const LegendEntry& entry : legend_) {
+      const double needed = 42 + static_cast<double>(text_columns(entry.title)) * character + 14;
+      if (x > left_margin && x + needed > width_ - 8) {
+        x = left_margin;
+        ++legend_rows_;
+      }
+      legend_places_.push_back({x, static_cast<double>(legend_rows_ - 1)});
+      x += needed;
+    }
+  }
+
+  Rectangle rectangle_of(size_t index) const {
+    const auto column = static_cast<double>(static_cast<int>(index) % columns_);
+    const auto row = static_cast<double>(static_cast<int>(index) / columns_);
+    const double top = top_margin + (figure_.panels[index].top ? top_axis_room : 0.0);
+    const double panel_bottom = height_ - title_room - (row + 1) * figure_.panel_height;
+    return {column * figure_.panel_width + left_margin, panel_bottom + bottom_margin,
+            figure_.panel_width - left_margin - right_margin, figure_.panel_height - bottom_margin - top};
+  }
+
+  std::string screen(double x, double y) const {
+    return fmt::format("screen {:.6f},{:.6f}", x / width_, y / height_);
+  }
+
+  std::string data_blocks(const PlotPanel& panel, size_t index) const {
+    std::string out;
+    for (size_t s = 0; s < panel.series.size(); ++s) {
+      out += fmt::format("$panel{}_series{} << END  # {}: x, y, x low, x high, y low, y high\n", index, s,
+                         one_line(panel.series[s].title));
+      for (const PlotPoint& p : panel.series[s].points) {
+        if (!drawable(p, panel)) continue;
+        out += fmt::format("{:.9g} {:.9g} {:.9g} {:.9g} {:.9g} {:.9g}\n", p.x, p.y, p.x_low.value_or(p.x),
+                           p.x_high.value_or(p.x), p.y_low.value_or(p.y), p.y_high.value_or(p.y));
+      }
+      out += "END\n";
+    }
+    return out;
+  }
+
+  std::string legend_commands() const {
+    std::string out = fmt::format("set label {} at {} left font ',14'\n", gnuplot_text(figure_.title),
+                                  screen(left_margin, height_ - 18));
+    for (size_t i = 0; i < legend_.size(); ++i) {
+      const LegendEntry& entry = legend_[i];
+      const double x = legend_places_[i].first;
+      const double y = 12 + (legend_rows_ - 1 - legend_places_[i].second) * legend_line;
+      if (entry.kind != Series::Kind::points) {
+        out += fmt::format("set arrow from {} to {} nohead lw 1.8 dt {} lc rgb '{}'\n", screen(x, y),
+                           screen(x + 34, y), entry.style.dash, entry.style.color);
+      }
+      const bool marked = entry.kind == Series::Kind::points || entry.kind == Series::Kind::line_points;
+      if (marked) {
+        out += fmt::format("set label '' at {} point pt {} lc rgb '{}'\n", screen(x + 17, y),
+                           entry.style.point, entry.style.color);
+      }
+      out += fmt::format("set label {} at {} left\n", gnuplot_text(entry.title), screen(x + 40, y));
+    }
+    return out;
+  }
+
+  std::string ticks_command(const std::string& axis, const std::vector<double>& at,
+                            const std::vector<std::string>& labels) const {
+    std::string list;
+    for (size_t i = 0; i < at.size(); ++i) {
+      list += fmt::format("{}{} {:.9g}", i == 0 ? "" : ", ", gnuplot_text(labels[i]), at[i]);
+    }
+    return fmt::format("set {}tics ({})\n", axis, list);
+  }
+
+  std::string axis_commands(const PlotAxis& axis, AxisRange range, const std::string& name) const {
+    const bool binary = axis.ticks == PlotAxis::Ticks::bytes || axis.ticks == PlotAxis::Ticks::tokens;
+    const auto ticks = round_ticks(range, axis.scale, binary);
+    return fmt::format("{} logscale {}\nset {}range [{:.9g}:{:.9g}]\nset {}label {}\n",
+                       is_log(axis) ? "set" : "unset", name, name, range.low, range.high, name,
+                       gnuplot_text(axis.label)) +
+           ticks_command(name, ticks, tick_labels(ticks, axis.ticks));
+  }
+
+  std::string top_commands(const PlotPanel& panel, AxisRange range) const {
+    if (!panel.top) return "unset x2tics\nunset x2label\n";
+    const TopAxis& top = *panel.top;
+    const auto values =
+        round_ticks({top.from_bottom(range.low, top.factor), top.from_bottom(range.high, top.factor)},
+                    PlotAxis::Scale::linear, false);
+    std::vector<double> at;
+    for (const double value : values) at.push_back(top.to_bottom(value, top.factor));
+    return fmt::format("{} logscale x2\nset x2range [{:.9g}:{:.9g}]\nset x2label {} offset 0,-0.4\n",
+                       is_log(panel.x) ? "set" : "unset", range.low, range.high, gnuplot_text(top.label)) +
+           ticks_command("x2", at, tick_labels(values, PlotAxis::Ticks::plain));
+  }
+
+  std::string reference_commands(const PlotPanel& panel, AxisRange x, AxisRange y) const {
+    std::string out;
+    bool beyond = false;
+    for (const ReferenceLine& line : panel.references) {
+      const AxisRange range = line.vertical ? x : y;
+      const std::string name = gnuplot_text(line.label);
+      if (line.at < range.low || line.at > range.high) {
+        // Drawn to scale it would squeeze the points into a corner: it is named at the edge instead.
+        const bool after = line.at > range.high;
+        out += fmt::format("set label {} at graph {},{} {} tc rgb '#555555' font ',10'\n",
+                           gnuplot_text(after ? line.label + " →" : "← " + line.label), after ? 0.99 : 0.01,
+                           beyond ? 0.09 : 0.03, after ? "right" : "left");
+        beyond = true;
+        continue;
+      }
+      const std::string from = line.vertical ? fmt::format("first {:.9g}, graph 0", line.at)
+                                             : fmt::format("graph 0, first {:.9g}", line.at);
+      const std::string to = line.vertical ? fmt::format("first {:.9g}, graph 1", line.at)
+                                           : fmt::format("graph 1, first {:.9g}", line.at);
+      out += fmt::format("set arrow from {} to {} nohead dt 3 lw 1.2 lc rgb '#777777'\n", from, to);
+      out += line.vertical
+                 ? fmt::format(
+                       "set label {} at first {:.9g}, graph 0.03 left rotate by 90 offset 0.8,0 tc rgb "
+                       "'#555555' font ',10'\n",
+                       name, line.at)
+                 : fmt::format(
+                       "set label {} at graph 0.99, first {:.9g} right offset 0,0.5 tc rgb '#555555' font "
+                       "',10'\n",
+                       name, line.at);
+    }
+    return out;
+  }
+
+  std::string label_commands(const PlotPanel& panel, AxisRange x, AxisRange y, const Rectangle& at) const {
+    std::vector<LabelAnchor> anchors;
+    for (const Series& series : panel.series) {
+      if (series.kind == Series::Kind::line || series.kind == Series::Kind::steps) continue;
+      for (const PlotPoint& p : series.points) {
+        if (!drawable(p, panel)) continue;
+        anchors.push_back(
+            {fraction(p.x, x, panel.x) * at.width, fraction(p.y, y, panel.y) * at.height, p.label});
+      }
+    }
+    const auto places = place_labels(anchors, at.width, at.height, character, line_height);
+    std::string out;
+    for (size_t i = 0; i < anchors.size(); ++i) {
+      if (anchors[i].text.empty()) continue;
+      const char* align = places[i].align == LabelPlace::Align::left    ? "left"
+                          : places[i].align == LabelPlace::Align::right ? "right"
+                                                                        : "center";
+      out += fmt::format("set label {} at {} {} front\n", gnuplot_text(anchors[i].text),
+                         screen(at.left + places[i].x, at.bottom + places[i].y), align);
+    }
+    return out;
+  }
+
+  std::string panel_commands(const PlotPanel& panel, size_t index) const {
+    const AxisRange x = range_of(panel, true);
+    const AxisRange y = range_of(panel, false);
+    const Rectangle at = rectangle_of(index);
+    std::string out = fmt::format(
+        "set lmargin at screen {:.6f}\nset rmargin at screen {:.6f}\nset bmargin at screen {:.6f}\nset "
+        "tmargin at "
+        "screen {:.6f}\nset title {}\n",
+        at.left / width_, (at.left + at.width) / width_, at.bottom / height_,
+        (at.bottom + at.height) / height_, gnuplot_text(panel.title));
+    out += axis_commands(panel.x, x, "x") + axis_commands(panel.y, y, "y") + top_commands(panel, x);
+    out += reference_commands(panel, x, y) + label_commands(panel, x, y, at);
+    std::string plots;
+    for (size_t s = 0; s < panel.series.size(); ++s) {
+      for (const std::string& part :
+           draw_commands(panel.series[s], fmt::format("$panel{}_series{}", index, s))) {
+        plots += (plots.empty() ? "plot " : ", ") + part;
+      }
+    }
+    // Labels and arrows belong to the panel that set them; those of the first panel carry the legend too.
+    return out + plots + "\nunset label\nunset arrow\n";
+  }
+
+  static std::vector<std::string> draw_commands(const Series& series, const std::string& data) {
+    const auto& points = series.points;
+    if (points.empty()) return {};
+    const SeriesStyle& style = series.style;
+    const std::string color = fmt::format("lc rgb '{}'", style.color);
+    const std::string line = fmt::format("dt {} lw 1.8 {}", style.dash, color);
+    const std::string marks =
+        fmt::format("{} using 1:2 with points pt {} lw 1.4 {}", data, style.point, color);
+    switch (series.kind) {
+      case Series::Kind::line:
+        return {fmt::format("{} using 1:2 with lines {}", data, line)};
+      case Series::Kind::steps:
+        return {fmt::format("{} using 1:2 with steps {}", data, line)};
+      case Series::Kind::line_points:
+        return {fmt::format("{} using 1:2 with lines {}", data, line), marks};
+      case Series::Kind::points:
+        break;
+    }
+    const bool x_bars =
+        std::any_of(points.begin(), points.end(), [](const auto& p) { return p.x_low || p.x_high; });
+    const bool y_bars =
+        std::any_of(points.begin(), points.end(), [](const auto& p) { return p.y_low || p.y_high; });
+    std::vector<std::string> parts;
+    if (x_bars) parts.push_back(fmt::format("{} using 1:2:3:4 with xerrorbars pt 0 lw 1.2 {}", data, color));
+    if (y_bars) parts.push_back(fmt::format("{} using 1:2:5:6 with yerrorbars pt 0 lw 1.2 {}", data, color));
+    parts.push_back(marks);
+    return parts;
+  }
+
+  const Figure& figure_;
+  std::vector<LegendEntry> legend_;
+  std::vector<std::pair<double, double>> legend_places_;
+  int columns_ = 1, rows_ = 1, legend_rows_ = 0;
+  double width_ = 0, height_ = 0;
+};
+
+}  // namespace
+
+SeriesStyle style_of_method(const std::string& method) {
+  if (method == "Vanilla") return {"#333333", 5, 1};
+  if (method == "Block") return {"#d55e00", 9, 2};
+  if (method == "PHOTON HierGen" || method == "PHOTON") return {"#0072b2", 7, 4};
+  if (method == "PHOTON RecGen" || method == "PHOTON RecGen streamed") return {"#009e73", 12, 3};
+  if (method == "PHOTON RecGen unrolled") return {"#cc79a7", 10, 5};
+  return {"#666666", 14, 1};
+}
+
+SeriesStyle style_of_index(size_t index) {
+  static constexpr const char* colors[] = {"#333333", "#d55e00", "#0072b2", "#009e73",
+                                           "#cc79a7", "#e69f00", "#56b4e9"};
+  static constexpr int points[] = {5, 9, 7, 12, 10, 4, 6, 8};
+  return {colors[index % 7], points[index % 8], static_cast<int>(index % 5) + 1};
+}
+
+std::string gnuplot_script(const Figure& figure) {
+  if (figure.panels.empty()) throw Error(fmt::format("figure {} has no panel", figure.name));
+  return Script(figure).text();
+}
+
+void draw_figure(const Figure& figure, const std::filesystem::path& folder) {
+  const std::string script = figure.name + ".gp";
+  const auto file = folder / script;
+  std::ofstream out(file, std::ios::binary);
+  out << gnuplot_script(figure);
+  out.close();
+  if (!out) throw Error(fmt::format("{}: cannot be written", file.string()));
+  run_gnuplot(folder, script);
+  for (const char* suffix : {".svg", ".png"}) {
+    const auto drawn = folder / (figure.name + suffix);
+    std::error_code none;
+    if (const auto size = std::filesystem::file_size(drawn, none); none || size == 0) {
+      throw Error(fmt::format("gnuplot ran {} but left no {}", file.string(), drawn.string()));
+    }
+  }
+}
+
+}  // namespace photon

@@ -1,0 +1,291 @@
+#include "analysis/report.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <fstream>
+#include <set>
+#include <sstream>
+
+#include "analysis/figures.h"
+#include "analysis/html.h"
+#include "analysis/measurements.h"
+#include "analysis/report_tables.h"
+#include "core/atomic_file.h"
+#include "core/build_info.h"
+#include "core/error.h"
+#include "core/model_config.h"
+#include "embedded.h"
+
+namespace photon {
+namespace {
+namespace fs = std::filesystem;
+
+std::string read_text(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (!in) throw Error(fmt::format("{}: cannot be read", file.string()));
+  return text.str();
+}
+
+/// Draws into a folder aside and moves finished files to figures/, so that no half-drawn figure stands there.
+class Figures {
+ public:
+  explicit Figures(const fs::path& out)
+      : folder_(out / "figures"), aside_(out / fmt::format(".figures-{}", getpid())) {
+    fs::create_directories(folder_);
+    fs::create_directories(aside_);
+  }
+  Figures(const Figures&) = delete;
+  Figures& operator=(const Figures&) = delete;
+  ~Figures() {
+    std::error_code ignored;
+    fs::remove_all(aside_, ignored);
+  }
+
+  /// Draws all; gives their HTML.
+  std::string draw(const std::vector<CaptionedFigure>& figures) {
+    std::string out;
+    for (const auto& [figure, caption] : figures) {
+      draw_figure(figure, aside_);
+      const std::string svg = read_text(aside_ / (figure.name + ".svg"));
+      for (const char* suffix : {".gp", ".svg", ".png"}) {
+        fs::rename(aside_ / (figure.name + suffix), folder_ / (figure.name + suffix));
+      }
+      out += fmt::format("<figure id=\"{0}\">\n{1}\n<figcaption><b>Figure {2}.</b> {3} ", figure.name,
+                         inline_svg(svg, figure.name, figure.title), ++count_, caption);
+      out += fmt::format(
+          "<span class=\"files\"><a href=\"figures/{0}.png\">PNG</a>, <a href=\"figures/{0}.svg\">SVG</a>, "
+          "<a "
+          "href=\"figures/{0}.gp\">numbers and script</a></span></figcaption>\n</figure>\n",
+          figure.name);
+    }
+    return out;
+  }
+
+ private:
+  fs::path folder_, aside_;
+  int count_ = 0;
+};
+
+struct Section {
+  std::string id, title, body;
+};
+
+std::string notice(const std::string& html) {
+  return "<div class=\"notice\">" + html + "</div>\n";
+}
+
+/// What a reader must know before any number.
+std::string notices(const std::vector<ResultRow>& rows) {
+  std::set<std::string> markov, machines, scaled;
+  bool emulated = false, dirty = false, unknown = false, seeded = false;
+  for (const ResultRow& row : rows) {
+    if (row.text("corpus").find("markov") != std::string::npos ||
+        row.text("corpus").find("Markov") != std::string::npos) {
+      markov.insert(row.text("corpus"));
+    }
+    if (row.text("kind") == "bench") machines.insert(row.text("backend") + " on " + row.text("device"));
+    if (row.text("regime").find('/') != std::string::npos) scaled.insert(row.text("regime"));
+    emulated |= row.text("backend") == "emulated";
+    dirty |= row.text("dirty") == "1";
+    unknown |= row.text("commit").empty() || row.text("commit") == "unknown";
+  }
+  for (const Quality& q : qualities(rows)) seeded |= q.bits_per_byte.count < 2;
+  std::string out;
+  for (const std::string& name : markov) {
+    out += notice(
+        fmt::format("<strong>This is not text.</strong> The corpus “{}” is a synthetic Markov source, a test "
+                    "fixture with known entropy. Its perplexities show that training works; they say nothing "
+                    "about language.",
+                    html_escape(name)));
+  }
+  if (emulated) {
+    out += notice(
+        "<strong>Emulated back end.</strong> Rows with backend <code>emulated</code> ran CUDA kernels on the "
+        "host, for testing; their times mean nothing.");
+  }
+  if (!scaled.empty()) {
+    std::string names;
+    for (const std::string& name : scaled) names += (names.empty() ? "" : ", ") + name;
+    out += notice(
+        fmt::format("<strong>Scaled regimes.</strong> {}: PF and DE with lengths divided by the number after "
+                    "the stroke; not the paper's lengths.",
+                    html_escape(names)));
+  }
+  if (dirty || unknown) {
+    out += notice(
+        dirty ? "<strong>Uncommitted changes.</strong> Some rows come from a program whose source tree "
+                "differed from its commit; see <a href=\"#runs\">what was run</a>."
+              : "<strong>Commit unknown.</strong> Some rows come from a program built outside a git "
+                "checkout; see <a href=\"#runs\">what was run</a>.");
+  }
+  if (machines.size() > 1) {
+    std::string names;
+    for (const std::string& name : machines) names += (names.empty() ? "" : "; ") + name;
+    out += notice(
+        fmt::format("<strong>Several machines.</strong> Figures never mix them, the summary lists each: {}.",
+                    html_escape(names)));
+  }
+  if (seeded) {
+    out += notice(
+        "<strong>One training seed.</strong> Some models were trained once: the spread over seeds is unknown "
+        "and their rank cannot be told.");
+  }
+  return out;
+}
+
+/// Each group holds an architecture once, so that a method is one line in a panel.
+std::vector<SpecGroup> grouped(const std::vector<ModelSpec>& specs) {
+  std::vector<SpecGroup> groups;
+  for (const ModelSpec& spec : specs) {
+    auto at = std::find_if(groups.begin(), groups.end(), [&](const SpecGroup& g) {
+      return std::none_of(g.specs.begin(), g.specs.end(),
+                          [&](const ModelSpec& s) { return s.architecture() == spec.architecture(); });
+    });
+    if (at == groups.end()) at = groups.insert(groups.end(), SpecGroup{});
+    at->title += (at->title.empty() ? "" : ", ") + spec.name;
+    at->specs.push_back(spec);
+  }
+  return groups;
+}
+
+std::vector<ModelSpec> own_specs(const ReportRequest& request, const std::vector<ResultRow>& rows) {
+  std::vector<ModelSpec> specs;
+  const auto add = [&](const ModelSpec& spec) {
+    if (std::find(specs.begin(), specs.end(), spec) == specs.end()) specs.push_back(spec);
+  };
+  for (const fs::path& file : request.models) add(load_model_spec(file));
+  if (!request.models.empty()) return specs;
+  for (const ResultRow& row : rows) {
+    const fs::path config = fs::path(row.text("checkpoint")) / "config.toml";
+    if (!row.empty("checkpoint") && fs::exists(config)) add(load_model_spec(config));
+  }
+  return specs;
+}
+
+std::vector<SpecGroup> spec_groups(const ReportRequest& request, const std::vector<ResultRow>& rows) {
+  auto groups = grouped(own_specs(request, rows));
+  if (request.paper_models.empty()) return groups;
+  for (const char* size : {"600m", "900m", "1.2b"}) {
+    SpecGroup group{fmt::format("The paper's models, {}", size), {}};
+    for (const char* architecture : {"vanilla", "block", "photon"}) {
+      const fs::path file = request.paper_models / fmt::format("{}-{}.toml", architecture, size);
+      if (fs::exists(file)) group.specs.push_back(load_model_spec(file));
+    }
+    if (!group.specs.empty()) groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
+/// Two bytes a number, unless every measured row agrees on another type.
+int element_bytes(const std::vector<ResultRow>& rows) {
+  std::set<std::string> types;
+  for (const ResultRow& row : rows) {
+    if (row.text("kind") == "bench") types.insert(row.text("dtype"));
+  }
+  if (types.size() != 1) return 2;
+  return *types.begin() == "float32" ? 4 : *types.begin() == "float64" ? 8 : 2;
+}
+
+std::string otherwise(const std::string& html, const std::string& text) {
+  return html.empty() ? "<p>" + text + "</p>\n" : html;
+}
+
+std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& results,
+                                 const std::vector<TrainingCurves>& runs) {
+  Figures figures(request.out);
+  std::vector<Section> sections;
+  sections.push_back({"summary", "Summary",
+                      otherwise(summary_table(results), "No row of kind eval or bench.") +
+                          "<p>Bits per byte is the mean over training seeds; a gap below the seed spread "
+                          "prints “cannot tell”. Speeds "
+                          "are at the batch of the largest throughput measured. KV bytes are ideal: growing "
+                          "caches at the end of the "
+                          "request. TPM is throughput per GiB of it.</p>\n" +
+                          ranking_list(results)});
+  sections.push_back(
+      {"pareto", "Speed against quality",
+       otherwise(figures.draw(pareto_figures(results.rows)),
+                 "No model has both a row of kind eval and a row of kind bench, so there is no point to "
+                 "plot.")});
+  const auto groups = spec_groups(request, results.rows);
+  sections.push_back({"context", "Memory and traffic against context",
+                      otherwise(figures.draw(context_figures(groups, element_bytes(results.rows))),
+                                "No model spec was at hand: name some with <code>--models</code>.")});
+  sections.push_back({"floors", "Model against measurement",
+                      otherwise(figures.draw(floor_figures(results.rows)) + floor_table(results),
+                                "No row has both a time and a floor.")});
+  sections.push_back({"training", "Training",
+                      otherwise(figures.draw(training_figures(runs)),
+                                "No training curves were given: name <code>metrics.csv</code> files with "
+                                "<code>--metrics</code>.")});
+  sections.push_back({"paper", "The paper's tables", paper_table()});
+  std::string raw;
+  for (const fs::path& file : request.results) {
+    raw += fmt::format("<details><summary>{}, as it was read</summary><pre>{}</pre></details>\n",
+                       html_escape(file.string()), html_escape(read_text(file)));
+  }
+  sections.push_back(
+      {"rows", "Every row",
+       "<p>Numbers are rounded for reading; the files below hold every digit and every column.</p>\n" +
+           all_rows_tables(results) + raw});
+  sections.push_back(
+      {"runs", "What was run, on what, at which commit", runs_table(results) + machines_table(results)});
+  sections.push_back(
+      {"definitions", "Definitions",
+       "<p>Every column in a line; formulas and assumptions are in <code>docs/numbers.md</code>.</p>\n"
+       "<details><summary>All columns</summary>" +
+           columns_table() + "</details>\n"});
+  return sections;
+}
+
+std::string page_of(const ReportRequest& request, const ResultSet& results,
+                    const std::vector<Section>& sections) {
+  const BuildInfo build = build_info();
+  std::string files;
+  for (const fs::path& file : request.results) {
+    files += fmt::format("{}<code>{}</code>", files.empty() ? "" : ", ", html_escape(file.string()));
+  }
+  std::string out = fmt::format(
+      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>photon: "
+      "results</title>\n"
+      "<style>\n{}</style>\n</head>\n<body>\n<header>\n<h1>Vanilla, Block Transformer, PHOTON</h1>\n"
+      "<p class=\"lead\">Throughput per memory against quality: {} rows from {}. Page made {:%Y-%m-%d %H:%M} "
+      "UTC by "
+      "photon {} at commit <code>{:.12}</code>{}.</p>\n</header>\n",
+      report_style, results.rows.size(), files, fmt::gmtime(std::time(nullptr)), build.version, build.commit,
+      build.dirty ? " with uncommitted changes" : "");
+  out += notices(results.rows) + "<nav><ol>\n";
+  for (const Section& section : sections)
+    out += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", section.id, section.title);
+  out += "</ol></nav>\n";
+  for (const Section& section : sections) {
+    out += fmt::format("<section>\n<h2 id=\"{}\">{}</h2>\n{}</section>\n", section.id, section.title,
+                       section.body);
+  }
+  return out + "</body>\n</html>\n";
+}
+
+}  // namespace
+
+fs::path write_report(const ReportRequest& request) {
+  ResultSet results;
+  for (const fs::path& file : request.results) results.add(file);
+  if (results.rows.empty()) throw Error("the results files hold no rows: there is nothing to report");
+  std::vector<TrainingCurves> runs;
+  for (const fs::path& file : request.metrics) runs.push_back(read_training_curves(file));
+  std::error_code failed;
+  fs::create_directories(request.out, failed);
+  if (failed) throw Error(fmt::format("{}: cannot be made: {}", request.out.string(), failed.message()));
+  const fs::path page = request.out / "index.html";
+  write_file_atomically(page, page_of(request, results, sections_of(request, results, runs)));
+  return page;
+}
+
+}  // namespace photon

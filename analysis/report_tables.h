@@ -1,0 +1,31 @@
+// The tables of a report page. Every row of every CSV file stands in one of them under an anchor, so that a
+// number in a figure or summary can be followed to its cell.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/results.h"
+
+namespace photon {
+
+/// Rows of several files with where each one stands.
+struct ResultSet {
+  std::vector<ResultRow> rows;
+  std::vector<std::string> sources;  ///< "results.csv:12", one a row
+
+  void add(const std::filesystem::path& file);
+};
+
+std::string summary_table(const ResultSet& results);
+std::string ranking_list(const ResultSet& results);  ///< a corpus at a time
+std::string floor_table(const ResultSet& results);
+std::string paper_table();
+std::string all_rows_tables(const ResultSet& results);
+std::string machines_table(const ResultSet& results);
+std::string runs_table(const ResultSet& results);
+std::string columns_table();
+
+}  // namespace photon

@@ -1,0 +1,12 @@
+// The command of this process, for the results it writes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace photon {
+
+/// Its words as the shell gave them.
+std::vector<std::string> command_line();
+
+}  // namespace photon

@@ -1,0 +1,137 @@
+// photon generate: a prompt in, text out as it is made; N samples of it, and one answer from them.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <memory>
+
+#include "app/command.h"
+#include "core/checkpoint.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/selection.h"
+#include "core/tokenizer.h"
+
+namespace photon {
+namespace {
+
+struct Options {
+  std::filesystem::path checkpoint;
+  std::string prompt;
+  std::filesystem::path prompt_file;
+  int64_t new_tokens = 200;
+  int64_t samples = 1;
+  std::string choose = "none";
+  Sampling sampling{.temperature = 0.8, .seed = 0};
+  std::string generation = "hiergen";
+  std::string schedule = "streamed";
+  bool ignore_end_of_text = false;
+  std::string dtype = "float32";
+  std::string device = "cpu";
+};
+
+std::string read_prompt(const Options& options) {
+  if (options.prompt_file.empty()) return options.prompt;
+  if (options.prompt_file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
+  std::ifstream in(options.prompt_file, std::ios::binary);
+  if (!in) throw Error(fmt::format("{}: cannot be read", options.prompt_file.string()));
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void print_samples(const Options& options, const Tokenizer& tokenizer, const GenerationResult& result) {
+  std::vector<std::string> answers;
+  for (const auto& tokens : result.tokens) answers.push_back(tokenizer.decode(tokens));
+  if (options.choose == "none") {
+    for (size_t i = 0; i < answers.size(); ++i) fmt::print("--- sample {}\n{}\n", i + 1, answers[i]);
+    return;
+  }
+  const size_t chosen =
+      options.choose == "majority" ? majority_vote(answers) : best_by_likelihood(result.log_probs);
+  fmt::print(stderr, "sample {} of {} by {}\n", chosen + 1, answers.size(), options.choose);
+  fmt::print("{}\n", answers[chosen]);
+}
+
+void run(const Options& options) {
+  if (options.choose != "none" && options.choose != "majority" && options.choose != "likelihood") {
+    throw UsageError(fmt::format("--choose {}: none, majority or likelihood", options.choose));
+  }
+  const DType dtype = parse_dtype(options.dtype);
+  GenerationRequest request;
+  request.generation = parse_generation(options.generation);
+  request.schedule = parse_schedule(options.schedule);
+  request.new_tokens = options.new_tokens;
+  request.samples = options.samples;
+  request.sampling = options.sampling;
+  const auto backend = backends().make(options.device);
+  const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  const Tokenizer tokenizer(options.checkpoint / "tokenizer.model");
+  if (tokenizer.vocab() != checkpoint.spec.vocab) {
+    throw Error(fmt::format("{}: the tokenizer has {} pieces, the model {}", options.checkpoint.string(),
+                            tokenizer.vocab(), checkpoint.spec.vocab));
+  }
+  const std::string prompt = read_prompt(options);
+  request.prompts = {tokenizer.encode(prompt)};
+  if (!options.ignore_end_of_text) request.end_of_text = tokenizer.end_of_text();
+  const auto model = backend->inference(checkpoint.spec, checkpoint.parameters, dtype);
+
+  const InterruptGuard interrupt;
+  const bool streaming = options.samples == 1;
+  StreamDecoder decoder(tokenizer);
+  if (streaming) fmt::print("{}", prompt);
+  request.on_burst = [&](const Burst& burst) {
+    if (streaming) {
+      fmt::print("{}", decoder.append(burst.tokens));
+      std::fflush(stdout);
+    }
+    return !interrupt.requested();
+  };
+  const GenerationResult result = model->generate(request);
+  if (streaming) {
+    fmt::print("{}\n", decoder.finish());
+  } else {
+    print_samples(options, tokenizer, result);
+  }
+  size_t made = 0;
+  for (const auto& tokens : result.tokens) made += tokens.size();
+  fmt::print(
+      stderr,
+      "{} tokens in, {} out, seed {}; prefill {:.3f} s, first token after {:.3f} s, decode {:.3f} s{}\n",
+      request.prompts[0].size(), made, options.sampling.seed, result.prefill_seconds, result.ttft_seconds,
+      result.decode_seconds,
+      result.decode_seconds > 0.0
+          ? fmt::format(" ({:.1f} tokens/s)", static_cast<double>(made) / result.decode_seconds)
+          : "");
+}
+
+void setup(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  CLI::App* const command = app.add_subcommand("generate", "Continue a text");
+  command->add_option("--checkpoint", o->checkpoint, "Checkpoint folder with its tokenizer")
+      ->required()
+      ->type_name("DIR");
+  auto* const text = command->add_option("--prompt", o->prompt, "Text to continue");
+  command->add_option("--prompt-file", o->prompt_file, "The same from a file; - is standard input")
+      ->excludes(text);
+  command->add_option("--new", o->new_tokens, "Tokens out, at most")->capture_default_str();
+  command->add_option("--samples", o->samples, "Continuations, sharing one prefill")->capture_default_str();
+  command->add_option("--choose", o->choose, "Of several samples: none (print all), majority, likelihood")
+      ->capture_default_str();
+  command->add_option("--temperature", o->sampling.temperature, "0 is greedy")->capture_default_str();
+  command->add_option("--top-k", o->sampling.top_k, "0 is no limit")->capture_default_str();
+  command->add_option("--top-p", o->sampling.top_p, "Nucleus")->capture_default_str();
+  command->add_option("--seed", o->sampling.seed, "Of sampling")->capture_default_str();
+  command->add_option("--generation", o->generation, "hiergen or recgen")->capture_default_str();
+  command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")->capture_default_str();
+  command->add_flag("--ignore-end-of-text", o->ignore_end_of_text, "Go on behind the end of a document");
+  command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16")->capture_default_str();
+  command->add_option("--device", o->device, "Back end")->capture_default_str();
+  command->callback([o] { run(*o); });
+}
+
+const RegisterCommand registered{45, setup};
+
+}  // namespace
+}  // namespace photon

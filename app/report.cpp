@@ -1,0 +1,38 @@
+// photon report: the page with figures and tables, from CSV files.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "analysis/report.h"
+#include "app/command.h"
+#include "core/paths.h"
+
+namespace photon {
+namespace {
+
+void setup(CLI::App& app) {
+  const auto request = std::make_shared<ReportRequest>();
+  CLI::App* const command =
+      app.add_subcommand("report", "Make a page of figures and tables from results files");
+  command->add_option("results", request->results, "Results files (CSV)")
+      ->required()
+      ->type_name("RESULTS.csv...");
+  command->add_option("--out", request->out, "Folder for index.html and figures/")
+      ->required()
+      ->type_name("DIR");
+  command->add_option("--metrics", request->metrics, "Metrics files of trainings")
+      ->type_name("METRICS.csv...");
+  command
+      ->add_option("--models", request->models,
+                   "Specs for the figures over context length; default: those of the checkpoints in the rows")
+      ->type_name("MODEL.toml...");
+  command->callback([request] {
+    request->paper_models = share_folder() / "configs" / "models";
+    fmt::print("{}\n", write_report(*request).string());
+  });
+}
+
+const RegisterCommand registered{80, setup};
+
+}  // namespace
+}  // namespace photon

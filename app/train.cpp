@@ -1,0 +1,60 @@
+// photon train: trains a model by a config, or goes on with a run that was stopped.
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "app/command.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "trainer/trainer.h"
+
+namespace photon {
+namespace {
+
+struct Options {
+  std::filesystem::path config;
+  std::vector<std::string> overrides;
+  std::string device;
+  std::string out;
+  bool resume = false;
+};
+
+void run(Options options) {
+  if (!options.device.empty()) options.overrides.push_back("device=" + toml_text(options.device));
+  if (!options.out.empty()) options.overrides.push_back("out=" + toml_text(options.out));
+  const TrainConfig config = load_train_config(options.config, options.overrides);
+  const auto backend = backends().make(config.device);
+  const TrainResult result = train(config, *backend, options.resume);
+  if (!result.finished) {
+    throw Error(fmt::format("stopped after step {} of {}; go on with: photon train {} --resume", result.step,
+                            result.steps, (config.out / "train.toml").string()));
+  }
+  fmt::print(stderr, "{}: {} steps, {} tokens, {:.3g} training FLOPs{}\n", result.checkpoint.string(),
+             result.steps, result.tokens, result.flops,
+             result.validation ? fmt::format(", validation loss {:.4f}", result.validation->token) : "");
+}
+
+void setup(CLI::App& app) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command =
+      app.add_subcommand("train", "Train a model, or go on with a run that was stopped");
+  command->add_option("config", options->config, "Training config (TOML)")
+      ->required()
+      ->type_name("CONFIG.toml");
+  command->add_flag(
+      "--resume", options->resume,
+      "Go on from the run's last checkpoint as if it had never stopped; from the start if there is none");
+  command->add_option("--set", options->overrides, "Override a key of the config: seed=2, budget.steps=500")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  command->add_option("--device", options->device, "Back end")->type_name("NAME");
+  command->add_option("--out", options->out, "Folder of the run")->type_name("DIR");
+  command->callback([options] { run(*options); });
+}
+
+const RegisterCommand registered{50, setup};
+
+}  // namespace
+}  // namespace photon

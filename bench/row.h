@@ -1,0 +1,39 @@
+// From what was predicted and what was measured to a row of the results schema: rates, fractions,
+// utilisations, TPM. Pure arithmetic (design, section 4; docs/numbers.md).
+#pragma once
+
+#include <optional>
+
+#include "bench/case.h"
+#include "bench/sampling.h"
+#include "core/floor.h"
+#include "core/results.h"
+
+namespace photon::bench {
+
+struct Machine {
+  std::string backend;
+  std::string device;
+  double clock_before_mhz = 0.0;  ///< 0 where it cannot be told
+  double clock_after_mhz = 0.0;
+};
+
+struct Measured {
+  Timings timings;
+  std::optional<double> bytes_per_sample;
+  Bound prefill_bound = Bound::bandwidth;  ///< decided before the timings were taken
+  Bound decode_bound = Bound::bandwidth;
+};
+
+/// What the cost model is asked about a case.
+Workload workload_of(const Case& c);
+
+/// Sets every column but those of set_identity. A rate over a time of zero (a prompt shorter than a
+/// meta-context has no prefill) stays empty, as does TPM over memory that was not measured.
+void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machine, const Ceilings& ceilings,
+              const Measured& measured);
+
+/// Throughput in tokens/s and memory a sample in bytes to K tok/s/GiB.
+double tpm(double tokens_per_second, double bytes_per_sample);
+
+}  // namespace photon::bench

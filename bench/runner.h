@@ -1,0 +1,57 @@
+// Measures cases one after another on one back end: ceilings, bound, memory, timings, row. Ceilings are taken
+// again between rows when they have grown old, for a shared machine is never the same for long.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/case.h"
+#include "bench/row.h"
+#include "bench/sampling.h"
+#include "core/results.h"
+
+namespace photon::bench {
+
+struct RunnerOptions {
+  std::string backend_name;
+  std::vector<std::string> argv;  ///< the command, for the row's identity
+  uint64_t seed = 0;
+  SamplingRule rule;
+  double ceilings_age_seconds = 20.0;  ///< older ones are measured again before a row, and after it
+};
+
+class Runner {
+ public:
+  Runner(Backend& backend, RunnerOptions options, Interrupted interrupted);
+
+  /// Empty if interrupted. Throws Error where the case does not fit into memory by plan.
+  std::optional<ResultRow> measure(const Case& c, InferenceModel& model);
+
+  /// The batch that fits by plan: 0.95 of the back end's memory, less what the process holds with the model
+  /// loaded, over the larger of planned and measured memory of a row; a multiple of the samples per prompt.
+  /// Runs two small batches. Empty if interrupted; throws Error if not even one prompt fits.
+  std::optional<int64_t> largest_batch(Case c, InferenceModel& model);
+
+  const Ceilings& ceilings(DType dtype);  ///< measured now unless still fresh
+  Stop last_stop() const { return last_stop_; }
+
+ private:
+  struct Aged {
+    Ceilings values;
+    std::chrono::steady_clock::time_point time;
+  };
+  bool fresh(DType dtype) const;
+  void check_memory(const Case& c) const;
+
+  Backend& backend_;
+  RunnerOptions options_;
+  Interrupted interrupted_;
+  std::map<DType, Aged> ceilings_;
+  Stop last_stop_ = Stop::steady;
+};
+
+}  // namespace photon::bench

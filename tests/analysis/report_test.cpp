@@ -1,0 +1,129 @@
+#include "analysis/report.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "core/error.h"
+#include "core/paths.h"
+#include "tests/analysis/synthetic_rows.h"
+
+namespace photon {
+namespace {
+namespace fs = std::filesystem;
+
+std::string text_of(const fs::path& file) {
+  std::ostringstream out;
+  out << std::ifstream(file, std::ios::binary).rdbuf();
+  return out.str();
+}
+
+struct Report : testing::Test {
+  // PHOTON_TEST_KEEP=DIR keeps the sample page to look at.
+  const char* keep = std::getenv("PHOTON_TEST_KEEP");
+  std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
+  fs::path folder = keep ? fs::path(keep) / name
+                         : fs::temp_directory_path() / ("photon-report-" + std::to_string(getpid()));
+  ReportRequest request;
+
+  void SetUp() override {
+    fs::create_directories(folder);
+    request.out = folder / "report";
+    request.results = {folder / "results.csv"};
+  }
+  void TearDown() override {
+    if (keep == nullptr) fs::remove_all(folder);
+  }
+  void write_results(const std::vector<ResultRow>& rows) {
+    std::ofstream(request.results[0], std::ios::binary) << to_csv(rows);
+  }
+  fs::path write_metrics(const std::string& run, double floor) {
+    fs::create_directories(folder / run);
+    std::ofstream out(folder / run / "metrics.csv");
+    out << "step,tokens,token_loss,rec,gradient_norm,learning_rate,validation_loss,tokens_per_second\n";
+    for (int step = 1; step <= 500; ++step) {
+      const double loss = floor + 5.0 * std::exp(-step / 80.0) + 0.1 * std::sin(step * 1.7);
+      out << step << ',' << step * 4096 << ',' << loss << ",0," << 1.0 + 3.0 / step << ",3e-4,";
+      if (step % 50 == 0) out << floor + 5.0 * std::exp(-step / 80.0);
+      out << ',' << 21000 + 300 * std::cos(step) << '\n';
+    }
+    return folder / run / "metrics.csv";
+  }
+};
+
+TEST_F(Report, PageStandsByItselfAndEveryLinkLeadsSomewhere) {
+  write_results(synthetic::study());
+  request.metrics = {write_metrics("vanilla-small-seed1", 3.4), write_metrics("photon-small-seed1", 3.6)};
+  request.models = {share_folder() / "configs/models/vanilla-tiny.toml",
+                    share_folder() / "configs/models/photon-tiny.toml"};
+  request.paper_models = share_folder() / "configs/models";
+  const fs::path page = write_report(request);
+  const std::string html = text_of(page);
+
+  EXPECT_EQ(html.find("src=\"http"), std::string::npos);
+  EXPECT_EQ(html.find("<script"), std::string::npos);
+  EXPECT_EQ(html.find("<link"), std::string::npos);
+  EXPECT_EQ(html.find("@import"), std::string::npos);
+  std::set<std::string> ids;
+  const std::regex id("\\sid=[\"']([^\"']+)[\"']");
+  for (auto i = std::sregex_iterator(html.begin(), html.end(), id); i != std::sregex_iterator(); ++i) {
+    EXPECT_TRUE(ids.insert((*i)[1]).second) << "twice: " << (*i)[1];
+  }
+  const std::regex reference("href=[\"']([^\"']+)[\"']");
+  int links = 0;
+  for (auto i = std::sregex_iterator(html.begin(), html.end(), reference); i != std::sregex_iterator(); ++i) {
+    const std::string to = (*i)[1];
+    ++links;
+    if (to[0] == '#') {
+      EXPECT_TRUE(ids.contains(to.substr(1))) << to;
+    } else {
+      EXPECT_TRUE(fs::exists(request.out / to)) << to;
+    }
+  }
+  EXPECT_GT(links, 20);
+  for (size_t i = 0; i < synthetic::study().size(); ++i)
+    EXPECT_TRUE(ids.contains("row-" + std::to_string(i))) << i;
+  for (const char* figure : {"pareto-tpm-pf-8", "pareto-throughput-de-8", "context-kv-bytes",
+                             "context-decode-traffic", "floor-1", "training-curves"}) {
+    EXPECT_TRUE(ids.contains(figure)) << figure;
+    EXPECT_GT(fs::file_size(request.out / "figures" / (std::string(figure) + ".png")), 1000u);
+  }
+  for (const auto& entry : fs::directory_iterator(request.out)) {
+    EXPECT_TRUE(entry.path().filename() == "index.html" || entry.path().filename() == "figures")
+        << entry.path();
+  }
+  EXPECT_NE(html.find("cannot tell"), std::string::npos);
+  EXPECT_NE(html.find("13642.50"), std::string::npos) << "the paper's RecGen figure";
+  EXPECT_EQ(html.find("This is not text"), std::string::npos);
+}
+
+TEST_F(Report, WorksWithQualityAloneAndSaysWhatIsMissing) {
+  write_results({synthetic::eval("a", "vanilla", 1, 2.0, "Markov source, order 2"),
+                 synthetic::eval("b <i>&</i>", "photon", 1, 2.1, "Markov source, order 2")});
+  const std::string html = text_of(write_report(request));
+  EXPECT_NE(html.find("This is not text"), std::string::npos);
+  EXPECT_NE(html.find("no point to plot"), std::string::npos);
+  EXPECT_NE(html.find("<code>--metrics</code>"), std::string::npos);
+  EXPECT_NE(html.find("b &lt;i&gt;&amp;&lt;/i&gt;"), std::string::npos);
+  EXPECT_EQ(html.find("b <i>"), std::string::npos);
+}
+
+TEST_F(Report, RefusesFilesItCannotRead) {
+  write_results({});
+  EXPECT_THROW(write_report(request), Error);
+  write_results(synthetic::study());
+  std::ofstream(folder / "metrics.csv") << "a,b\n1,2\n";
+  request.metrics = {folder / "metrics.csv"};
+  EXPECT_THROW(write_report(request), Error);
+  EXPECT_FALSE(fs::exists(request.out / "index.html"));
+  request.metrics = {};
+  request.results.push_back(folder / "absent.csv");
+  EXPECT_THROW(write_report(request), Error);
+}
+
+}  // namespace
+}  // namespace photon

@@ -1,6 +1,7 @@
 // photon floor: the analytic model by itself, for any spec and any hardware file.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -36,7 +37,6 @@ struct Result {
   Hardware hardware;
   Ceilings ceilings;
   Workload workload;
-  RequestCost cost;
   RequestFloor floor;
   double kv_per_sample = 0.0;
 
@@ -136,17 +136,18 @@ void print_operations(const Result& r) {
     int64_t count = 0;
   };
   std::map<std::string, Row> rows;
-  for (const Phase& phase : r.cost.decode) {
-    for (const Forward& forward : phase) {
-      for (const Operation& op : forward) {
-        Row& row = rows[place_of(op, r.spec)];
-        row.work += op.work;
-        row.seconds +=
-            std::max(op.work.floor_bytes() / r.ceilings.bandwidth, op.work.flops / r.ceilings.matrix_rate);
-        ++row.count;
-      }
-    }
-  }
+  const auto add = [&](const Operation& op) {
+    Row& row = rows[place_of(op, r.spec)];
+    row.work += op.work;
+    row.seconds +=
+        std::max(op.work.floor_bytes() / r.ceilings.bandwidth, op.work.flops / r.ceilings.matrix_rate);
+    ++row.count;
+  };
+  visit_request(
+      r.spec, r.workload, [](const Phase&) {},
+      [&](const Phase& phase) {
+        for (const Forward& forward : phase) std::for_each(forward.begin(), forward.end(), add);
+      });
   fmt::print("\nDecode by operation (whole batch, whole request; other bytes are in no floor):\n\n");
   fmt::print(
       "| operation | forwards | weights GB | KV read GB | KV written GB | other GB | TFLOP | serial s | "
@@ -207,9 +208,8 @@ void run(const Options& options) {
                 .weight_bytes = element_bytes(dtype),
                 .kv_bytes = element_bytes(dtype)};
   r.workload.batch = parse_batch(options, r);
-  r.cost = request_cost(r.spec, r.workload);
-  r.floor =
-      request_floor(r.cost, r.ceilings, options.memory_levels == 2 ? MemoryLevels::two : MemoryLevels::one);
+  r.floor = request_floor(r.spec, r.workload, r.ceilings,
+                          options.memory_levels == 2 ? MemoryLevels::two : MemoryLevels::one);
   r.kv_per_sample = kv_bytes_ideal(r.spec, r.workload);
   if (options.format == "json") {
     fmt::print("{}\n", to_json(r).dump(2));

@@ -75,6 +75,7 @@ int64_t held_units(const ModelSpec& spec, int l, int64_t units) {
 }
 
 double kv_bytes_ideal(const ModelSpec& spec, const Workload& w) {
+  check_workload(spec, w);
   double bytes = 0.0;
   const auto level = [&](const StackShape& shape, int64_t layers, int64_t units, int64_t shared) {
     const double own = static_cast<double>(units - shared);
@@ -97,6 +98,7 @@ double kv_bytes_ideal(const ModelSpec& spec, const Workload& w) {
 }
 
 double local_bytes(const ModelSpec& spec, const Workload& w) {
+  check_workload(spec, w);
   double bytes = 0.0;
   const bool one_after_another = spec.reading == Reading::causal && w.generation == Generation::hiergen;
   const int64_t answer =
@@ -129,9 +131,6 @@ double weights_bytes(const ModelSpec& spec, int64_t element_bytes) {
   return elements * static_cast<double>(element_bytes);
 }
 
-namespace {
-
-/// (query, visible key) pairs of a causal pass over `units` units.
 double visible_pairs(const ModelSpec& spec, int l, int64_t units) {
   const EncoderWindow window = spec.depth() == 0 ? EncoderWindow{} : spec.level(l).encoder_window;
   const auto triangle = [](int64_t n) { return 0.5 * static_cast<double>(n) * static_cast<double>(n + 1); };
@@ -149,6 +148,8 @@ double visible_pairs(const ModelSpec& spec, int l, int64_t units) {
   }
   return triangle(units);
 }
+
+namespace {
 
 double attention_flops(const StackShape& shape, int64_t layers, double pairs) {
   return 4.0 * static_cast<double>(shape.width * layers) * pairs;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "core/generation.h"
@@ -60,7 +61,15 @@ struct RequestCost {
   std::vector<Phase> decode;
 };
 
-/// The whole request, whole batch. Throws Error on a workload that generation refuses.
+/// Throws Error on a workload that generation refuses or whose counts do not fit their integers.
+void check_workload(const ModelSpec& spec, const Workload& workload);
+/// The whole request, whole batch, phase by phase: `prefill` is called once, with no forwards where there is
+/// nothing to encode, then `decode` for each phase. None is kept, so an answer may be long. Throws as
+/// check_workload.
+void visit_request(const ModelSpec& spec, const Workload& workload,
+                   const std::function<void(const Phase&)>& prefill,
+                   const std::function<void(const Phase&)>& decode);
+/// All of it at once; up to 2^18 new tokens. Throws Error beyond, and as check_workload.
 RequestCost request_cost(const ModelSpec& spec, const Workload& workload);
 
 Work total(const Forward& forward);
@@ -74,13 +83,16 @@ std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Phase
 int64_t held_units(const ModelSpec& spec, int l, int64_t units);
 /// Bytes the growing caches hold at the end of the request, of one row (sample); what samples of a prompt
 /// share is divided among them. Units are floor((P + N) / C_{<=l}), fewer under a window (design, "KV bytes,
-/// ideal").
+/// ideal"). Throws as check_workload.
 double kv_bytes_ideal(const ModelSpec& spec, const Workload& workload);
-/// Bytes of the local decoder caches of one row while one meta-context is made.
+/// Bytes of the local decoder caches of one row while one meta-context is made; under the unrolled schedule
+/// below the top, of all of the answer's. Throws as check_workload.
 double local_bytes(const ModelSpec& spec, const Workload& workload);
 /// Bytes of all weights, embedding tables included.
 double weights_bytes(const ModelSpec& spec, int64_t element_bytes);
 
+/// (query, visible key) pairs of a causal pass over `units` units of level l (0: vanilla's).
+double visible_pairs(const ModelSpec& spec, int l, int64_t units);
 /// FLOPs of the teacher-forced forward pass over one sequence of T tokens.
 double forward_flops(const ModelSpec& spec, int64_t tokens);
 /// Three times that: recomputation is not counted.

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "core/cost.h"
 #include "core/error.h"
@@ -13,33 +14,36 @@ class RequestWriter {
  public:
   RequestWriter(const ModelSpec& spec, const Workload& workload) : spec_(spec), w_(workload) {}
 
-  RequestCost vanilla() {
-    RequestCost cost;
+  using Receiver = std::function<void(const Phase&)>;
+
+  void vanilla(const Receiver& on_prefill, const Receiver& on_decode) const {
     Forward prefill;
     stack(prefill, spec_.base, spec_.layers, 1, true, w_.batch * w_.prompt);
-    embeddings(prefill, spec_.base.width, w_.batch * w_.prompt);
+    embeddings(prefill, true, w_.batch * w_.prompt);
     global_prefill(prefill, spec_.base, spec_.layers, 0, w_.prompt, w_.prompt);
     head(prefill, w_.batch);
-    cost.prefill = {prefill};
+    on_prefill({prefill});
+    Phase phase(1);
     for (int64_t n = 0; n < w_.new_tokens; ++n) {
-      Forward f;
-      embeddings(f, spec_.base.width, w_.rows());
+      Forward& f = phase.front();
+      f.clear();
+      embeddings(f, true, w_.rows());
       stack(f, spec_.base, spec_.layers, 1, true, w_.rows());
       global_step(f, spec_.base, spec_.layers, 0, w_.prompt + n, 1, w_.prompt);
       head(f, w_.rows());
-      cost.decode.push_back({std::move(f)});
+      on_decode(phase);
     }
-    return cost;
   }
 
-  RequestCost hierarchy() {
-    RequestCost cost;
+  void hierarchy(const Receiver& on_prefill, const Receiver& on_decode) const {
     const int64_t prefilled = w_.prompt / spec_.meta_context();
     const int64_t answer =
         (w_.prompt % spec_.meta_context() + w_.new_tokens + spec_.meta_context() - 1) / spec_.meta_context();
-    if (prefilled > 0) prefill(prefilled, cost.prefill);
+    Phase phase;
+    if (prefilled > 0) prefill(prefilled, phase);
+    on_prefill(phase);
     for (int64_t q = prefilled; q < prefilled + answer; ++q) {
-      Phase phase;
+      phase.clear();
       if (w_.schedule == Schedule::unrolled) {
         decoder(spec_.depth(), w_.rows(), phase);
       } else if (one_after_another()) {
@@ -58,18 +62,17 @@ class RequestWriter {
           encode(l, q * spec_.units_per_meta_context(l), spec_.units_per_meta_context(l), phase);
         }
       }
-      cost.decode.push_back(std::move(phase));
+      on_decode(phase);
     }
     if (w_.schedule == Schedule::unrolled && answer > 0) {
-      Phase phase;
+      phase.clear();
       int64_t chunks = w_.rows() * answer;
       for (int l = spec_.depth() - 1; l >= 1; --l) {
         chunks *= spec_.level(l + 1).chunk;
         decoder(l, chunks, phase);
       }
-      cost.decode.push_back(std::move(phase));
+      on_decode(phase);
     }
-    return cost;
   }
 
  private:
@@ -104,10 +107,11 @@ class RequestWriter {
     matrix(f, Operation::Kind::head, 1, static_cast<double>(spec_.vocab * spec_.base.width), rows);
   }
 
-  void embeddings(Forward& f, int64_t width, int64_t rows) const {
+  void embeddings(Forward& f, bool decoder, int64_t rows) const {
+    const int64_t width = decoder ? spec_.base.width : spec_.embedding_width();
     f.push_back({.kind = Operation::Kind::embedding,
                  .level = 1,
-                 .decoder = width == spec_.base.width,
+                 .decoder = decoder,
                  .work = {.other_bytes = weights(static_cast<double>(width * rows))},
                  .rows = {}});
   }
@@ -145,9 +149,8 @@ class RequestWriter {
   /// Units [0, n) of every prompt; `kept` of them stay in the cache.
   void global_prefill(Forward& f, const StackShape& shape, int64_t layers, int l, int64_t n,
                       int64_t kept) const {
-    double pairs = 0.0;
-    for (int64_t unit = 0; unit < n; ++unit) pairs += static_cast<double>(visible(l, unit) + 1);
-    attention(f, shape, layers, l, static_cast<double>(w_.batch) * pairs, {0, w_.batch * kept});
+    attention(f, shape, layers, l, static_cast<double>(w_.batch) * visible_pairs(spec_, l, n),
+              {0, w_.batch * kept});
   }
 
   /// Units [n, n + count) of every row; the first `prompt_units` are shared by the samples of a prompt.
@@ -176,7 +179,7 @@ class RequestWriter {
 
   void chunker(Forward& f, int l, int64_t rows) const {
     if (l == 1) {
-      embeddings(f, spec_.embedding_width(), rows * spec_.level(1).chunk);
+      embeddings(f, false, rows * spec_.level(1).chunk);
     } else {
       const auto elements =
           static_cast<double>(spec_.level(l).chunk * spec_.shape(l - 1).width * spec_.shape(l).width);
@@ -223,7 +226,7 @@ class RequestWriter {
       const auto elements = static_cast<double>(s.converter_context * s.shape.width * s.prefix * shape.width);
       matrix(f, Operation::Kind::converter, l, elements, chunks);
     } else if (spec_.feedback(l) == Feedback::token) {
-      embeddings(f, shape.width, chunks);
+      embeddings(f, true, chunks);
     }
     stack(f, shape, s.decoder_layers, l, true, chunks * rows);
     double pairs = 0.0;
@@ -286,16 +289,26 @@ class RequestWriter {
   const Workload& w_;
 };
 
-void check(const ModelSpec& spec, const Workload& w) {
+}  // namespace
+
+void check_workload(const ModelSpec& spec, const Workload& w) {
   const auto refuse = [&](const std::string& why) {
     throw Error(fmt::format("model '{}': {}", spec.name, why));
   };
   constexpr int64_t most = int64_t{1} << 32;
-  if (w.prompt < 0 || w.prompt > most || w.new_tokens < 0 || w.new_tokens > most) {
-    refuse(fmt::format("{} tokens in and {} out; 0 to {} are allowed", w.prompt, w.new_tokens, most));
+  constexpr int64_t longest_answer = int64_t{1} << 24;
+  if (w.prompt < 0 || w.prompt > most) {
+    refuse(fmt::format("{} tokens in; 0 to {} are allowed", w.prompt, most));
+  }
+  if (w.new_tokens < 0 || w.new_tokens > longest_answer) {
+    refuse(fmt::format("{} tokens out; 0 to {} are allowed", w.new_tokens, longest_answer));
   }
   if (w.batch < 1 || w.batch > most || w.samples < 1 || w.samples > most) {
-    refuse(fmt::format("batch {} with {} samples a prompt; at least 1 each", w.batch, w.samples));
+    refuse(
+        fmt::format("batch {} with {} samples a prompt; 1 to {} each are allowed", w.batch, w.samples, most));
+  }
+  if (w.weight_bytes < 1 || w.weight_bytes > 16 || w.kv_bytes < 1 || w.kv_bytes > 16) {
+    refuse(fmt::format("elements of {} and {} bytes; 1 to 16 are allowed", w.weight_bytes, w.kv_bytes));
   }
   if (spec.depth() == 0 && w.prompt == 0)
     refuse("a vanilla model cannot predict a first token: give it a prompt");
@@ -305,14 +318,43 @@ void check(const ModelSpec& spec, const Workload& w) {
   if (w.schedule == Schedule::unrolled && w.generation != Generation::recgen) {
     refuse("the unrolled schedule exists for recgen alone: hiergen's latents depend on the tokens");
   }
+  // The largest count is the cache rows that all layers read over a whole answer.
+  int64_t layers = spec.layers;
+  for (const LevelSpec& s : spec.levels) layers = std::max({layers, s.encoder_layers, s.decoder_layers});
+  const auto context = static_cast<double>(w.prompt + w.new_tokens + 2 * spec.meta_context());
+  const auto steps = static_cast<double>(w.new_tokens + 2 * spec.meta_context());
+  if (static_cast<double>(w.batch) * static_cast<double>(w.samples) * static_cast<double>(layers) * context *
+          steps >
+      0x1p62) {
+    refuse(fmt::format("batch {} with {} samples a prompt, {} tokens in and {} out are too many to count",
+                       w.batch, w.samples, w.prompt, w.new_tokens));
+  }
 }
 
-}  // namespace
+void visit_request(const ModelSpec& spec, const Workload& workload,
+                   const std::function<void(const Phase&)>& prefill,
+                   const std::function<void(const Phase&)>& decode) {
+  check_workload(spec, workload);
+  const RequestWriter writer(spec, workload);
+  if (spec.depth() == 0) {
+    writer.vanilla(prefill, decode);
+  } else {
+    writer.hierarchy(prefill, decode);
+  }
+}
 
 RequestCost request_cost(const ModelSpec& spec, const Workload& workload) {
-  check(spec, workload);
-  RequestWriter writer(spec, workload);
-  return spec.depth() == 0 ? writer.vanilla() : writer.hierarchy();
+  constexpr int64_t longest_kept = int64_t{1} << 18;
+  if (workload.new_tokens > longest_kept) {
+    throw Error(
+        fmt::format("model '{}': the forwards of {} new tokens are too many to keep at once; up to {}",
+                    spec.name, workload.new_tokens, longest_kept));
+  }
+  RequestCost cost;
+  visit_request(
+      spec, workload, [&](const Phase& phase) { cost.prefill = phase; },
+      [&](const Phase& phase) { cost.decode.push_back(phase); });
+  return cost;
 }
 
 }  // namespace photon

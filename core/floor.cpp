@@ -6,38 +6,50 @@
 #include <cmath>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "core/error.h"
 
 namespace photon {
 namespace {
 
+/// Adds up phases; what the cache holds is remembered from prefill to decode.
 class Clock {
  public:
-  Clock(const Ceilings& ceilings, MemoryLevels levels) : c_(ceilings), levels_(levels) {}
-
-  PhaseFloor phases(std::span<const Phase> list) {
-    PhaseFloor sum;
-    for (const Phase& phase : list) {
-      double memory = 0.0;
-      double arithmetic = 0.0;
-      for (const Forward& forward : phase) {
-        for (const Operation& op : forward) {
-          const double bytes = memory_seconds(op);
-          const double flops = op.work.flops / c_.matrix_rate;
-          sum.serial_seconds += std::max(bytes, flops);
-          memory += bytes;
-          arithmetic += flops;
-          sum.launches += op.launches;
-          sum.work += op.work;
-        }
-      }
-      sum.seconds += std::max(memory, arithmetic);
-      memory_ += memory;
-      arithmetic_ += arithmetic;
+  Clock(const Ceilings& ceilings, MemoryLevels levels) : c_(ceilings), levels_(levels) {
+    if (!(c_.bandwidth > 0.0) || !(c_.matrix_rate > 0.0)) {
+      throw Error(fmt::format("no floor without ceilings: bandwidth {} B/s, matrix rate {} FLOP/s",
+                              c_.bandwidth, c_.matrix_rate));
     }
-    sum.bound = bound(sum.launches);
-    return sum;
+  }
+
+  void add(const Phase& phase) {
+    double memory = 0.0;
+    double arithmetic = 0.0;
+    for (const Forward& forward : phase) {
+      for (const Operation& op : forward) {
+        const double bytes = memory_seconds(op);
+        const double flops = op.work.flops / c_.matrix_rate;
+        sum_.serial_seconds += std::max(bytes, flops);
+        memory += bytes;
+        arithmetic += flops;
+        sum_.launches += op.launches;
+        sum_.work += op.work;
+      }
+    }
+    sum_.seconds += std::max(memory, arithmetic);
+    memory_ += memory;
+    arithmetic_ += arithmetic;
+  }
+
+  /// Of what was added since the last call.
+  PhaseFloor take() {
+    const double launching = sum_.launches * c_.launch_seconds;
+    sum_.bound = launching > memory_ && launching > arithmetic_ ? Bound::launch
+                 : arithmetic_ > memory_                        ? Bound::compute
+                                                                : Bound::bandwidth;
+    memory_ = arithmetic_ = 0.0;
+    return std::exchange(sum_, {});
   }
 
  private:
@@ -51,15 +63,10 @@ class Clock {
     return weights + op.work.kv_bytes() / c_.bandwidth;
   }
 
-  Bound bound(double launches) const {
-    const double launching = launches * c_.launch_seconds;
-    if (launching > memory_ && launching > arithmetic_) return Bound::launch;
-    return arithmetic_ > memory_ ? Bound::compute : Bound::bandwidth;
-  }
-
   const Ceilings& c_;
   MemoryLevels levels_;
   std::set<std::tuple<Operation::Kind, int, bool>> seen_;
+  PhaseFloor sum_;
   double memory_ = 0.0;
   double arithmetic_ = 0.0;
 };
@@ -79,11 +86,28 @@ std::string_view to_string(Bound bound) {
 }
 
 RequestFloor request_floor(const RequestCost& cost, const Ceilings& ceilings, MemoryLevels levels) {
-  if (!(ceilings.bandwidth > 0.0) || !(ceilings.matrix_rate > 0.0)) {
-    throw Error(fmt::format("no floor without ceilings: bandwidth {} B/s, matrix rate {} FLOP/s",
-                            ceilings.bandwidth, ceilings.matrix_rate));
-  }
-  return {Clock(ceilings, levels).phases({&cost.prefill, 1}), Clock(ceilings, levels).phases(cost.decode)};
+  Clock clock(ceilings, levels);
+  RequestFloor floor;
+  clock.add(cost.prefill);
+  floor.prefill = clock.take();
+  for (const Phase& phase : cost.decode) clock.add(phase);
+  floor.decode = clock.take();
+  return floor;
+}
+
+RequestFloor request_floor(const ModelSpec& spec, const Workload& workload, const Ceilings& ceilings,
+                           MemoryLevels levels) {
+  Clock clock(ceilings, levels);
+  RequestFloor floor;
+  visit_request(
+      spec, workload,
+      [&](const Phase& prefill) {
+        clock.add(prefill);
+        floor.prefill = clock.take();
+      },
+      [&](const Phase& phase) { clock.add(phase); });
+  floor.decode = clock.take();
+  return floor;
 }
 
 int64_t largest_batch(const ModelSpec& spec, Workload workload, int64_t memory_bytes) {
@@ -98,7 +122,7 @@ int64_t largest_batch(const ModelSpec& spec, Workload workload, int64_t memory_b
         spec.name, weights / 0x1p30, prompt / 0x1p30, static_cast<double>(memory_bytes) / 0x1p30));
   }
   // A request whose caches hold nothing at its end is bounded by nothing but good sense.
-  return prompt == 0.0 ? int64_t{1} << 20 : static_cast<int64_t>(std::min(room / prompt, 0x1p40));
+  return prompt == 0.0 ? int64_t{1} << 20 : static_cast<int64_t>(std::min(room / prompt, 0x1p32));
 }
 
 }  // namespace photon

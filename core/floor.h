@@ -38,9 +38,12 @@ struct RequestFloor {
 /// Throws Error unless bandwidth and matrix rate are positive.
 RequestFloor request_floor(const RequestCost& cost, const Ceilings& ceilings,
                            MemoryLevels levels = MemoryLevels::one);
+/// The same without keeping the forwards. Throws as check_workload, too.
+RequestFloor request_floor(const ModelSpec& spec, const Workload& workload, const Ceilings& ceilings,
+                           MemoryLevels levels = MemoryLevels::one);
 
-/// Rows that fit beside the weights: (0.95 · memory - weights) / ideal KV of a row. Throws Error where not
-/// even one does.
+/// Prompts that fit beside the weights: (0.95 · memory - weights) / ideal KV of a prompt's rows. Throws Error
+/// where not even one does, and as check_workload.
 int64_t largest_batch(const ModelSpec& spec, Workload workload, int64_t memory_bytes);
 
 }  // namespace photon

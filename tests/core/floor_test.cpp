@@ -1,13 +1,16 @@
-// Floors of requests: order, bounds, batches that fit, and the targets set for one H200.
+#include "core/floor.h"
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
+#include <iostream>
+#include <limits>
 
 #include "core/error.h"
-#include "core/floor.h"
 #include "core/hardware.h"
 #include "core/model_config.h"
+#include "tests/core/random_spec.h"
+#include "tests/core/temp_folder.h"
 
 namespace photon {
 namespace {
@@ -18,149 +21,149 @@ ModelSpec model(const std::string& name, const std::vector<std::string>& overrid
   return load_model_spec(configs / "models" / (name + ".toml"), overrides);
 }
 
-Hardware h200() {
-  return load_hardware(configs / "hardware" / "h200.toml");
+uint64_t printed_seed() {
+  const uint64_t seed = testing::file_test_seed();
+  std::cout << "PHOTON_TEST_SEED=" << seed << '\n';
+  return seed;
 }
 
-struct Way {
-  const char* model;
-  Generation generation = Generation::hiergen;
-  Schedule schedule = Schedule::streamed;
-};
-constexpr Way ways[] = {{"vanilla-600m"},
-                        {"block-600m"},
-                        {"photon-600m"},
-                        {"photon-600m", Generation::recgen},
-                        {"photon-600m", Generation::recgen, Schedule::unrolled}};
-
-Workload workload(const Way& way, int64_t prompt, int64_t new_tokens, int64_t batch) {
-  return {.prompt = prompt,
-          .new_tokens = new_tokens,
-          .batch = batch,
-          .generation = way.generation,
-          .schedule = way.schedule};
+Ceilings ceilings(double bandwidth, double matrix_rate, double launch = 0.0) {
+  Ceilings c;
+  c.bandwidth = bandwidth;
+  c.matrix_rate = matrix_rate;
+  c.launch_seconds = launch;
+  return c;
 }
 
-RequestFloor floor_of(const ModelSpec& spec, const Workload& w, const Ceilings& ceilings,
-                      MemoryLevels levels = MemoryLevels::one) {
-  return request_floor(request_cost(spec, w), ceilings, levels);
+double serial(const RequestFloor& f) {
+  return f.prefill.serial_seconds + f.decode.serial_seconds;
 }
 
-TEST(Floor, IsNeverAboveTheSerialOneAndRisesWithEverythingAsked) {
-  const Ceilings ceilings = h200().ceilings(DType::bfloat16);
-  for (const Way& way : ways) {
-    const ModelSpec spec = model(way.model);
-    const auto seconds = [&](int64_t prompt, int64_t new_tokens, int64_t batch) {
-      const RequestFloor f = floor_of(spec, workload(way, prompt, new_tokens, batch), ceilings);
-      for (const PhaseFloor& phase : {f.prefill, f.decode}) {
-        EXPECT_GT(phase.seconds, 0.0);
-        EXPECT_LE(phase.seconds, phase.serial_seconds * (1 + 1e-12));
-        // No more can be won by overlap than the smaller of the two times.
-        EXPECT_LE(phase.serial_seconds, 2 * phase.seconds * (1 + 1e-12));
-      }
-      return std::pair{f.prefill.serial_seconds, f.decode.serial_seconds};
-    };
-    const auto base = seconds(128, 256, 4);
-    EXPECT_GT(seconds(256, 256, 4).second, base.second) << "a longer prompt is read again and again";
-    EXPECT_GT(seconds(256, 256, 4).first, 0.0);
-    EXPECT_GT(seconds(128, 512, 4).second, base.second);
-    EXPECT_GT(seconds(128, 256, 400).second, base.second);
-    EXPECT_LT(seconds(128, 256, 400).second, 100 * base.second) << "a batch shares the weights";
-  }
+// Rounding of sums in different orders.
+double slack(double seconds) {
+  return seconds * (1.0 + 1e-12);
 }
 
-// Decode DE at the largest batch on one H200: the serial floors behind the targets of the CUDA back end, k
-// tok/s.
-TEST(Floor, GivesTheTargetsOfTheH200) {
-  const Hardware hardware = h200();
-  const Ceilings ceilings = hardware.ceilings(DType::bfloat16);
-  struct Target {
-    Way way;
-    double share, ktok;
-  };
-  for (const Target& t :
-       {Target{ways[0], 0.80, 27}, {ways[1], 0.65, 325}, {ways[2], 0.65, 530}, {ways[3], 0.65, 930}}) {
-    const ModelSpec spec = model(t.way.model);
-    Workload w = workload(t.way, 128, 2048, 1);
-    w.batch = largest_batch(spec, w, hardware.memory_bytes);
-    const RequestFloor f = floor_of(spec, w, ceilings);
-    const double ktok = static_cast<double>(w.batch * w.new_tokens) / f.decode.serial_seconds / 1e3;
-    EXPECT_NEAR(t.share * ktok / t.ktok, 1.0, 0.02) << t.way.model << ' ' << to_string(t.way.generation);
-  }
-}
-
-TEST(Floor, LargestBatchFillsTheMemory) {
-  const int64_t memory = h200().memory_bytes;
-  for (const Way& way : ways) {
-    const ModelSpec spec = model(way.model);
-    for (const int64_t samples : {1, 4}) {
-      Workload w = workload(way, 128, 2048, 1);
-      w.samples = samples;
-      w.batch = largest_batch(spec, w, memory);
-      const auto needed = [&] {
-        return weights_bytes(spec, w.weight_bytes) + static_cast<double>(w.rows()) * kv_bytes_ideal(spec, w);
-      };
-      EXPECT_LE(needed(), 0.95 * static_cast<double>(memory));
-      ++w.batch;
-      EXPECT_GT(needed(), 0.95 * static_cast<double>(memory));
+TEST(Floor, OrderAndMonotonicity) {
+  testing::SpecDice dice(printed_seed());
+  for (int i = 0; i < 120; ++i) {
+    const ModelSpec spec = dice.spec(i % 4);
+    Ceilings c = ceilings(static_cast<double>(dice(1, 10'000)), static_cast<double>(dice(1, 100'000)));
+    c.cache_bandwidth = c.bandwidth * static_cast<double>(dice(1, 8));
+    c.cache_bytes = dice(0, 20'000);
+    Workload w{.prompt = dice(1, 80), .new_tokens = dice(1, 60), .batch = dice(1, 50)};
+    if (spec.depth() >= 2 && dice(0, 1) == 1) w.generation = Generation::recgen;
+    SCOPED_TRACE(fmt::format("spec {}, P {}, N {}, batch {}", i, w.prompt, w.new_tokens, w.batch));
+    const RequestFloor one = request_floor(spec, w, c);
+    const RequestFloor two = request_floor(spec, w, c, MemoryLevels::two);
+    for (const RequestFloor* f : {&one, &two}) {
+      EXPECT_LE(f->prefill.seconds, slack(f->prefill.serial_seconds));
+      EXPECT_LE(f->decode.seconds, slack(f->decode.serial_seconds));
+      EXPECT_GT(f->decode.seconds, 0.0);
     }
-  }
-  EXPECT_THROW(largest_batch(model("vanilla-600m"), workload(ways[0], 128, 2048, 1), 1 << 30), Error);
-}
+    EXPECT_LE(two.prefill.seconds, slack(one.prefill.seconds));
+    EXPECT_LE(two.decode.seconds, slack(one.decode.seconds));
+    EXPECT_LE(serial(two), slack(serial(one)));
+    // No floor is below what bytes alone or FLOPs alone take.
+    EXPECT_GE(slack(one.decode.seconds), one.decode.work.floor_bytes() / c.bandwidth);
+    EXPECT_GE(slack(one.decode.seconds), one.decode.work.flops / c.matrix_rate);
 
-// Each ceiling in turn made so low that it decides.
-TEST(Floor, NamesWhatBinds) {
-  const ModelSpec spec = model("photon-600m");
-  const Workload w = workload(ways[2], 128, 64, 2);
-  const Ceilings wide{.bandwidth = 1e15, .matrix_rate = 1e18};
-  Ceilings c = wide;
-  c.bandwidth = 1e9;
-  EXPECT_EQ(floor_of(spec, w, c).decode.bound, Bound::bandwidth);
-  c = wide;
-  c.matrix_rate = 1e12;
-  EXPECT_EQ(floor_of(spec, w, c).decode.bound, Bound::compute);
-  EXPECT_EQ(floor_of(spec, w, c).prefill.bound, Bound::compute);
-  c = wide;
-  c.launch_seconds = 1e-3;
-  EXPECT_EQ(floor_of(spec, w, c).decode.bound, Bound::launch);
+    const RequestFloor kept = request_floor(request_cost(spec, w), c, MemoryLevels::two);
+    EXPECT_EQ(kept.decode.seconds, two.decode.seconds);
+    EXPECT_EQ(kept.prefill.serial_seconds, two.prefill.serial_seconds);
 
-  const Ceilings real = h200().ceilings(DType::bfloat16);
-  EXPECT_EQ(floor_of(spec, workload(ways[2], 2048, 128, 32), real).prefill.bound, Bound::compute);
-  const ModelSpec vanilla = model("vanilla-600m");
-  EXPECT_EQ(floor_of(vanilla, workload(ways[0], 128, 128, 500), real).decode.bound, Bound::bandwidth);
-}
-
-// One ceiling infinitely far away leaves sums that a division gives.
-TEST(Floor, IsBytesOverBandwidthWhereArithmeticIsFree) {
-  for (const Way& way : ways) {
-    const ModelSpec spec = model(way.model);
-    const RequestCost cost = request_cost(spec, workload(way, 100, 50, 3));
-    const RequestFloor memory = request_floor(cost, {.bandwidth = 1e9, .matrix_rate = 1e30});
-    const double bytes = total(cost.decode).floor_bytes();
-    EXPECT_NEAR(memory.decode.seconds * 1e9 / bytes, 1.0, 1e-12);
-    EXPECT_NEAR(memory.decode.serial_seconds * 1e9 / bytes, 1.0, 1e-12);
-    const RequestFloor arithmetic = request_floor(cost, {.bandwidth = 1e30, .matrix_rate = 1e12});
-    EXPECT_NEAR(arithmetic.decode.serial_seconds * 1e12 / total(cost.decode).flops, 1.0, 1e-12);
+    Workload more = w;
+    more.batch += dice(1, 10);
+    EXPECT_LE(one.seconds(), slack(request_floor(spec, more, c).seconds()));
+    EXPECT_LE(serial(one), slack(serial(request_floor(spec, more, c))));
+    more = w;
+    more.prompt += spec.meta_context() * dice(1, 5);  // the same tokens are left over for decoding
+    EXPECT_LE(one.seconds(), slack(request_floor(spec, more, c).seconds()));
+    EXPECT_LE(serial(one), slack(serial(request_floor(spec, more, c))));
   }
 }
 
-TEST(Floor, ACacheHelpsOnlyWhatFitsIt) {
+TEST(Floor, WhatPrefillReadStaysInTheCache) {
+  const ModelSpec spec = model("vanilla-tiny");
+  Ceilings c = ceilings(1e9, 1e30);
+  c.cache_bandwidth = 1e12;
+  c.cache_bytes = int64_t{1} << 30;
+  const RequestFloor f = request_floor(spec, {.prompt = 8, .new_tokens = 4}, c, MemoryLevels::two);
+  const double weights = f.decode.work.weight_bytes;
+  EXPECT_NEAR(f.decode.serial_seconds, weights / 1e12 + f.decode.work.kv_bytes() / 1e9,
+              1e-12 * f.decode.serial_seconds);
+  EXPECT_NEAR(f.prefill.serial_seconds, f.prefill.work.floor_bytes() / 1e9, 1e-12 * f.prefill.serial_seconds);
+}
+
+TEST(Floor, BoundIsTheLargestOfThree) {
   const ModelSpec spec = model("photon-tiny");
-  const RequestCost cost = request_cost(spec, {.prompt = 64, .new_tokens = 64});
-  Ceilings c{
-      .bandwidth = 1e10, .matrix_rate = 1e30, .cache_bandwidth = 1e11, .cache_bytes = int64_t{1} << 40};
-  const double one = request_floor(cost, c).decode.seconds;
-  const double two = request_floor(cost, c, MemoryLevels::two).decode.seconds;
-  EXPECT_LT(two, one);
-  EXPECT_GT(two, one / 10);
-  c.cache_bytes = 1 << 10;
-  EXPECT_DOUBLE_EQ(request_floor(cost, c, MemoryLevels::two).decode.seconds, one);
+  const Workload w{.prompt = 64, .new_tokens = 64, .batch = 4};
+  const auto bounds = [&](const Ceilings& c) {
+    const RequestFloor f = request_floor(spec, w, c);
+    EXPECT_EQ(f.prefill.bound, f.decode.bound);
+    return f.decode.bound;
+  };
+  EXPECT_EQ(bounds(ceilings(1.0, 1e30)), Bound::bandwidth);
+  EXPECT_EQ(bounds(ceilings(1e30, 1.0)), Bound::compute);
+  EXPECT_EQ(bounds(ceilings(1e12, 1e15, 1e-3)), Bound::launch);
+  EXPECT_EQ(bounds(ceilings(1.0, 1e30, 1e-6)), Bound::bandwidth);
+  const RequestFloor nothing = request_floor(spec, {.prompt = 3, .new_tokens = 1}, ceilings(1.0, 1.0));
+  EXPECT_EQ(nothing.prefill.seconds, 0.0);
 }
 
-TEST(Floor, RefusesCeilingsThatAreNone) {
-  const RequestCost cost = request_cost(model("photon-tiny"), {.prompt = 64, .new_tokens = 64});
-  EXPECT_THROW(request_floor(cost, {.bandwidth = 0.0, .matrix_rate = 1e12}), Error);
-  EXPECT_THROW(request_floor(cost, {.bandwidth = 1e9, .matrix_rate = 0.0}), Error);
+TEST(Floor, RefusesMissingCeilings) {
+  const ModelSpec spec = model("vanilla-tiny");
+  const Workload w{.prompt = 1, .new_tokens = 1};
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const double bad : {0.0, -1.0, nan}) {
+    EXPECT_THROW(request_floor(spec, w, ceilings(bad, 1.0)), Error) << bad;
+    EXPECT_THROW(request_floor(spec, w, ceilings(1.0, bad)), Error) << bad;
+  }
+}
+
+TEST(Floor, TheLargestBatchFitsAndOneMoreDoesNot) {
+  testing::SpecDice dice(printed_seed());
+  for (int i = 0; i < 100; ++i) {
+    const ModelSpec spec = dice.spec(i % 4);
+    Workload w{.prompt = dice(1, 90), .new_tokens = 64, .samples = dice(1, 4)};
+    const int64_t memory = static_cast<int64_t>(1.1 * weights_bytes(spec, 2)) + dice(10'000, 3'000'000);
+    const double room = 0.95 * static_cast<double>(memory) - weights_bytes(spec, 2);
+    const double prompt = kv_bytes_ideal(spec, w) * static_cast<double>(w.samples);
+    if (prompt > room) {
+      EXPECT_THROW(largest_batch(spec, w, memory), Error);
+      continue;
+    }
+    const auto batch = static_cast<double>(largest_batch(spec, w, memory));
+    if (prompt == 0.0) continue;
+    EXPECT_LE(batch * prompt, room * (1.0 + 1e-12));
+    EXPECT_GT((batch + 1.0) * prompt, room * (1.0 - 1e-12));
+  }
+  EXPECT_THROW(largest_batch(model("vanilla-600m"), {.prompt = 1, .new_tokens = 1}, 1'000'000'000), Error);
+  EXPECT_THROW(largest_batch(model("vanilla-600m"), {.prompt = 1, .new_tokens = 1, .samples = 0}, 1 << 30),
+               Error);
+}
+
+// The speeds aimed at on an H200: serial floor at the largest batch, times the fraction aimed at.
+TEST(Floor, TargetsOnAnH200) {
+  struct Row {
+    const char* model;
+    Generation generation;
+    double fraction;
+    double ktokens;
+  };
+  const Hardware h200 = load_hardware(configs / "hardware" / "h200.toml");
+  for (const Row& row : {Row{"vanilla-600m", Generation::hiergen, 0.80, 27.0},
+                         {"block-600m", Generation::hiergen, 0.65, 325.0},
+                         {"photon-600m", Generation::hiergen, 0.65, 530.0},
+                         {"photon-600m", Generation::recgen, 0.65, 930.0}}) {
+    const ModelSpec spec = model(row.model);
+    Workload w{.prompt = 128, .new_tokens = 2048, .generation = row.generation};
+    w.batch = largest_batch(spec, w, h200.memory_bytes);
+    const RequestFloor f = request_floor(spec, w, h200.ceilings(DType::bfloat16));
+    const double rate = static_cast<double>(w.rows() * w.new_tokens) / serial(f) / 1e3;
+    EXPECT_NEAR(row.fraction * rate, row.ktokens, 0.03 * row.ktokens)
+        << row.model << ", " << to_string(row.generation) << ", batch " << w.batch;
+  }
 }
 
 }  // namespace

@@ -1,46 +1,11 @@
 #include "bench/row.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "bench/statistics.h"
-#include "core/parameters.h"
 
 namespace photon::bench {
 namespace {
-
-void set_model(ResultRow& row, const Case& c) {
-  const ModelSpec& s = c.spec;
-  row.set("model", s.name);
-  row.set("checkpoint", c.checkpoint);
-  row.set("architecture", s.architecture());
-  row.set("parameters", parameters_total(s));
-  std::string width = std::to_string(s.base.width);
-  std::vector<int64_t> chunks;
-  std::vector<int64_t> prefix;
-  for (int l = 1; l <= s.depth(); ++l) {
-    if (s.shape(l).width != s.shape(l - 1).width) width += fmt::format("x{}", s.shape(l).width);
-    chunks.push_back(s.level(l).chunk);
-    prefix.push_back(s.level(l).prefix);
-  }
-  row.set("width", width);
-  row.set("dtype", to_string(c.dtype));
-  if (s.depth() > 0) {
-    row.set("reading", to_string(s.reading));
-    row.set("chunks", fmt::format("{}", fmt::join(chunks, "x")));
-    row.set("prefix", fmt::format("{}", fmt::join(prefix, "x")));
-  }
-}
-
-void set_workload(ResultRow& row, const Case& c) {
-  row.set("regime", c.regime.name);
-  if (c.spec.depth() > 0) row.set("generation", to_string(c.generation));
-  if (c.generation == Generation::recgen) row.set("schedule", to_string(c.schedule));
-  row.set("prompt", c.regime.prompt);
-  row.set("new_tokens", c.regime.new_tokens);
-  row.set("batch", c.batch);
-  row.set("samples_per_prompt", c.samples_per_prompt);
-}
 
 void set_times(ResultRow& row, const Timings& t) {
   row.set("ttft_seconds", median(t.ttft));
@@ -80,6 +45,20 @@ void set_memory(ResultRow& row, std::string_view kind, std::optional<double> byt
 
 }  // namespace
 
+void set_case(ResultRow& row, const Case& c) {
+  row.set("kind", "bench");
+  set_model(row, c.spec);
+  row.set("checkpoint", c.checkpoint);
+  row.set("dtype", to_string(c.dtype));
+  row.set("regime", c.regime.name);
+  if (c.spec.depth() > 0) row.set("generation", to_string(c.generation));
+  if (c.generation == Generation::recgen) row.set("schedule", to_string(c.schedule));
+  row.set("prompt", c.regime.prompt);
+  row.set("new_tokens", c.regime.new_tokens);
+  row.set("batch", c.batch);
+  row.set("samples_per_prompt", c.samples_per_prompt);
+}
+
 Workload workload_of(const Case& c) {
   return {.prompt = c.regime.prompt,
           .new_tokens = c.regime.new_tokens,
@@ -98,14 +77,12 @@ double tpm(double tokens_per_second, double bytes_per_sample) {
 
 void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machine, const Ceilings& ceilings,
               const Measured& measured) {
-  row.set("kind", "bench");
   row.set("seed", std::to_string(seed));
   row.set("backend", machine.backend);
   row.set("device", machine.device);
   if (machine.clock_before_mhz > 0.0) row.set("clock_before_mhz", machine.clock_before_mhz);
   if (machine.clock_after_mhz > 0.0) row.set("clock_after_mhz", machine.clock_after_mhz);
-  set_model(row, c);
-  set_workload(row, c);
+  set_case(row, c);
   set_times(row, measured.timings);
 
   const double prefill = median(measured.timings.prefill);

@@ -25,6 +25,9 @@ struct Measured {
   Bound decode_bound = Bound::bandwidth;
 };
 
+/// The columns that say what is measured: kind, model and workload.
+void set_case(ResultRow& row, const Case& c);
+
 /// What the cost model is asked about a case.
 Workload workload_of(const Case& c);
 

@@ -60,7 +60,7 @@ void Runner::check_memory(const Case& c) const {
   const double needed = weights_bytes(c.spec, element_bytes(c.dtype)) + row * static_cast<double>(c.batch);
   const double usable = usable_share * static_cast<double>(backend_.memory_bytes());
   if (needed > usable) {
-    throw Error(
+    throw DoesNotFit(
         fmt::format("{}: needs {:.2f} GiB for weights and caches, {:.2f} GiB of memory are usable; a smaller "
                     "batch fits (--batch max plans it)",
                     describe(c), needed / 0x1p30, usable / 0x1p30));
@@ -77,9 +77,9 @@ std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
                       static_cast<double>(backend_.memory_in_use());
   const auto prompts = static_cast<int64_t>(room / (row * static_cast<double>(c.samples_per_prompt)));
   if (prompts < 1) {
-    throw Error(fmt::format("{}: not one prompt fits: {:.2f} GiB are free, its rows need {:.2f} GiB",
-                            describe(c), room / 0x1p30,
-                            row * static_cast<double>(c.samples_per_prompt) / 0x1p30));
+    throw DoesNotFit(fmt::format("{}: not one prompt fits: {:.2f} GiB are free, its rows need {:.2f} GiB",
+                                 describe(c), room / 0x1p30,
+                                 row * static_cast<double>(c.samples_per_prompt) / 0x1p30));
   }
   return prompts * c.samples_per_prompt;
 }

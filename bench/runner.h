@@ -12,9 +12,16 @@
 #include "bench/case.h"
 #include "bench/row.h"
 #include "bench/sampling.h"
+#include "core/error.h"
 #include "core/results.h"
 
 namespace photon::bench {
+
+/// A case that is too large for this machine, as far as can be told without trying.
+class DoesNotFit : public Error {
+ public:
+  using Error::Error;
+};
 
 struct RunnerOptions {
   std::string backend_name;
@@ -28,15 +35,16 @@ class Runner {
  public:
   Runner(Backend& backend, RunnerOptions options, Interrupted interrupted);
 
-  /// Empty if interrupted. Throws Error where the case does not fit into memory by plan.
+  /// Empty if interrupted. Throws DoesNotFit.
   std::optional<ResultRow> measure(const Case& c, InferenceModel& model);
 
   /// The batch that fits by plan: 0.95 of the back end's memory, less what the process holds with the model
   /// loaded, over the larger of planned and measured memory of a row; a multiple of the samples per prompt.
-  /// Runs two small batches. Empty if interrupted; throws Error if not even one prompt fits.
+  /// Runs two small batches. Empty if interrupted; throws DoesNotFit if not even one prompt fits.
   std::optional<int64_t> largest_batch(Case c, InferenceModel& model);
 
   const Ceilings& ceilings(DType dtype);  ///< measured now unless still fresh
+  std::string device_name() const { return backend_.device_name(); }
   Stop last_stop() const { return last_stop_; }
 
  private:

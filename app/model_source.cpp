@@ -1,0 +1,28 @@
+#include "app/model_source.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "core/checkpoint.h"
+#include "core/error.h"
+#include "core/model_config.h"
+#include "core/parameters.h"
+
+namespace photon {
+
+ModelSource model_source(const std::string& path, const std::vector<std::string>& overrides) {
+  if (!std::filesystem::is_directory(path)) return {load_model_spec(path, overrides), ""};
+  if (!overrides.empty()) {
+    throw UsageError(
+        fmt::format("--set {}: the weights in {} fit the shape they were trained with", overrides[0], path));
+  }
+  return {load_model_spec(std::filesystem::path(path) / "config.toml"), path};
+}
+
+std::vector<float> parameters_of(const ModelSource& source, uint64_t seed) {
+  if (source.checkpoint.empty()) return initial_parameters(source.spec, seed);
+  return std::move(load_checkpoint(source.checkpoint).parameters);
+}
+
+}  // namespace photon

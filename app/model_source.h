@@ -1,0 +1,22 @@
+// A model as a command line names it: a spec, whose weights are fresh, or a checkpoint folder.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/model_spec.h"
+
+namespace photon {
+
+struct ModelSource {
+  ModelSpec spec;
+  std::string checkpoint;  ///< folder; empty for a spec
+};
+
+/// Reads the spec alone. `overrides` apply to spec files; with a checkpoint they are refused.
+ModelSource model_source(const std::string& path, const std::vector<std::string>& overrides);
+
+/// parameter_list order; `seed` is that of fresh weights.
+std::vector<float> parameters_of(const ModelSource& source, uint64_t seed);
+
+}  // namespace photon

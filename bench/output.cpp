@@ -1,0 +1,76 @@
+#include "bench/output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/error.h"
+
+namespace photon::bench {
+namespace {
+
+constexpr auto workload =
+    std::to_array<std::string_view>({"model", "dtype", "regime", "prompt", "new_tokens", "generation",
+                                     "schedule", "batch", "samples_per_prompt"});
+constexpr auto speed = std::to_array<std::string_view>(
+    {"prefill_tokens_per_s", "decode_tokens_per_s", "throughput_tokens_per_s", "ttft_seconds",
+     "burst_p50_seconds", "burst_p99_seconds", "samples", "spread"});
+constexpr auto memory = std::to_array<std::string_view>(
+    {"throughput_tokens_per_s", "kv_bytes_ideal_per_sample", "kv_bytes_planned_per_sample",
+     "kv_bytes_measured_per_sample", "tpm_ideal_ktok_per_s_per_gib", "tpm_planned_ktok_per_s_per_gib",
+     "tpm_measured_ktok_per_s_per_gib"});
+constexpr auto floors = std::to_array<std::string_view>(
+    {"prefill_seconds", "prefill_serial_seconds", "prefill_serial_fraction", "prefill_mfu", "prefill_bound",
+     "decode_seconds", "decode_serial_seconds", "decode_serial_fraction", "decode_mbu", "decode_mfu",
+     "decode_bound"});
+
+std::string table(const std::vector<ResultRow>& rows, std::string_view title,
+                  std::span<const std::string_view> columns) {
+  std::vector<std::string_view> shown;
+  const auto add = [&](std::span<const std::string_view> names) {
+    for (const std::string_view name : names) {
+      const bool filled =
+          std::any_of(rows.begin(), rows.end(), [&](const ResultRow& r) { return !r.empty(name); });
+      if (filled) shown.push_back(name);
+    }
+  };
+  add(workload);
+  add(columns);
+  return fmt::format("**{}**\n\n{}\n", title, to_markdown(rows, shown));
+}
+
+}  // namespace
+
+Output::Format Output::parse_format(std::string_view name) {
+  if (name == "md") return Format::markdown;
+  if (name == "csv") return Format::csv;
+  if (name == "jsonl") return Format::jsonl;
+  throw UsageError(fmt::format("no format '{}'; there is: md, csv, jsonl", name));
+}
+
+Output::Output(Format format, std::filesystem::path file) : format_(format), file_(std::move(file)) {
+  if (!file_.empty() && std::filesystem::exists(file_)) in_file_ = read_results(file_);
+}
+
+void Output::add(const ResultRow& row) {
+  if (!file_.empty()) append_results(file_, {&row, 1});
+  rows_.push_back(row);
+  if (format_ == Format::jsonl) fmt::print("{}", to_jsonl({&row, 1}));
+  if (format_ == Format::csv) {
+    const std::string text = to_csv({&row, 1});
+    fmt::print("{}", rows_.size() == 1 ? text : text.substr(text.find('\n') + 1));
+  }
+  std::fflush(stdout);
+}
+
+void Output::finish() {
+  if (format_ == Format::markdown && !rows_.empty()) fmt::print("{}", tables(rows_));
+}
+
+std::string tables(const std::vector<ResultRow>& rows) {
+  return table(rows, "Speed", speed) + table(rows, "Memory of a sample", memory) +
+         table(rows, "Beside the floors", floors);
+}
+
+}  // namespace photon::bench

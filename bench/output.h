@@ -1,0 +1,40 @@
+// Where rows go as they are measured: to standard output in one format and to a CSV file that is added to.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/results.h"
+
+namespace photon::bench {
+
+class Output {
+ public:
+  enum class Format { markdown, csv, jsonl };
+  static Format parse_format(std::string_view name);  ///< md, csv or jsonl; throws UsageError
+
+  /// `file` may be empty. Reads what it holds already, so that a file of another schema is refused before
+  /// anything is measured.
+  Output(Format format, std::filesystem::path file);
+
+  /// CSV and JSON lines are printed at once, a table when all is done. The file gets the row before this
+  /// returns.
+  void add(const ResultRow& row);
+  void finish();
+
+  const std::vector<ResultRow>& in_file() const { return in_file_; }  ///< when this was made
+  int64_t added() const { return static_cast<int64_t>(rows_.size()); }
+
+ private:
+  Format format_;
+  std::filesystem::path file_;
+  std::vector<ResultRow> in_file_;
+  std::vector<ResultRow> rows_;
+};
+
+/// Three tables for reading: speed, memory, and how near to the floors; columns that are the same in every
+/// row stand above, empty ones are left out.
+std::string tables(const std::vector<ResultRow>& rows);
+
+}  // namespace photon::bench

@@ -93,11 +93,30 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size()) fail(path_, "write", errno);
 }
 
+void AtomicFile::overwrite(int64_t offset, std::span<const std::byte> bytes) {
+  if (::fseeko(file_.get(), offset, SEEK_SET) != 0) fail(path_, "write", errno);
+  write(bytes);
+  if (::fseeko(file_.get(), 0, SEEK_END) != 0) fail(path_, "write", errno);
+}
+
 void AtomicFile::commit() {
   if (std::fflush(file_.get()) != 0) fail(path_, "write", errno);
   if (std::fclose(file_.release()) != 0) fail(path_, "write", errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail(path_, "put in place", errno);
   in_place_ = true;
+}
+
+void remove_leftovers(const fs::path& folder) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(folder, none)) {
+    const std::string name = entry.path().filename().string();
+    const size_t mark = name.rfind(aside_mark);
+    if (mark == std::string::npos) continue;
+    for (const fs::path& path : leftovers(folder / name.substr(0, mark), aside_mark)) {
+      std::error_code ignored;
+      fs::remove_all(path, ignored);
+    }
+  }
 }
 
 void write_file_atomically(const fs::path& path, std::string_view text) {

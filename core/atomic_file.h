@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <functional>
@@ -24,6 +25,8 @@ class AtomicFile {
 
   /// Both throw Error with the system's reason: a full disk is one.
   void write(std::span<const std::byte> bytes);
+  /// Replaces bytes written before: a header that is known in the end.
+  void overwrite(int64_t offset, std::span<const std::byte> bytes);
   void commit();
 
  private:
@@ -36,6 +39,9 @@ class AtomicFile {
   std::unique_ptr<std::FILE, Close> file_;
   bool in_place_ = false;
 };
+
+/// Removes the temporaries that processes which run no more left in `folder`.
+void remove_leftovers(const std::filesystem::path& folder);
 
 void write_file_atomically(const std::filesystem::path& path, std::string_view text);
 

@@ -71,16 +71,10 @@ void TokenFile::read(int64_t begin, std::span<int32_t> out) const {
   }
 }
 
-TokenFileWriter::TokenFileWriter(const std::filesystem::path& path, int64_t vocab, int64_t count,
-                                 uint64_t tokenizer_hash)
-    : source_(path.string()), file_(path), vocab_(vocab), count_(count) {
-  const Header h{magic,
-                 version,
-                 static_cast<uint32_t>(width_of(vocab)),
-                 static_cast<uint64_t>(vocab),
-                 static_cast<uint64_t>(count),
-                 tokenizer_hash};
-  file_.write(std::as_bytes(std::span(&h, 1)));
+TokenFileWriter::TokenFileWriter(const std::filesystem::path& path, int64_t vocab, uint64_t tokenizer_hash)
+    : source_(path.string()), file_(path), vocab_(vocab), tokenizer_hash_(tokenizer_hash) {
+  const Header room{};
+  file_.write(std::as_bytes(std::span(&room, 1)));
 }
 
 void TokenFileWriter::write(std::span<const int32_t> ids) {
@@ -97,14 +91,19 @@ void TokenFileWriter::write(std::span<const int32_t> ids) {
 }
 
 void TokenFileWriter::finish() {
-  if (written_ != count_)
-    throw Error(fmt::format("{}: {} ids written, {} announced", source_, written_, count_));
+  const Header h{magic,
+                 version,
+                 static_cast<uint32_t>(width_of(vocab_)),
+                 static_cast<uint64_t>(vocab_),
+                 static_cast<uint64_t>(written_),
+                 tokenizer_hash_};
+  file_.overwrite(0, std::as_bytes(std::span(&h, 1)));
   file_.commit();
 }
 
 void write_token_file(const std::filesystem::path& path, int64_t vocab, std::span<const int32_t> ids,
                       uint64_t tokenizer_hash) {
-  TokenFileWriter writer(path, vocab, static_cast<int64_t>(ids.size()), tokenizer_hash);
+  TokenFileWriter writer(path, vocab, tokenizer_hash);
   writer.write(ids);
   writer.finish();
 }

@@ -34,19 +34,20 @@ class TokenFile {
   uint64_t tokenizer_hash_ = 0;
 };
 
-/// Writes ids as they come; the file appears when finish() returns and not before. The count stands in the
-/// header, so it must be known: what is written must agree with it.
+/// Writes ids as they come; the file appears when finish() returns and not before.
 class TokenFileWriter {
  public:
-  TokenFileWriter(const std::filesystem::path& path, int64_t vocab, int64_t count, uint64_t tokenizer_hash);
+  TokenFileWriter(const std::filesystem::path& path, int64_t vocab, uint64_t tokenizer_hash);
+  /// Throws Error on an id outside the vocabulary.
   void write(std::span<const int32_t> ids);
+  int64_t written() const { return written_; }
   void finish();
 
  private:
   std::string source_;
   AtomicFile file_;
   int64_t vocab_ = 0;
-  int64_t count_ = 0;
+  uint64_t tokenizer_hash_ = 0;
   int64_t written_ = 0;
 };
 

@@ -1,0 +1,75 @@
+// photon tokenizer: trains and describes SentencePiece models.
+#include "core/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "app/command.h"
+#include "core/error.h"
+#include "core/line_reader.h"
+#include "core/utf8.h"
+
+namespace photon {
+namespace {
+
+struct Options {
+  std::vector<std::filesystem::path> inputs;
+  std::filesystem::path model;
+  std::string text;
+  int64_t vocab = 4096;
+};
+
+void train(const Options& o) {
+  std::unique_ptr<LineReader> reader;
+  size_t at = 0;
+  const LineSource lines = [&](std::string& line) {
+    for (; at < o.inputs.size(); ++at, reader.reset()) {
+      if (!reader) reader = std::make_unique<LineReader>(o.inputs[at]);
+      if (!reader->next(line)) continue;
+      if (!is_utf8(line)) throw Error(fmt::format("{}: no UTF-8", reader->where()));
+      if (line.ends_with('\n')) line.pop_back();
+      return true;
+    }
+    return false;
+  };
+  train_tokenizer(lines, o.vocab, o.model);
+  fmt::print(stderr, "{}: {} pieces\n", o.model.string(), o.vocab);
+}
+
+void info(const Options& o) {
+  const Tokenizer tokenizer(o.model);
+  fmt::print("{}: {} pieces, end of text {}, hash {:016x}\n", o.model.string(), tokenizer.vocab(),
+             tokenizer.end_of_text(), tokenizer.hash());
+  if (o.text.empty()) return;
+  const auto ids = tokenizer.encode(o.text);
+  for (const int32_t id : ids) fmt::print("{}\t{:?}\n", id, tokenizer.piece_bytes(id));
+  fmt::print("{} bytes, {} tokens, {:.3f} bytes/token\n", o.text.size(), ids.size(),
+             static_cast<double>(o.text.size()) / static_cast<double>(ids.size()));
+}
+
+void setup(CLI::App& app) {
+  CLI::App* const command = app.add_subcommand("tokenizer", "Train or describe a tokenizer");
+  command->require_subcommand(1);
+  const auto o = std::make_shared<Options>();
+
+  CLI::App* const make = command->add_subcommand("train", "BPE with byte fallback from text files");
+  make->add_option("--input", o->inputs, "Text, plain or .zst")
+      ->required()
+      ->type_name("FILE")
+      ->expected(1, -1);
+  make->add_option("--vocab", o->vocab, "Pieces")->type_name("N")->capture_default_str();
+  make->add_option("--out", o->model, "Model to write")->required()->type_name("FILE.model");
+  make->callback([o] { train(*o); });
+
+  CLI::App* const show = command->add_subcommand("info", "Size and hash, and how it cuts a text");
+  show->add_option("model", o->model, "SentencePiece model")->required()->type_name("FILE.model");
+  show->add_option("--text", o->text, "Text to cut")->type_name("TEXT");
+  show->callback([o] { info(*o); });
+}
+
+const RegisterCommand registered{32, setup};
+
+}  // namespace
+}  // namespace photon

@@ -1,0 +1,225 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <unordered_set>
+
+#include "core/corpus_source.h"
+#include "core/error.h"
+#include "core/prose.h"
+#include "core/r_data.h"
+#include "core/random.h"
+#include "core/sha256.h"
+#include "core/subprocess.h"
+#include "core/utf8.h"
+
+namespace photon {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Package {
+  const char* name;
+  const char* version;
+  const char* sha256;
+
+  std::string file() const { return fmt::format("{}_{}_all.deb", name, version); }
+};
+
+// Frozen for the life of Debian 12.
+constexpr Package anarchism{"anarchism", "15.3-3",
+                            "cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948"};
+constexpr Package austen{"r-cran-janeaustenr", "1.0.0-1",
+                         "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95"};
+constexpr std::array<const Package*, 2> packages = {&anarchism, &austen};
+
+/// The user's cache for photon if it can be written, else `fallback`.
+fs::path cache_folder(const fs::path& fallback) {
+  fs::path folder;
+  if (const char* const xdg = std::getenv("XDG_CACHE_HOME"); xdg != nullptr && *xdg == '/') {
+    folder = fs::path(xdg) / "photon";
+  } else if (const char* const home = std::getenv("HOME"); home != nullptr && *home == '/') {
+    folder = fs::path(home) / ".cache/photon";
+  }
+  std::error_code bad;
+  if (!folder.empty()) fs::create_directories(folder, bad);
+  if (folder.empty() || bad || ::access(folder.c_str(), W_OK) != 0) {
+    folder = fs::absolute(fallback);
+    fs::create_directories(folder);
+  }
+  return folder;
+}
+
+void download(const Package& package, const fs::path& folder) {
+  const std::string wanted = fmt::format("{}={}", package.name, package.version);
+  std::vector<std::string> command = {"apt-get", "download"};
+  const bool root = ::geteuid() == 0;
+  if (root) command.insert(command.end(), {"-o", "APT::Sandbox::User=root"});
+  command.push_back(wanted);
+  fmt::print(stderr, "corpus: downloading {} with apt-get into {}\n", wanted, folder.string());
+  CommandResult result = run_command(command, folder);
+  if (result.found && result.status != 0 && root) {
+    fmt::print(stderr, "corpus: apt-get does not know it; apt-get update\n");
+    run_command({"apt-get", "update"});
+    result = run_command(command, folder);
+  }
+  if (!result.found) {
+    throw Error(
+        fmt::format("the default corpus needs apt-get, which is not here: put {} into {}, or take "
+                    "another --source (markov, or files of your own)",
+                    package.file(), folder.string()));
+  }
+  if (result.status != 0 || !fs::exists(folder / package.file())) {
+    while (!result.messages.empty() && result.messages.back() == '\n') result.messages.pop_back();
+    throw Error(
+        fmt::format("apt-get download {} failed ({}).{} Or take another --source (markov, or files of "
+                    "your own)",
+                    wanted, result.messages.empty() ? "it says nothing" : result.messages,
+                    root ? "" : " If the package lists are empty or old: sudo apt-get update."));
+  }
+}
+
+/// The unpacked package, from the cache if it was there.
+fs::path fetch(const Package& package, const fs::path& cache) {
+  const fs::path unpacked = cache / fmt::format("{}_{}", package.name, package.version);
+  if (fs::exists(unpacked)) return unpacked;
+  const fs::path aside = cache / fmt::format("{}.tmp-{}", unpacked.filename().string(), ::getpid());
+  fs::remove_all(aside);
+  fs::create_directories(aside);
+  struct Remove {
+    ~Remove() {
+      std::error_code ignored;
+      fs::remove_all(folder, ignored);
+    }
+    const fs::path& folder;
+  } const remove{aside};
+
+  fs::path deb = cache / package.file();
+  if (!fs::exists(deb)) {
+    download(package, aside);
+    deb = aside / package.file();
+  }
+  if (const std::string found = sha256_of_file(deb); found != package.sha256) {
+    throw Error(fmt::format("{}: its SHA-256 is {}, expected {}: delete it and try again", deb.string(),
+                            found, package.sha256));
+  }
+  const CommandResult result = run_command({"dpkg-deb", "-x", deb.string(), (aside / "x").string()});
+  if (result.status != 0) {
+    throw Error(fmt::format("{}: cannot be unpacked with dpkg-deb: {}", deb.string(),
+                            result.found ? result.messages : "it is not installed"));
+  }
+  std::error_code other_was_first;
+  fs::rename(aside / "x", unpacked, other_was_first);
+  if (!fs::exists(unpacked)) throw Error(fmt::format("{}: cannot be made", unpacked.string()));
+  return unpacked;
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(in), {}};
+  if (!in.is_open() || in.bad()) throw Error(fmt::format("{}: cannot be read", path.string()));
+  if (!is_utf8(text)) throw Error(fmt::format("{}: no UTF-8", path.string()));
+  return text;
+}
+
+/// "CHAPTER IV", "Chapter 12".
+bool is_chapter(const std::string& line) {
+  constexpr std::string_view word = "CHAPTER ";
+  if (line.size() <= word.size() || line.size() > 20) return false;
+  for (size_t i = 0; i < word.size(); ++i) {
+    if (line[i] != word[i] && line[i] != word[i] - 'A' + 'a') return false;
+  }
+  return line.find_first_not_of("IVXLC0123456789.", word.size()) == std::string::npos;
+}
+
+class DebianSource final : public CorpusSource {
+ public:
+  explicit DebianSource(fs::path cache_fallback) : cache_fallback_(std::move(cache_fallback)) {}
+
+  std::string fingerprint() const override {
+    std::string text = "debian 1";
+    for (const Package* package : packages) (text += ' ') += package->sha256;
+    return text;
+  }
+
+  bool next(Document& document) override {
+    if (!loaded_) load();
+    if (at_ == documents_.size()) return false;
+    done_ += static_cast<int64_t>(documents_[at_].text.size());
+    document = std::move(documents_[at_++]);
+    return true;
+  }
+
+  std::vector<SourceRecord> records() override { return records_; }
+  int64_t bytes_total() const override { return total_; }
+  int64_t bytes_done() const override { return done_; }
+
+ private:
+  void load() {
+    const fs::path cache = cache_folder(cache_fallback_);
+    for (const Package* package : packages) {
+      const int64_t before = total_;
+      const fs::path folder = fetch(*package, cache);
+      package == &anarchism ? load_essays(folder) : load_novels(folder);
+      records_.push_back({package->name, package->version, package->sha256, total_ - before});
+    }
+    loaded_ = true;
+  }
+
+  void load_essays(const fs::path& folder) {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(folder / "usr/share/doc/anarchism/html")) {
+      if (entry.path().extension() == ".html") files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files)
+      add("anarchism/" + file.stem().string(), html_paragraphs(read_file(file)));
+  }
+
+  void load_novels(const fs::path& folder) {
+    for (const auto& lines : read_r_texts(folder / "usr/lib/R/site-library/janeaustenr/data/Rdata.rdb")) {
+      const std::string title = lines.empty() ? "" : lines.front();
+      size_t begin = 0;
+      int chapter = 0;
+      for (size_t i = 0; i <= lines.size(); ++i) {
+        if (i < lines.size() && !is_chapter(lines[i])) continue;
+        add(fmt::format("austen/{}/{}", title, chapter++),
+            joined_paragraphs(std::span(lines).subspan(begin, i - begin)));
+        begin = i;
+      }
+    }
+  }
+
+  /// Prose that did not appear before; a document without any is none.
+  void add(std::string id, const std::vector<std::string>& paragraphs) {
+    std::string text;
+    for (const std::string& paragraph : paragraphs) {
+      if (!is_english_prose(paragraph) || !seen_.insert(stable_hash(paragraph)).second) continue;
+      (text += paragraph) += '\n';
+    }
+    if (text.empty()) return;
+    total_ += static_cast<int64_t>(text.size());
+    documents_.push_back({std::move(id), std::move(text)});
+  }
+
+  fs::path cache_fallback_;
+  bool loaded_ = false;
+  std::vector<Document> documents_;
+  std::unordered_set<uint64_t> seen_;
+  std::vector<SourceRecord> records_;
+  size_t at_ = 0;
+  int64_t total_ = 0;
+  int64_t done_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<CorpusSource> debian_source(const fs::path& cache_fallback) {
+  return std::make_unique<DebianSource>(cache_fallback);
+}
+
+}  // namespace photon

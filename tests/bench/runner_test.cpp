@@ -28,7 +28,7 @@ class RunnerTest : public testing::Test {
     std::filesystem::create_directories(folder_);
     options_.backend_name = "fake";
     options_.argv = {"photon", "bench"};
-    options_.rule = {.min_samples = 3, .max_samples = 20, .max_seconds = 100.0, .target_error = 0.01};
+    options_.rule = {.min_samples = 3, .max_samples = 20, .max_seconds = 1e4, .target_error = 0.01};
   }
   ~RunnerTest() override { std::filesystem::remove_all(folder_); }
 

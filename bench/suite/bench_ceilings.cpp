@@ -1,0 +1,41 @@
+// What the machine can do at most, by element type: `ceilings/float32`.
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <string>
+
+#include "bench/suite/suite.h"
+
+namespace {
+
+void run(benchmark::State& state, photon::Backend& backend, photon::DType dtype) {
+  using Clock = std::chrono::steady_clock;
+  photon::Ceilings c;
+  for (auto _ : state) {
+    const auto start = Clock::now();
+    c = backend.measure_ceilings(dtype);
+    state.SetIterationTime(std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  state.counters["read_bytes_per_s"] = c.read_bandwidth;
+  state.counters["copy_bytes_per_s"] = c.copy_bandwidth;
+  state.counters["matrix_flops_per_s"] = c.matrix_rate;
+  state.counters["cache_bytes_per_s"] = c.cache_bandwidth;
+  state.counters["cache_bytes"] = static_cast<double>(c.cache_bytes);
+  state.counters["launch_seconds"] = c.launch_seconds;
+  state.counters["spread"] = c.spread;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace photon;
+  return bench::suite_main(argc, argv, [](const bench::SuiteFlags&, Backend& backend) {
+    for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
+      benchmark::RegisterBenchmark(("ceilings/" + std::string(to_string(dtype))).c_str(),
+                                   [&backend, dtype](benchmark::State& state) { run(state, backend, dtype); })
+          ->UseManualTime()
+          ->Iterations(1)
+          ->Unit(benchmark::kSecond);
+    }
+  });
+}

@@ -116,7 +116,7 @@ void run(Options options) {
     progress.update(std::ssize(text.tokens) * done / total);
   };
   const auto& source = options.text.empty() ? options.tokens : options.text;
-  Quality quality;
+  ScoredCheckpoint quality;
   quality.checkpoint = options.checkpoint;
   quality.training = training;
   quality.corpus = source.string();

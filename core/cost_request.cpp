@@ -112,7 +112,7 @@ class RequestWriter {
     f.push_back({.kind = Operation::Kind::embedding,
                  .level = 1,
                  .decoder = decoder,
-                 .work = {.other_bytes = weights(static_cast<double>(width * rows))},
+                 .work = {.other_bytes = weights(static_cast<double>(width) * static_cast<double>(rows))},
                  .rows = {}});
   }
 
@@ -231,16 +231,15 @@ class RequestWriter {
     stack(f, shape, s.decoder_layers, l, true, chunks * rows);
     double pairs = 0.0;
     for (int64_t r = first; r < first + rows; ++r) pairs += static_cast<double>(r + 1);
-    const auto row_bytes =
-        static_cast<double>(2 * shape.kv_width() * w_.kv_bytes * s.decoder_layers * chunks);
-    f.push_back(
-        {.kind = Operation::Kind::local_attention,
-         .level = l,
-         .decoder = true,
-         .work = {.other_bytes = row_bytes * static_cast<double>(first + rows),
-                  .flops = 4.0 * static_cast<double>(shape.width * s.decoder_layers * chunks) * pairs},
-         .rows = {},
-         .launches = static_cast<double>(s.decoder_layers)});
+    const double layer_chunks = static_cast<double>(s.decoder_layers) * static_cast<double>(chunks);
+    const double row_bytes = static_cast<double>(2 * shape.kv_width() * w_.kv_bytes) * layer_chunks;
+    f.push_back({.kind = Operation::Kind::local_attention,
+                 .level = l,
+                 .decoder = true,
+                 .work = {.other_bytes = row_bytes * static_cast<double>(first + rows),
+                          .flops = 4.0 * static_cast<double>(shape.width) * layer_chunks * pairs},
+                 .rows = {},
+                 .launches = static_cast<double>(s.decoder_layers)});
     return f;
   }
 

@@ -2,7 +2,7 @@
 
 namespace photon {
 
-ResultRow quality_row(const ModelSpec& spec, const Quality& q) {
+ResultRow quality_row(const ModelSpec& spec, const ScoredCheckpoint& q) {
   ResultRow row;
   row.set("kind", "eval");
   set_model(row, spec);

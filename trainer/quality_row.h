@@ -13,7 +13,7 @@
 
 namespace photon {
 
-struct Quality {
+struct ScoredCheckpoint {
   std::filesystem::path checkpoint;
   std::optional<RunState> training;  ///< of that checkpoint, where it was trained here
   std::string corpus;                ///< the text that was scored
@@ -26,6 +26,6 @@ struct Quality {
 };
 
 /// Of kind "eval"; identity and back end are the caller's to fill.
-ResultRow quality_row(const ModelSpec& spec, const Quality& quality);
+ResultRow quality_row(const ModelSpec& spec, const ScoredCheckpoint& quality);
 
 }  // namespace photon

@@ -129,8 +129,7 @@ LevelSpec level(int64_t chunk, int64_t prefix, StackShape shape) {
   return s;
 }
 
-ModelSpec two_levels(Reading reading) {
-  const StackShape shape{.width = 4, .ffn = 6, .heads = 2, .kv_heads = 1};
+ModelSpec two_levels(Reading reading, StackShape shape = {.width = 4, .ffn = 6, .heads = 2, .kv_heads = 1}) {
   ModelSpec spec;
   spec.name = "by-hand";
   spec.vocab = 10;
@@ -197,6 +196,22 @@ TEST(RequestCost, RefusesWhatGenerationRefuses) {
   vanilla.levels.clear();
   vanilla.layers = 1;
   EXPECT_THROW(request_cost(vanilla, {.prompt = 0, .new_tokens = 4}), Error);
+}
+
+// Absurd batches that are still counted: work grows with the rows and never wraps around.
+TEST(RequestCost, GrowsWithTheBatchUpToWhatIsRefused) {
+  const StackShape wide{.width = 1 << 12, .ffn = 1 << 12, .heads = 1, .kv_heads = 1};
+  const ModelSpec spec = two_levels(Reading::causal, wide);
+  const auto decode = [&](int64_t batch, int64_t samples) {
+    return total(
+        request_cost(spec, {.prompt = 0, .new_tokens = 4, .batch = batch, .samples = samples}).decode);
+  };
+  const Work one = decode(1, 1);
+  const Work many = decode(int64_t{1} << 32, int64_t{1} << 21);
+  EXPECT_EQ(many.flops, one.flops * 0x1p53);
+  EXPECT_EQ(many.other_bytes, one.other_bytes * 0x1p53);
+  EXPECT_EQ(many.kv_bytes(), one.kv_bytes() * 0x1p53);
+  EXPECT_EQ(many.weight_bytes, one.weight_bytes);
 }
 
 }  // namespace

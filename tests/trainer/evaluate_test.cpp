@@ -196,7 +196,7 @@ TEST_F(OnTheReference, RecGenNeedsTwoLevels) {
 }
 
 TEST(QualityRow, SaysWhatTheModelWasGiven) {
-  Quality q;
+  ScoredCheckpoint q;
   q.checkpoint = "out/x";
   q.training = RunState{
       .step = 10, .steps = 10, .tokens = 640, .flops = 1e9, .identity = {{"match", "flops"}, {"seed", "2"}}};

@@ -1,0 +1,106 @@
+// photon reproduce: a whole study from one config. Corpus, tokenizer, trainings, evaluation, benchmark and
+// report, each stage skipped where its result is there and its inputs have not changed.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "analysis/ranking.h"
+#include "analysis/report.h"
+#include "analysis/summary.h"
+#include "app/command.h"
+#include "app/reproduce_config.h"
+#include "app/reproduce_stages.h"
+#include "app/stage.h"
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/floor.h"
+#include "core/hardware.h"
+#include "core/parameters.h"
+#include "core/paths.h"
+#include "trainer/budget.h"
+
+namespace photon {
+namespace {
+
+struct Options {
+  std::filesystem::path config;
+  std::filesystem::path out = "out/reproduce";
+  std::vector<std::string> overrides;
+  bool dry_run = false;
+};
+
+/// What the study would take on the hardware it names, from the cost model alone.
+void print_dry_run(const StudyConfig& study) {
+  const Hardware hardware = load_hardware(study.hardware);
+  const DType dtype =
+      study.device == "cpu" && hardware.data_sheet.bfloat16_rate == 0.0 ? DType::float32 : DType::bfloat16;
+  const Ceilings ceilings = hardware.ceilings(dtype);
+  fmt::print("{}: {} models, {} seeds, matched by {}; on {} at {:.0f} % of {:.4g} TFLOP/s\n\n", study.name,
+             study.models.size(), study.seeds.size(), to_string(study.training.match), hardware.name,
+             100 * study.mfu, ceilings.matrix_rate / 1e12);
+  fmt::print(
+      "| model | parameters | steps | tokens | training FLOPs | hours a seed | training memory GiB |\n");
+  fmt::print("|---|---|---|---|---|---|---|\n");
+  double hours_of_all = 0.0;
+  for (const StudyModel& model : study.models) {
+    const TrainConfig config = train_config(study, model, study.seeds.front(), {});
+    const RunLength length = run_length(config, model.spec, &study.models.front().spec);
+    const double hours = length.flops(length.steps) / (study.mfu * ceilings.matrix_rate) / 3600.0;
+    hours_of_all += hours * static_cast<double>(study.seeds.size());
+    // bf16 weights and gradients, fp32 master weights and two moments; activations come on top.
+    const double memory = static_cast<double>(parameter_elements(model.spec)) * (2 + 2 + 4 + 4 + 4) / 0x1p30;
+    fmt::print("| {} | {} | {} | {:.4g} | {:.4g} | {:.4g} | {:.3g} |\n", model.spec.name,
+               parameters_total(model.spec), length.steps, static_cast<double>(length.tokens(length.steps)),
+               length.flops(length.steps), hours, memory);
+  }
+  fmt::print(
+      "\n{:.4g} hours of training in all; memory is weights, gradients and moments, without activations\n",
+      hours_of_all);
+}
+
+void run(const Options& options) {
+  const auto config =
+      options.config.empty() ? share_folder() / "configs" / "reproduce" / "default.toml" : options.config;
+  const StudyConfig study = load_study(config, options.overrides);
+  if (options.dry_run) {
+    print_dry_run(study);
+    return;
+  }
+  std::filesystem::create_directories(options.out);
+  write_file_atomically(options.out / "study.toml", study.resolved);
+  fmt::print(stderr, "study '{}' in {}\n", study.name, options.out.string());
+
+  Stages stages;
+  const auto backend = backends().make(study.device);
+  StudyRun work(study, options.out, *backend, stages);
+  const std::vector<ResultRow> rows = work.measure_all();
+  const std::filesystem::path page = work.report();
+
+  fmt::print("{}\n", analysis::summary_text(rows));
+  fmt::print("stages:\n{}\n", stages.table());
+  fmt::print("report: {}\n", page.string());
+  analysis::require_better_than_unigram(rows);
+}
+
+void setup(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  CLI::App* const command =
+      app.add_subcommand("reproduce", "Train, measure and compare all three architectures");
+  command->add_option("config", o->config, "Study (TOML); default: configs/reproduce/default.toml")
+      ->type_name("CONFIG.toml");
+  command->add_option("--out", o->out, "Folder of everything it makes")
+      ->capture_default_str()
+      ->type_name("DIR");
+  command->add_option("--set", o->overrides, "Override a key of the study: training.tokens=1e6")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  command->add_flag("--dry-run", o->dry_run, "Parameters, tokens, FLOPs, hours and memory; nothing is run");
+  command->callback([o] { run(*o); });
+}
+
+const RegisterCommand registered{10, setup};
+
+}  // namespace
+}  // namespace photon

@@ -1,0 +1,263 @@
+#include "app/reproduce_stages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "analysis/ngram.h"
+#include "analysis/report.h"
+#include "app/command_line.h"
+#include "bench/regime.h"
+#include "bench/runner.h"
+#include "bench/sweep.h"
+#include "core/atomic_file.h"
+#include "core/checkpoint.h"
+#include "core/corpus.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/model_config.h"
+#include "core/paths.h"
+#include "core/progress.h"
+#include "core/random.h"
+#include "core/token_file.h"
+#include "core/tokenizer.h"
+#include "trainer/quality_row.h"
+#include "trainer/trainer.h"
+
+namespace photon {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Of a stage whose rows are in memory: the file appears whole.
+void write_results(const fs::path& file, std::span<const ResultRow> rows) {
+  fs::remove(file);
+  append_results(file, rows);
+}
+
+}  // namespace
+
+TrainConfig train_config(const StudyConfig& study, const StudyModel& model, uint64_t seed,
+                         const fs::path& out) {
+  TrainConfig c = study.training;
+  c.model = model.file;
+  c.seed = seed;
+  c.out = out;
+  if (model.spec.name == study.models.front().spec.name) {
+    c.match = Match::none;
+  } else {
+    c.match_model = study.models.front().file;
+  }
+  return c;
+}
+
+StudyRun::StudyRun(const StudyConfig& study, fs::path out, Backend& backend, Stages& stages)
+    : study_(study), out_(std::move(out)), backend_(backend), stages_(stages), corpus_(out_ / "corpus") {}
+
+fs::path StudyRun::run_folder(const StudyModel& model, uint64_t seed) const {
+  return out_ / "train" / fmt::format("{}-seed{}", model.spec.name, seed);
+}
+
+fs::path StudyRun::results_file(const std::string& name) {
+  fs::create_directories(out_ / "results");
+  results_.push_back(out_ / "results" / (name + ".csv"));
+  return results_.back();
+}
+
+void StudyRun::identify(ResultRow& row) const {
+  set_identity(row, command_line());
+  row.set("backend", study_.device);
+  row.set("device", backend_.device_name());
+  row.set("threads", backend_.threads());
+}
+
+std::vector<ResultRow> StudyRun::measure_all() {
+  build_corpus();
+  measure_text_baselines();
+  for (const uint64_t seed : study_.seeds) {
+    for (const StudyModel& model : study_.models) train(model, seed);
+  }
+  for (const StudyModel& model : study_.models) {
+    for (const uint64_t seed : study_.seeds) evaluate(model, seed);
+  }
+  for (const StudyModel& model : study_.models) benchmark(model);
+  std::vector<ResultRow> rows;
+  for (const fs::path& file : results_) {
+    for (ResultRow& row : read_results(file)) rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void StudyRun::build_corpus() {
+  CorpusConfig config;
+  config.sources = {study_.source};
+  config.vocab = study_.vocab;
+  config.validation = study_.validation;
+  config.test = study_.test;
+  config.out = corpus_;
+  const std::string inputs =
+      fmt::format("{} {} {} {}", study_.source, study_.vocab, study_.validation, study_.test);
+  stages_.run("corpus", corpus_ / "corpus.json", inputs, [&] {
+    if (study_.source == "debian") {
+      try {
+        debian_source(out_ / "cache");
+      } catch (const Error& e) {
+        fmt::print(
+            stderr,
+            "photon: {}\nphoton: falling back to the seeded Markov source: every figure will say so, and say "
+            "nothing about English\n",
+            e.what());
+        config.sources = {"markov"};
+      }
+    }
+    photon::build_corpus(config);
+  });
+  const CorpusSummary summary = load_corpus_info(corpus_);
+  corpus_name_ = summary.name + "/test";
+  corpus_inputs_ = file_digest(corpus_ / "corpus.json");
+}
+
+void StudyRun::measure_text_baselines() {
+  const fs::path file = results_file("text-baselines");
+  stages_.run("text baselines", file, corpus_inputs_, [&] {
+    std::vector<ResultRow> rows = text_baselines(corpus_, corpus_name_, command_line());
+    write_results(file, rows);
+  });
+}
+
+void StudyRun::train(const StudyModel& model, uint64_t seed) {
+  const fs::path folder = run_folder(model, seed);
+  metrics_.push_back(folder / "metrics.csv");
+  TrainConfig config = train_config(study_, model, seed, folder);
+  config.data = corpus_;
+  // The run's own folder keeps the spec with the tokenizer's vocabulary in it.
+  const std::string spec = to_toml(model.spec);
+  const std::string inputs = fmt::format("{}\n{}\n{}\n{}", to_toml(config), spec,
+                                         to_toml(study_.models.front().spec), corpus_inputs_);
+  // Anything but the same run, perhaps interrupted, is from other inputs and goes.
+  const fs::path begun = folder / "begun";
+  stages_.run(fmt::format("train {} seed {}", model.spec.name, seed), folder / "done", inputs, [&] {
+    const bool same = file_digest(begun) == fmt::format("{:016x}", stable_hash(inputs));
+    if (!same) fs::remove_all(folder);
+    fs::create_directories(folder);
+    write_file_atomically(begun, inputs);
+    write_file_atomically(folder / "model.toml", spec);
+    config.model = folder / "model.toml";
+    if (config.match != Match::none) {
+      write_file_atomically(folder / "match.toml", to_toml(study_.models.front().spec));
+      config.match_model = folder / "match.toml";
+    }
+    const TrainResult result = photon::train(config, backend_, true);
+    if (!result.finished) {
+      throw Error(fmt::format("interrupted after step {} of {}; the same command goes on from there",
+                              result.step, result.steps));
+    }
+    write_file_atomically(folder / "done", "");
+  });
+}
+
+void StudyRun::evaluate(const StudyModel& model, uint64_t seed) {
+  const fs::path checkpoint = run_folder(model, seed) / "checkpoint";
+  const fs::path file = results_file(fmt::format("eval-{}-seed{}", model.spec.name, seed));
+  const std::string inputs =
+      fmt::format("{} {} {} {}", corpus_inputs_, file_digest(checkpoint / "model.safetensors"),
+                  study_.training.context, study_.recgen_prompt);
+  stages_.run(fmt::format("evaluate {} seed {}", model.spec.name, seed), file, inputs, [&] {
+    const Checkpoint loaded = load_checkpoint(checkpoint);
+    const Tokenizer tokenizer(checkpoint / "tokenizer.model");
+    const TokenFile test(corpus_ / "test.tokens");
+    std::vector<int32_t> tokens(static_cast<size_t>(test.size()));
+    test.read(0, tokens);
+    const auto inference = backend_.inference(loaded.spec, loaded.parameters, DType::float32);
+    const TokenBytes bytes = [&](int32_t id) { return tokenizer.bytes(id); };
+    Progress progress("eval", std::ssize(tokens), "tokens");
+    const auto show = [&](int64_t done, int64_t total) {
+      progress.update(std::ssize(tokens) * done / total);
+    };
+
+    ScoredCheckpoint scored;
+    scored.checkpoint = checkpoint;
+    scored.training = load_run_state(checkpoint);
+    scored.corpus = corpus_name_;
+    scored.context = study_.training.context;
+    const ScoreOptions options{.context = scored.context};
+    std::vector<ResultRow> rows;
+    const auto add = [&](const Score& score) {
+      scored.score = score;
+      rows.push_back(quality_row(loaded.spec, scored));
+      identify(rows.back());
+    };
+    add(score(*inference, tokens, options, bytes, show));
+    if (loaded.spec.depth() >= 2 && study_.recgen_prompt > 0) {
+      const auto both =
+          score_recgen(*inference, tokens, options, study_.recgen_prompt, Schedule::unrolled, bytes, show);
+      scored.prompt = study_.recgen_prompt;
+      add(both.hiergen);
+      scored.generation = Generation::recgen;
+      scored.schedule = Schedule::unrolled;
+      add(both.recgen);
+    }
+    progress.finish();
+    write_results(file, rows);
+  });
+}
+
+void StudyRun::benchmark(const StudyModel& model) {
+  const fs::path checkpoint = run_folder(model, study_.seeds.front()) / "checkpoint";
+  const fs::path file = results_file(fmt::format("bench-{}", model.spec.name));
+  const std::string inputs =
+      fmt::format("{} {} {} {} {} {}", file_digest(checkpoint / "model.safetensors"), study_.regimes,
+                  study_.batches, study_.bench_seconds, study_.device, backend_.device_name());
+  stages_.run(fmt::format("benchmark {}", model.spec.name), file, inputs, [&] {
+    const Checkpoint loaded = load_checkpoint(checkpoint);
+    const auto inference = backend_.inference(loaded.spec, loaded.parameters, DType::float32);
+    const InterruptGuard interrupt;
+    const auto interrupted = [&] { return interrupt.requested(); };
+    bench::RunnerOptions options;
+    options.backend_name = study_.device;
+    options.argv = command_line();
+    options.rule.max_seconds = study_.bench_seconds;
+    bench::Runner runner(backend_, options, interrupted);
+    std::vector<ResultRow> rows;
+    const auto measure = [&](const bench::Case& c) {
+      fmt::print(stderr, "  {}\n", bench::describe(c));
+      const auto row = runner.measure(c, *inference);
+      if (!row) throw Error("interrupted; the same command measures this model again");
+      rows.push_back(*row);
+    };
+    for (const bench::Regime& regime : bench::parse_regimes(study_.regimes)) {
+      for (const int64_t batch : bench::parse_sweep(study_.batches, "bench.batches", true)) {
+        bench::Case c{.spec = loaded.spec, .checkpoint = checkpoint.string(), .regime = regime};
+        if (batch == bench::sweep_max) {
+          const auto largest = runner.largest_batch(c, *inference);
+          if (!largest) throw Error("interrupted; the same command measures this model again");
+          c.batch = *largest;
+        } else {
+          c.batch = batch;
+        }
+        measure(c);
+        if (loaded.spec.depth() < 2) continue;
+        c.generation = Generation::recgen;
+        for (const Schedule schedule : {Schedule::streamed, Schedule::unrolled}) {
+          c.schedule = schedule;
+          measure(c);
+        }
+      }
+    }
+    write_results(file, rows);
+  });
+}
+
+fs::path StudyRun::report() {
+  analysis::ReportRequest request;
+  request.results = results_;
+  request.metrics = metrics_;
+  request.paper_models = share_folder() / "configs" / "models";
+  request.out = out_ / "report";
+  std::string inputs;
+  for (const fs::path& file : results_) inputs += file_digest(file) + " ";
+  stages_.run("report", request.out / "index.html", inputs, [&] { analysis::write_report(request); });
+  return request.out / "index.html";
+}
+
+}  // namespace photon

@@ -45,7 +45,8 @@ void KneserNeyTrigram::Order::finish() {
   // Where a count of counts is missing (tiny or very regular texts) the estimate is undefined: one half.
   const double y = n[1] > 0.0 ? n[1] / (n[1] + 2.0 * n[2]) : 0.5;
   for (size_t k = 1; k <= 3; ++k) {
-    const double estimate = n[k] > 0.0 ? static_cast<double>(k) - (k + 1.0) * y * n[k + 1] / n[k] : 0.5;
+    const double estimate =
+        n[k] > 0.0 ? static_cast<double>(k) - static_cast<double>(k + 1) * y * n[k + 1] / n[k] : 0.5;
     discount[k - 1] = std::clamp(estimate, 0.01, static_cast<double>(k));
   }
   for (size_t i = 0; i < keys.size();) {

@@ -22,6 +22,7 @@ namespace photon {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 using nlohmann::ordered_json;
 
 /// Documents encoded together, by all threads.
@@ -84,7 +85,7 @@ void stop_if_asked(const InterruptGuard& guard) {
   if (guard.requested()) throw Error("interrupted; the same command goes on where this one stopped");
 }
 
-ordered_json write_documents(const CorpusConfig& config, Sources& sources, const InterruptGuard& guard) {
+json write_documents(const CorpusConfig& config, Sources& sources, const InterruptGuard& guard) {
   std::vector<std::unique_ptr<DocumentWriter>> writers;
   for (const Split split : splits)
     writers.push_back(std::make_unique<DocumentWriter>(config.out / file_of(split, "documents")));
@@ -101,7 +102,7 @@ ordered_json write_documents(const CorpusConfig& config, Sources& sources, const
   }
   if (progress) progress->finish();
 
-  ordered_json result;
+  json result;
   for (const Split split : splits) {
     const DocumentWriter& writer = *writers[static_cast<size_t>(split)];
     if (writer.documents() == 0) {
@@ -146,7 +147,7 @@ std::vector<std::string> sample_lines(const fs::path& documents, int64_t total, 
   return lines;
 }
 
-ordered_json make_tokenizer(const CorpusConfig& config, int64_t train_bytes, const InterruptGuard& guard) {
+json make_tokenizer(const CorpusConfig& config, int64_t train_bytes, const InterruptGuard& guard) {
   const fs::path model = config.out / "tokenizer.model";
   if (config.tokenizer.empty()) {
     const auto lines = sample_lines(config.out / file_of(Split::train, "documents"), train_bytes,
@@ -185,8 +186,8 @@ std::vector<std::vector<int32_t>> encode_all(const Tokenizer& tokenizer,
   return ids;
 }
 
-ordered_json write_tokens(const fs::path& folder, Split split, int64_t total, const Tokenizer& tokenizer,
-                          const InterruptGuard& guard) {
+json write_tokens(const fs::path& folder, Split split, int64_t total, const Tokenizer& tokenizer,
+                  const InterruptGuard& guard) {
   DocumentReader reader(folder / file_of(split, "documents"));
   TokenFileWriter writer(folder / file_of(split, "tokens"), tokenizer.vocab(), tokenizer.hash());
   Progress progress(fmt::format("{} tokens", to_string(split)), total, "B");
@@ -254,7 +255,7 @@ CorpusSummary build_corpus(const CorpusConfig& config) {
   std::vector<std::string> files;
   for (const Split split : splits) files.push_back(file_of(split, "documents"));
   files.emplace_back("test.txt");
-  const ordered_json documents = run_stage(config.out, "documents", documents_key, files, [&] {
+  const json documents = run_stage(config.out, "documents", documents_key, files, [&] {
     changed();
     return write_documents(config, sources, guard);
   });
@@ -265,36 +266,36 @@ CorpusSummary build_corpus(const CorpusConfig& config) {
       config.tokenizer.empty()
           ? fmt::format("trained {} {} on {}", config.vocab, config.tokenizer_bytes, content)
           : fmt::format("given {}", sha256_of_file(config.tokenizer));
-  const ordered_json tokenizer_info =
-      run_stage(config.out, "tokenizer", tokenizer_key, {"tokenizer.model"}, [&] {
-        changed();
-        return make_tokenizer(config, train_bytes, guard);
-      });
+  const json tokenizer_info = run_stage(config.out, "tokenizer", tokenizer_key, {"tokenizer.model"}, [&] {
+    changed();
+    return make_tokenizer(config, train_bytes, guard);
+  });
 
   const Tokenizer tokenizer(config.out / "tokenizer.model");
-  ordered_json split_info = documents["splits"];
+  ordered_json split_info;
   for (const Split split : splits) {
-    ordered_json& entry = split_info[std::string(to_string(split))];
+    json entry = documents["splits"][std::string(to_string(split))];
     const std::string key = fmt::format("{} by {:016x}", content, tokenizer.hash());
-    const ordered_json made =
+    const json made =
         run_stage(config.out, std::string(to_string(split)), key, {file_of(split, "tokens")}, [&] {
           changed();
           return write_tokens(config.out, split, entry["bytes"], tokenizer, guard);
         });
-    entry.update(made);
+    split_info[std::string(to_string(split))] = {
+        {"documents", entry["documents"]}, {"bytes", entry["bytes"]}, {"tokens", made["tokens"]}};
   }
 
-  ordered_json json = {{"version", 1},
-                       {"name", fmt::format("{}", fmt::join(config.sources, "+"))},
-                       {"sources", documents["sources"]},
-                       {"seed", config.seed},
-                       {"validation_fraction", config.validation},
-                       {"test_fraction", config.test},
-                       {"tokenizer", tokenizer_info},
-                       {"tokenizer_trained", config.tokenizer.empty()},
-                       {"splits", split_info}};
-  if (const auto rate = sources.entropy_rate()) json["entropy_rate_bits_per_byte"] = *rate;
-  write_file_atomically(info, json.dump(2) + "\n");
+  ordered_json description = {{"version", 1},
+                              {"name", fmt::format("{}", fmt::join(config.sources, "+"))},
+                              {"sources", documents["sources"]},
+                              {"seed", config.seed},
+                              {"validation_fraction", config.validation},
+                              {"test_fraction", config.test},
+                              {"tokenizer", tokenizer_info},
+                              {"tokenizer_trained", config.tokenizer.empty()},
+                              {"splits", split_info}};
+  if (const auto rate = sources.entropy_rate()) description["entropy_rate_bits_per_byte"] = *rate;
+  write_file_atomically(info, description.dump(2) + "\n");
   return load_corpus_info(config.out);
 }
 
@@ -305,26 +306,26 @@ CorpusSummary load_corpus_info(const fs::path& folder) {
         fmt::format("{}: no finished corpus here (corpus.json is missing); photon corpus build makes one",
                     folder.string()));
   }
-  const auto json = read_strict_json(file);
+  const json info = read_strict_json(file);
   CorpusSummary s;
   try {
-    if (json.at("version") != 1)
+    if (info.at("version") != 1)
       throw Error(
-          fmt::format("{}: version {}, this program reads 1", file.string(), json.at("version").dump()));
-    s.name = json.at("name");
-    for (const auto& source : json.at("sources"))
+          fmt::format("{}: version {}, this program reads 1", file.string(), info.at("version").dump()));
+    s.name = info.at("name");
+    for (const auto& source : info.at("sources"))
       s.sources.push_back({source.at("name"), source.at("version"), source.at("sha256"), source.at("bytes")});
-    s.seed = json.at("seed");
-    s.validation = json.at("validation_fraction");
-    s.test = json.at("test_fraction");
-    s.vocab = json.at("tokenizer").at("vocab");
-    s.tokenizer_hash = std::stoull(json.at("tokenizer").at("hash").get<std::string>(), nullptr, 16);
+    s.seed = info.at("seed");
+    s.validation = info.at("validation_fraction");
+    s.test = info.at("test_fraction");
+    s.vocab = info.at("tokenizer").at("vocab");
+    s.tokenizer_hash = std::stoull(info.at("tokenizer").at("hash").get<std::string>(), nullptr, 16);
     for (const Split split : splits) {
-      const auto& entry = json.at("splits").at(std::string(to_string(split)));
+      const auto& entry = info.at("splits").at(std::string(to_string(split)));
       s.split[static_cast<size_t>(split)] = {entry.at("documents"), entry.at("bytes"), entry.at("tokens")};
     }
-    if (json.contains("entropy_rate_bits_per_byte"))
-      s.entropy_rate = json["entropy_rate_bits_per_byte"].get<double>();
+    if (info.contains("entropy_rate_bits_per_byte"))
+      s.entropy_rate = info["entropy_rate_bits_per_byte"].get<double>();
   } catch (const nlohmann::json::exception& e) {
     throw Error(fmt::format("{}: not as photon corpus build writes it: {}", file.string(), e.what()));
   } catch (const std::logic_error&) {

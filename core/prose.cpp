@@ -94,6 +94,14 @@ std::string tag_name(std::string_view inside) {
   return name;
 }
 
+/// The no-break space as a space.
+std::string with_plain_spaces(std::string text) {
+  constexpr std::string_view no_break = "\xc2\xa0";
+  for (size_t at = text.find(no_break); at != std::string::npos; at = text.find(no_break, at))
+    text.replace(at, no_break.size(), " ");
+  return text;
+}
+
 /// `text` with its line feeds as breaks (one a space, two a paragraph), cut and collapsed.
 std::vector<std::string> cut(std::string_view text) {
   std::vector<std::string> paragraphs;
@@ -161,7 +169,7 @@ std::vector<std::string> html_paragraphs(std::string_view html) {
       at = close;
     }
   }
-  return cut(text);
+  return cut(with_plain_spaces(std::move(text)));
 }
 
 std::vector<std::string> joined_paragraphs(std::span<const std::string> lines) {

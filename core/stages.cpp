@@ -10,27 +10,27 @@ namespace photon {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::ordered_json;
+using nlohmann::json;
 
-ordered_json sizes(const fs::path& folder, const std::vector<std::string>& files) {
-  ordered_json found = ordered_json::object();
+json sizes(const fs::path& folder, const std::vector<std::string>& files) {
+  json found = json::object();
   for (const std::string& file : files) {
     std::error_code missing;
     const auto bytes = fs::file_size(folder / file, missing);
-    found[file] = missing ? ordered_json() : ordered_json(bytes);
+    found[file] = missing ? json() : json(bytes);
   }
   return found;
 }
 
 }  // namespace
 
-ordered_json run_stage(const fs::path& folder, const std::string& name, const std::string& key,
-                       const std::vector<std::string>& files, const std::function<ordered_json()>& work) {
+json run_stage(const fs::path& folder, const std::string& name, const std::string& key,
+               const std::vector<std::string>& files, const std::function<json()>& work) {
   const fs::path record = folder / "stages" / (name + ".json");
   if (fs::exists(record)) {
     try {
-      const ordered_json kept = read_strict_json(record);
-      const ordered_json wanted = {{"key", key}, {"files", sizes(folder, files)}};
+      const json kept = read_strict_json(record);
+      const json wanted = {{"key", key}, {"files", sizes(folder, files)}};
       if (kept.at("key") == wanted.at("key") && kept.at("files") == wanted.at("files"))
         return kept.at("result");
     } catch (const Error&) {  // a record that cannot be read is none
@@ -38,9 +38,9 @@ ordered_json run_stage(const fs::path& folder, const std::string& name, const st
     }
     fs::remove(record);
   }
-  const ordered_json result = work();
+  const json result = work();
   fs::create_directories(record.parent_path());
-  const ordered_json done = {{"key", key}, {"files", sizes(folder, files)}, {"result", result}};
+  const json done = {{"key", key}, {"files", sizes(folder, files)}, {"result", result}};
   write_file_atomically(record, done.dump(2) + "\n");
   return result;
 }

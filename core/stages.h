@@ -12,8 +12,7 @@ namespace photon {
 
 /// The result of stage `name` in `folder`: of an earlier run if that had the same `key` and its `files` have
 /// the sizes that they had then, else of `work`, which must leave the files in place.
-nlohmann::ordered_json run_stage(const std::filesystem::path& folder, const std::string& name,
-                                 const std::string& key, const std::vector<std::string>& files,
-                                 const std::function<nlohmann::ordered_json()>& work);
+nlohmann::json run_stage(const std::filesystem::path& folder, const std::string& name, const std::string& key,
+                         const std::vector<std::string>& files, const std::function<nlohmann::json()>& work);
 
 }  // namespace photon

@@ -104,21 +104,20 @@ void measure_ceilings(const Options& o) {
   }
 }
 
+std::string phase_outcome(const ResultRow& row, const std::string& name) {
+  const auto rate = row.number(name + "_tokens_per_s");
+  const auto fraction = row.number(name + "_serial_fraction");
+  if (!rate || !fraction) return fmt::format("{} none", name);
+  return fmt::format("{} {:.4g} tok/s ({}, {:.0f} % of the serial floor's speed{})", name, *rate,
+                     row.text(name + "_bound"), *fraction * 100.0,
+                     *fraction > 1.0 ? ": the caches fed it, not memory" : "");
+}
+
 std::string outcome(const ResultRow& row, bench::Stop stop) {
-  const auto rate = [&](std::string_view column) {
-    const auto value = row.number(column);
-    return value ? fmt::format("{:.4g} tok/s", *value) : std::string("none");
-  };
-  const auto fraction = [&](std::string_view column) {
-    const auto value = row.number(column);
-    return value ? fmt::format("{:.0f} % of its serial floor's speed", *value * 100.0)
-                 : std::string("no time");
-  };
-  return fmt::format("prefill {} ({}, {}), decode {} ({}, {}); {} samples, spread {:.0f} %, ended by {}",
-                     rate("prefill_tokens_per_s"), row.text("prefill_bound"),
-                     fraction("prefill_serial_fraction"), rate("decode_tokens_per_s"),
-                     row.text("decode_bound"), fraction("decode_serial_fraction"), row.text("samples"),
-                     *row.number("spread") * 100.0, to_string(stop));
+  const auto spread = row.number("spread");
+  return fmt::format("{}, {}; {} samples, spread {}, ended by {}", phase_outcome(row, "prefill"),
+                     phase_outcome(row, "decode"), row.text("samples"),
+                     spread ? fmt::format("{:.0f} %", *spread * 100.0) : "unknown", to_string(stop));
 }
 
 /// Measures the cases of one loaded model; false if interrupted.

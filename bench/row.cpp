@@ -17,7 +17,7 @@ void set_times(ResultRow& row, const Timings& t) {
     row.set("burst_p99_seconds", quantile(t.burst_gaps, 0.99));
   }
   row.set("samples", static_cast<int64_t>(t.total.size()));
-  row.set("spread", relative_spread(t.total));
+  if (t.total.size() > 1) row.set("spread", relative_spread(t.total));
 }
 
 void set_phase(ResultRow& row, const std::string& name, const PhaseFloor& p, Bound bound, double seconds,
@@ -28,8 +28,8 @@ void set_phase(ResultRow& row, const std::string& name, const PhaseFloor& p, Bou
   row.set(name + "_flops", p.work.flops);
   row.set(name + "_floor_seconds", p.seconds);
   row.set(name + "_serial_seconds", p.serial_seconds);
+  if (seconds <= 0.0 || p.work.flops == 0.0) return;  // nothing to do: neither bound nor rate
   row.set(name + "_bound", to_string(bound));
-  if (seconds <= 0.0) return;
   row.set(name + "_serial_fraction", p.serial_seconds / seconds);
   row.set(name + "_mbu", p.work.floor_bytes() / seconds / ceilings.bandwidth);
   row.set(name + "_mfu", p.work.flops / seconds / ceilings.matrix_rate);
@@ -95,17 +95,18 @@ void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machi
       rows / static_cast<double>(c.samples_per_prompt) * static_cast<double>(c.regime.prompt);
   const double throughput = total > 0.0 ? made / total : 0.0;
   if (total > 0.0) row.set("throughput_tokens_per_s", throughput);
-  if (prefill > 0.0) row.set("prefill_tokens_per_s", prompted / prefill);
+  const Workload workload = workload_of(c);
+  const RequestFloor floor = request_floor(request_cost(c.spec, workload), ceilings);
+  const bool prefills = floor.prefill.work.flops > 0.0;
+  if (prefills && prefill > 0.0) row.set("prefill_tokens_per_s", prompted / prefill);
   if (decode > 0.0) row.set("decode_tokens_per_s", made / decode);
 
-  const Workload workload = workload_of(c);
   set_memory(row, "ideal", kv_bytes_ideal(c.spec, workload), throughput);
   set_memory(row, "planned", static_cast<double>(measured.timings.kv_bytes_planned) / rows, throughput);
   set_memory(row, "measured", measured.bytes_per_sample, throughput);
   row.set("local_bytes_per_sample", static_cast<double>(measured.timings.local_bytes) / rows);
   row.set("weights_bytes", weights_bytes(c.spec, element_bytes(c.dtype)));
 
-  const RequestFloor floor = request_floor(request_cost(c.spec, workload), ceilings);
   set_phase(row, "prefill", floor.prefill, measured.prefill_bound, prefill, ceilings);
   set_phase(row, "decode", floor.decode, measured.decode_bound, decode, ceilings);
   row.set("ceiling_bandwidth_bytes_per_s", ceilings.bandwidth);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "bench/memory.h"
+#include "bench/statistics.h"
 #include "core/error.h"
 
 namespace photon::bench {
@@ -70,7 +71,8 @@ void Runner::check_memory(const Case& c) const {
 std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
   c.batch = c.samples_per_prompt;
   check_memory(c);
-  const auto measured = measure_bytes_per_sample(backend_, model, c, options_.seed, interrupted_);
+  const MemoryBatches batches{c.batch, 2 * c.batch};
+  const auto measured = measure_bytes_per_sample(backend_, model, c, batches, options_.seed, interrupted_);
   if (interrupted_ && interrupted_()) return std::nullopt;
   const double row = std::max(planned_bytes_per_row(c), measured.value_or(0.0));
   const double room = usable_share * static_cast<double>(backend_.memory_bytes()) -
@@ -102,11 +104,11 @@ std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
   machine.clock_after_mhz = backend_.clock_mhz();
   const Ceilings now = larger(before, ceilings(c.dtype));
 
-  // Two more runs, one of them up to twice as large: not of a case that is long already.
-  double run = 0.0;
-  for (const double t : timings->total) run = std::max(run, t);
-  if (3.0 * run < options_.rule.max_seconds) {
-    measured.bytes_per_sample = measure_bytes_per_sample(backend_, model, c, options_.seed, interrupted_);
+  const auto batches =
+      memory_batches(c, planned_bytes_per_row(c), median(timings->total), options_.rule.max_seconds);
+  if (batches) {
+    measured.bytes_per_sample =
+        measure_bytes_per_sample(backend_, model, c, *batches, options_.seed, interrupted_);
     if (interrupted_ && interrupted_()) return std::nullopt;
   }
   fill_row(row, c, options_.seed, machine, now, measured);

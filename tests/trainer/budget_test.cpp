@@ -6,12 +6,13 @@
 #include "core/cost.h"
 #include "core/error.h"
 #include "core/model_config.h"
+#include "core/paths.h"
 
 namespace photon {
 namespace {
 
 ModelSpec tiny(const char* name) {
-  return load_model_spec(std::string(PHOTON_SOURCE_DIR "/configs/models/") + name + ".toml");
+  return load_model_spec(share_folder().string() + "/configs/models/" + name + ".toml");
 }
 
 TrainConfig config(Budget budget, Match match = Match::none) {

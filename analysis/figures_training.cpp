@@ -66,6 +66,33 @@ std::vector<PlotPoint> points_of(const TrainingCurves& run, const Curve& curve) 
   return means;
 }
 
+/// "photon-tiny" of "photon-tiny-seed1": what the seeds of one model have in common.
+std::string without_seed(const std::string& name) {
+  size_t end = name.size();
+  while (end > 0 && std::isdigit(static_cast<unsigned char>(name[end - 1]))) --end;
+  if (end == name.size()) return name;
+  const std::string_view stem = std::string_view(name).substr(0, end);
+  const size_t word = stem.ends_with("seed") ? end - 4 : stem.ends_with("s") ? end - 1 : end;
+  return word > 1 && (name[word - 1] == '-' || name[word - 1] == '_') ? name.substr(0, word - 1) : name;
+}
+
+/// Seeds of one model share a name in the legend and a style: what differs between models must show, and the
+/// spread between seeds shows as the distance of equal lines.
+std::vector<std::pair<std::string, SeriesStyle>> looks_of(std::span<const TrainingCurves> runs) {
+  std::vector<std::string> names;
+  std::vector<std::pair<std::string, SeriesStyle>> looks;
+  for (const TrainingCurves& run : runs) {
+    const std::string stem = without_seed(run.name);
+    const auto seeds = std::count_if(runs.begin(), runs.end(),
+                                     [&](const TrainingCurves& r) { return without_seed(r.name) == stem; });
+    const std::string name = seeds > 1 ? fmt::format("{} ({} seeds)", stem, seeds) : run.name;
+    auto at = std::find(names.begin(), names.end(), name);
+    if (at == names.end()) at = names.insert(names.end(), name);
+    looks.push_back({name, style_of_index(static_cast<size_t>(at - names.begin()))});
+  }
+  return looks;
+}
+
 bool all_zero(const std::vector<PlotPoint>& points) {
   return std::all_of(points.begin(), points.end(), [](const PlotPoint& p) { return p.y == 0.0; });
 }
@@ -100,6 +127,7 @@ std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> ru
   figure.name = "training-curves";
   figure.title = "Training";
   figure.panel_height = 300;
+  const auto looks = looks_of(runs);
   for (const Curve& curve : curves) {
     PlotPanel panel;
     panel.title = curve.title;
@@ -111,7 +139,7 @@ std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> ru
       if (points.size() < 2) continue;
       meaningful |= !all_zero(points);
       const auto kind = curve.smooth ? Series::Kind::line : Series::Kind::line_points;
-      panel.series.push_back({runs[r].name, style_of_index(r), kind, std::move(points), false});
+      panel.series.push_back({looks[r].first, looks[r].second, kind, std::move(points), false});
     }
     if (meaningful) figure.panels.push_back(std::move(panel));
   }

@@ -17,7 +17,7 @@ namespace photon::analysis {
 namespace {
 
 // Pixels around a panel's axes, and of text at the figure's font size.
-constexpr double left_margin = 98, right_margin = 20, bottom_margin = 58, top_margin = 34, top_axis_room = 40;
+constexpr double left_margin = 98, right_margin = 20, bottom_margin = 62, top_margin = 42, top_axis_room = 40;
 constexpr double title_room = 34, legend_line = 20, character = 7.0, line_height = 15;
 
 std::string one_line(std::string text) {

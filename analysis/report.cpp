@@ -262,6 +262,7 @@ std::string page_of(const ReportRequest& request, const ResultSet& results,
   for (const fs::path& file : request.results) {
     files += fmt::format("{}<code>{}</code>", files.empty() ? "" : ", ", html_escape(file.string()));
   }
+  if (request.results.size() > 3) files = fmt::format("{} files", request.results.size());
   std::string out = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>photon: "

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 
@@ -21,7 +22,7 @@ TEST(Ngram, ProbabilitiesSumToOneWhateverTheContext) {
   for (const int32_t vocab : {3, 37, 150}) {
     std::vector<int32_t> tokens(2001);
     // Skewed, so that some tokens are rare and some never seen.
-    std::geometric_distribution<int32_t> draw(5.0 / vocab);
+    std::geometric_distribution<int32_t> draw(std::min(0.5, 5.0 / vocab));
     for (int32_t& t : tokens) t = std::min(draw(random), vocab - 1);
     const KneserNeyTrigram trigram(tokens, vocab);
     const Unigram unigram(tokens, vocab);

@@ -57,7 +57,8 @@ struct Report : testing::Test {
 
 TEST_F(Report, PageStandsByItselfAndEveryLinkLeadsSomewhere) {
   write_results(synthetic::study());
-  request.metrics = {write_metrics("vanilla-small-seed1", 3.4), write_metrics("photon-small-seed1", 3.6)};
+  request.metrics = {write_metrics("vanilla-small-seed1", 3.4), write_metrics("photon-small-seed1", 3.6),
+                     write_metrics("photon-small-seed2", 3.63)};
   request.models = {share_folder() / "configs/models/vanilla-tiny.toml",
                     share_folder() / "configs/models/photon-tiny.toml"};
   request.paper_models = share_folder() / "configs/models";
@@ -97,6 +98,8 @@ TEST_F(Report, PageStandsByItselfAndEveryLinkLeadsSomewhere) {
         << entry.path();
   }
   EXPECT_NE(html.find("cannot tell"), std::string::npos);
+  EXPECT_NE(html.find("photon-small (2 seeds)"), std::string::npos);
+  EXPECT_NE(html.find("vanilla-small-seed1"), std::string::npos);
   EXPECT_NE(html.find("13642.50"), std::string::npos) << "the paper's RecGen figure";
   EXPECT_EQ(html.find("This is not text"), std::string::npos);
 }

@@ -2,24 +2,28 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
+#include "core/paths.h"
 #include "tests/app/run_photon.h"
 
-namespace photon::test {
+namespace photon::testing {
 namespace {
 
 ProgramRun floor(const std::string& model, std::vector<std::string> more) {
-  const std::string configs = std::string(PHOTON_SOURCE_DIR) + "/configs/";
+  const std::string configs = share_folder().string() + "/configs/";
   std::vector<std::string> arguments{"floor", configs + "models/" + model + ".toml", "--hardware",
                                      configs + "hardware/h200.toml"};
   arguments.insert(arguments.end(), more.begin(), more.end());
-  return run_photon(arguments);
+  std::string words;
+  for (const std::string& argument : arguments) words += argument + " ";
+  return run_photon(words);
 }
 
 TEST(FloorCommand, PrintsEveryNumberAsJson) {
   const ProgramRun run =
       floor("photon-600m", {"--prompt", "2048", "--new", "128", "--batch", "8", "--format", "json"});
-  ASSERT_EQ(run.code, 0) << run.err;
+  ASSERT_EQ(run.code, 0) << run.messages;
   const auto json = nlohmann::json::parse(run.out);
   for (const char* key : {"batch", "kv_bytes_ideal_per_sample", "prefill_flops", "prefill_bytes",
                           "decode_flops", "decode_weight_bytes", "decode_kv_bytes", "prefill_seconds",
@@ -43,7 +47,7 @@ TEST(FloorCommand, LargestBatchAndSlowerCeilings) {
   const auto decode_seconds = [](const std::string& ceilings) {
     const ProgramRun run = floor("block-600m", {"--prompt", "128", "--new", "256", "--batch", "max",
                                                 "--ceilings", ceilings, "--format", "json"});
-    EXPECT_EQ(run.code, 0) << run.err;
+    EXPECT_EQ(run.code, 0) << run.messages;
     const auto json = nlohmann::json::parse(run.out);
     EXPECT_GT(json["batch"], 1000);
     return json["decode_serial_seconds"].get<double>();
@@ -54,7 +58,7 @@ TEST(FloorCommand, LargestBatchAndSlowerCeilings) {
 TEST(FloorCommand, PrintsATableByOperation) {
   const ProgramRun run =
       floor("photon-600m", {"--prompt", "128", "--new", "256", "--batch", "1", "--generation", "recgen"});
-  ASSERT_EQ(run.code, 0) << run.err;
+  ASSERT_EQ(run.code, 0) << run.messages;
   EXPECT_NE(run.out.find("| decoder 1, local attention |"), std::string::npos) << run.out;
   EXPECT_EQ(run.out.find("| encoder 1, attention |"), std::string::npos) << "recgen never runs encoder 1";
 }
@@ -77,4 +81,4 @@ TEST(FloorCommand, RefusesWhatCannotBe) {
 }
 
 }  // namespace
-}  // namespace photon::test
+}  // namespace photon::testing

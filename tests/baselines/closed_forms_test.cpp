@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/model_config.h"
 #include "core/parameters.h"
+#include "core/paths.h"
 #include "tests/core/temp_folder.h"
 
 namespace photon::baselines {
@@ -122,7 +123,7 @@ constexpr PaperSize paper[] = {{"600m", 1664, 4096, 16, 610'915'968, 629'770'752
                                {"1.2b", 1920, 5120, 24, 1'184'657'280, 1'207'395'840}};
 
 TEST(ClosedForms, ThePapersSizesAreTheShippedSpecs) {
-  const std::filesystem::path models = std::filesystem::path(PHOTON_SOURCE_DIR) / "configs" / "models";
+  const std::filesystem::path models = share_folder() / "configs" / "models";
   for (const PaperSize& p : paper) {
     SCOPED_TRACE(p.name);
     const VanillaSize vanilla{p.width, p.ffn, 32, 32, p.layers, 32000};

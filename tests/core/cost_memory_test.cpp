@@ -7,13 +7,13 @@
 
 #include "core/cost.h"
 #include "core/model_config.h"
+#include "core/paths.h"
 
 namespace photon {
 namespace {
 
 ModelSpec model(const std::string& name, const std::vector<std::string>& overrides = {}) {
-  return load_model_spec(std::filesystem::path(PHOTON_SOURCE_DIR) / "configs" / "models" / (name + ".toml"),
-                         overrides);
+  return load_model_spec(share_folder() / "configs" / "models" / (name + ".toml"), overrides);
 }
 
 double gib(const ModelSpec& spec, Generation generation = Generation::hiergen) {

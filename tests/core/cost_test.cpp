@@ -1,4 +1,5 @@
 #include "core/cost.h"
+#include "core/paths.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -17,8 +18,7 @@ namespace photon {
 namespace {
 
 ModelSpec model(const std::string& name, const std::vector<std::string>& overrides = {}) {
-  return load_model_spec(std::filesystem::path(PHOTON_SOURCE_DIR) / "configs" / "models" / (name + ".toml"),
-                         overrides);
+  return load_model_spec(share_folder() / "configs" / "models" / (name + ".toml"), overrides);
 }
 
 uint64_t printed_seed() {

@@ -1,4 +1,5 @@
 #include "core/floor.h"
+#include "core/paths.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -15,7 +16,7 @@
 namespace photon {
 namespace {
 
-const std::filesystem::path configs = std::filesystem::path(PHOTON_SOURCE_DIR) / "configs";
+const std::filesystem::path configs = share_folder() / "configs";
 
 ModelSpec model(const std::string& name, const std::vector<std::string>& overrides = {}) {
   return load_model_spec(configs / "models" / (name + ".toml"), overrides);

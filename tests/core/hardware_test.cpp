@@ -1,4 +1,5 @@
 #include "core/hardware.h"
+#include "core/paths.h"
 
 #include <gtest/gtest.h>
 
@@ -16,7 +17,7 @@ Hardware parse(std::string_view text) {
 
 TEST(Hardware, ShippedFilesHaveFloors) {
   int files = 0;
-  const auto folder = std::filesystem::path(PHOTON_SOURCE_DIR) / "configs" / "hardware";
+  const auto folder = share_folder() / "configs" / "hardware";
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     SCOPED_TRACE(entry.path());
     ++files;

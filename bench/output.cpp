@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <span>
 
 #include "core/error.h"
 
@@ -23,21 +25,25 @@ constexpr auto memory = std::to_array<std::string_view>(
 constexpr auto floors = std::to_array<std::string_view>(
     {"prefill_seconds", "prefill_serial_seconds", "prefill_serial_fraction", "prefill_mfu", "prefill_bound",
      "decode_seconds", "decode_serial_seconds", "decode_serial_fraction", "decode_mbu", "decode_mfu",
-     "decode_bound"});
+     "decode_bound", "ceiling_bandwidth_bytes_per_s", "ceiling_matrix_flops_per_s"});
+
+bool filled(const std::vector<ResultRow>& rows, std::string_view column) {
+  return std::any_of(rows.begin(), rows.end(), [&](const ResultRow& r) { return !r.empty(column); });
+}
+
+bool differs(const std::vector<ResultRow>& rows, std::string_view column) {
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](const ResultRow& r) { return r.text(column) != rows[0].text(column); });
+}
 
 std::string table(const std::vector<ResultRow>& rows, std::string_view title,
                   std::span<const std::string_view> columns) {
   std::vector<std::string_view> shown;
-  const auto add = [&](std::span<const std::string_view> names) {
-    for (const std::string_view name : names) {
-      const bool filled =
-          std::any_of(rows.begin(), rows.end(), [&](const ResultRow& r) { return !r.empty(name); });
-      if (filled) shown.push_back(name);
-    }
-  };
-  add(workload);
-  add(columns);
-  return fmt::format("**{}**\n\n{}\n", title, to_markdown(rows, shown));
+  std::copy_if(workload.begin(), workload.end(), std::back_inserter(shown),
+               [&](std::string_view name) { return differs(rows, name); });
+  std::copy_if(columns.begin(), columns.end(), std::back_inserter(shown),
+               [&](std::string_view name) { return filled(rows, name); });
+  return fmt::format("\n**{}**\n\n{}", title, to_markdown(rows, shown));
 }
 
 }  // namespace
@@ -69,7 +75,13 @@ void Output::finish() {
 }
 
 std::string tables(const std::vector<ResultRow>& rows) {
-  return table(rows, "Speed", speed) + table(rows, "Memory of a sample", memory) +
+  std::string common;
+  for (const std::string_view name : workload) {
+    if (differs(rows, name) || !filled(rows, name)) continue;
+    common += fmt::format("{}{}: {}", common.empty() ? "" : ", ", name, rows[0].text(name));
+  }
+  if (!common.empty()) common += "\n";
+  return common + table(rows, "Speed", speed) + table(rows, "Memory of a sample", memory) +
          table(rows, "Beside the floors", floors);
 }
 

@@ -33,8 +33,8 @@ class Output {
   std::vector<ResultRow> rows_;
 };
 
-/// Three tables for reading: speed, memory, and how near to the floors; columns that are the same in every
-/// row stand above, empty ones are left out.
+/// Three tables for reading: speed, memory, and how near to the floors. What is the same in
+/// every row stands above, what is empty is left out.
 std::string tables(const std::vector<ResultRow>& rows);
 
 }  // namespace photon::bench

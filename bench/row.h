@@ -31,8 +31,9 @@ void set_case(ResultRow& row, const Case& c);
 /// What the cost model is asked about a case.
 Workload workload_of(const Case& c);
 
-/// Sets every column but those of set_identity. A prompt shorter than a meta-context has no prefill: its rate,
-/// fractions and bound stay empty, as do the spread of one sample and TPM over memory that was not measured.
+/// Sets every column but those of set_identity. A prompt shorter than a meta-context has no prefill: its
+/// rate, fractions and bound stay empty, as do the spread of one sample and TPM over memory that was not
+/// measured.
 void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machine, const Ceilings& ceilings,
               const Measured& measured);
 

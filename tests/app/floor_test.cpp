@@ -76,7 +76,7 @@ TEST(FloorCommand, RefusesWhatCannotBe) {
   EXPECT_EQ(floor("photon-600m", {"--prompt", "128"}).code, 2);
   const ProgramRun recgen = floor("block-600m", with({"--generation", "recgen"}));
   EXPECT_EQ(recgen.code, 1);
-  EXPECT_NE(recgen.err.find("recgen needs two levels"), std::string::npos) << recgen.err;
+  EXPECT_NE(recgen.messages.find("recgen needs two levels"), std::string::npos) << recgen.messages;
   EXPECT_EQ(recgen.out, "");
 }
 

@@ -45,7 +45,7 @@ void print_dry_run(const StudyConfig& study) {
   double hours_of_all = 0.0;
   for (const StudyModel& model : study.models) {
     const TrainConfig config = train_config(study, model, study.seeds.front(), {});
-    const RunLength length = run_length(config, model.spec, &study.models.front().spec);
+    const RunLength length = run_length(config, model.spec, &study.models[model.matched].spec);
     const double hours = length.flops(length.steps) / (study.mfu * ceilings.matrix_rate) / 3600.0;
     hours_of_all += hours * static_cast<double>(study.seeds.size());
     // bf16 weights and gradients, fp32 master weights and two moments; activations come on top.

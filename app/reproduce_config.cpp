@@ -74,7 +74,10 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
 
   for (const std::string& path : models) {
     const auto model = shared(path);
-    c.models.push_back({model, load_model_spec(model, {fmt::format("vocab={}", c.vocab)})});
+    StudyModel entry{model, load_model_spec(model, {fmt::format("vocab={}", c.vocab)})};
+    const bool sets_budget = entry.spec.depth() >= 2 || c.models.empty();
+    entry.matched = sets_budget ? c.models.size() : c.models.back().matched;
+    c.models.push_back(std::move(entry));
     const int64_t b = c.models.back().spec.meta_context();
     if (c.training.context % b != 0) {
       throw Error(

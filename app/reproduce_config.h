@@ -15,11 +15,13 @@ namespace photon {
 struct StudyModel {
   std::filesystem::path file;
   ModelSpec spec;
+  size_t matched = 0;  ///< index of the model whose budget it shares; its own where it sets one
 };
 
 struct StudyConfig {
   std::string name;
-  std::vector<StudyModel> models;  ///< the first is the one the others are matched to
+  /// A PHOTON (two levels or more) sets the budget for itself and for the baselines listed after it.
+  std::vector<StudyModel> models;
   std::vector<uint64_t> seeds;
   std::string device;
 

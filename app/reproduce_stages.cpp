@@ -43,10 +43,11 @@ TrainConfig train_config(const StudyConfig& study, const StudyModel& model, uint
   c.model = model.file;
   c.seed = seed;
   c.out = out;
-  if (model.spec.name == study.models.front().spec.name) {
+  const StudyModel& matched = study.models[model.matched];
+  if (matched.file == model.file) {
     c.match = Match::none;
   } else {
-    c.match_model = study.models.front().file;
+    c.match_model = matched.file;
   }
   return c;
 }
@@ -133,7 +134,7 @@ void StudyRun::train(const StudyModel& model, uint64_t seed) {
   // The run's own folder keeps the spec with the tokenizer's vocabulary in it.
   const std::string spec = to_toml(model.spec);
   const std::string inputs = fmt::format("{}\n{}\n{}\n{}", to_toml(config), spec,
-                                         to_toml(study_.models.front().spec), corpus_inputs_);
+                                         to_toml(study_.models[model.matched].spec), corpus_inputs_);
   // Anything but the same run, perhaps interrupted, is from other inputs and goes.
   const fs::path begun = folder / "begun";
   stages_.run(fmt::format("train {} seed {}", model.spec.name, seed), folder / "done", inputs, [&] {
@@ -144,7 +145,7 @@ void StudyRun::train(const StudyModel& model, uint64_t seed) {
     write_file_atomically(folder / "model.toml", spec);
     config.model = folder / "model.toml";
     if (config.match != Match::none) {
-      write_file_atomically(folder / "match.toml", to_toml(study_.models.front().spec));
+      write_file_atomically(folder / "match.toml", to_toml(study_.models[model.matched].spec));
       config.match_model = folder / "match.toml";
     }
     const TrainResult result = photon::train(config, backend_, true);

@@ -10,6 +10,7 @@
 #include "core/checkpoint.h"
 #include "core/error.h"
 #include "core/safetensors.h"
+#include "core/token_file.h"
 
 namespace photon {
 namespace {
@@ -50,6 +51,17 @@ TokenBatch read_json_rows(const std::filesystem::path& file) {
   return batch;
 }
 
+/// A token file is one row; anything else is read as JSON.
+TokenBatch read_tokens(const std::filesystem::path& file) {
+  std::string magic(8, ' ');
+  std::ifstream(file, std::ios::binary).read(magic.data(), 8);
+  if (magic != "PHOTOKEN") return read_json_rows(file);
+  const TokenFile tokens(file);
+  TokenBatch batch{1, tokens.size(), std::vector<int32_t>(static_cast<size_t>(tokens.size()))};
+  tokens.read(0, batch.ids);
+  return batch;
+}
+
 template <class T>
 void write(const std::filesystem::path& file, const std::vector<Stream>& streams) {
   std::vector<TensorPlan> plan;
@@ -66,7 +78,7 @@ void run(const Options& options) {
   const DType dtype = parse_dtype(options.dtype);
   const auto backend = backends().make(options.device);
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
-  const TokenBatch batch = read_json_rows(options.tokens);
+  const TokenBatch batch = read_tokens(options.tokens);
   const auto model = backend->inference(checkpoint.spec, checkpoint.parameters, dtype);
   const std::vector<Stream> streams = model->forward(batch);
   if (dtype == DType::float64) {
@@ -83,7 +95,8 @@ void setup(CLI::App& app) {
   CLI::App* const command =
       app.add_subcommand("forward", "Logits and every stream of a text, as safetensors");
   command->add_option("--checkpoint", options->checkpoint, "Checkpoint folder")->required()->type_name("DIR");
-  command->add_option("--tokens", options->tokens, "JSON array of rows of token ids")
+  command
+      ->add_option("--tokens", options->tokens, "JSON array of rows of token ids, or a token file (one row)")
       ->required()
       ->type_name("FILE");
   command->add_option("--out", options->out, "File to write")->required()->type_name("FILE.safetensors");

@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <vector>
 
+#include "core/cost.h"
+#include "core/error.h"
 #include "reference/generator.h"
+#include "reference/memory.h"
 #include "reference/scoring.h"
 
 namespace photon::reference {
@@ -44,9 +48,43 @@ class Inference final : public InferenceModel {
   std::vector<double> token_log_probs(const TokenBatch& batch) override {
     return reference::token_log_probs(model_, batch);
   }
-  GenerationResult generate(const GenerationRequest& request) override { return generator_.run(request); }
+  GenerationResult generate(const GenerationRequest& request) override {
+    check_memory(request);
+    return generator_.run(request);
+  }
 
  private:
+  /// Foresees what would not fit: the caches' plan against the machine's memory.
+  void check_memory(const GenerationRequest& request) const {
+    constexpr int64_t most_new = int64_t{1} << 24;
+    if (request.new_tokens > most_new) {
+      throw Error(
+          fmt::format("model '{}': {} new tokens; at most {}", spec_.name, request.new_tokens, most_new));
+    }
+    Workload w{.new_tokens = std::max<int64_t>(0, request.new_tokens),
+               .batch = std::max<int64_t>(1, std::ssize(request.prompts)),
+               .samples = std::max<int64_t>(1, request.samples),
+               .generation = request.generation,
+               .schedule = request.schedule,
+               .weight_bytes = sizeof(S),
+               .kv_bytes = sizeof(S)};
+    for (const auto& prompt : request.prompts)
+      w.prompt = std::max(w.prompt, static_cast<int64_t>(prompt.size()));
+    // A vanilla model without a prompt and recgen without levels are refused with their own reasons.
+    if (w.prompt == 0 && spec_.depth() == 0) return;
+    if (request.generation == Generation::recgen && spec_.depth() < 2) return;
+    if (request.schedule == Schedule::unrolled && request.generation != Generation::recgen) return;
+    const double row = kv_bytes_ideal(spec_, w) + local_bytes(spec_, w);
+    const double needed = row * static_cast<double>(w.rows());
+    const auto usable = static_cast<double>(usable_memory_bytes());
+    if (needed > 0.95 * usable) {
+      throw Error(fmt::format(
+          "model '{}': the caches of {} rows of {} + {} tokens need {:.2f} GiB, 0.95 of {:.2f} GiB "
+          "are usable",
+          spec_.name, w.rows(), w.prompt, w.new_tokens, needed / 0x1p30, usable / 0x1p30));
+    }
+  }
+
   static Stream stream(std::string name, const Matrix<S>& m, int64_t rows) {
     Stream s{std::move(name), {rows, m.rows() / rows, m.cols()}, {}};
     s.values.assign(m.data(), m.data() + m.size());

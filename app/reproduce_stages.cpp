@@ -186,6 +186,8 @@ void StudyRun::evaluate(const StudyModel& model, uint64_t seed) {
     const auto add = [&](const Score& score) {
       scored.score = score;
       rows.push_back(quality_row(loaded.spec, scored));
+      // In a study the match is everybody's, the model's too that sets the budget.
+      rows.back().set("match", to_string(study_.training.match));
       identify(rows.back());
     };
     add(score(*inference, tokens, options, bytes, show));

@@ -12,8 +12,10 @@ struct ProgramRun {
   std::string messages;
 };
 
-/// `photon ARGUMENTS`, as a shell splits them; standard input is empty. The program of this build or, in an
-/// installed tree, of that tree.
+/// The program of this build or, in an installed tree, of that tree.
+std::string photon_program();
+
+/// `photon ARGUMENTS`, as a shell splits them; standard input is empty.
 ProgramRun run_photon(const std::string& arguments);
 
 }  // namespace photon::testing

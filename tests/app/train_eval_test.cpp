@@ -24,6 +24,7 @@
 #include "core/results.h"
 #include "core/token_file.h"
 #include "core/tokenizer.h"
+#include "tests/app/run_photon.h"
 #include "tests/core/temp_folder.h"
 
 namespace photon {
@@ -90,6 +91,7 @@ class TrainAndEval : public ::testing::Test {
   /// `signal` is sent `delay` after the start; 0 is none.
   Outcome photon(const std::vector<std::string>& words, int signal = 0,
                  std::chrono::milliseconds delay = {}) const {
+    const std::string program = testing::photon_program();
     const pid_t child = fork();
     if (child == 0) {
       dup2(open(at("out.txt").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
@@ -99,7 +101,7 @@ class TrainAndEval : public ::testing::Test {
       std::vector<char*> argv{const_cast<char*>("photon")};
       for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
       argv.push_back(nullptr);
-      execv(PHOTON_BINARY, argv.data());
+      execv(program.c_str(), argv.data());
       _exit(127);
     }
     if (signal != 0) {

@@ -22,7 +22,7 @@ __global__ void __launch_bounds__(most_threads) rotate_append_kernel(RotateAppen
   const float* rotations = a.rotations + static_cast<int64_t>(unit) * 2 * half;
   const bool stored = a.cache.k != nullptr && !idle && unit >= a.keep_from;
   const int64_t sequence = a.sequence == nullptr ? row : a.sequence[row];
-  const int32_t slot = stored ? a.cache.slot(unit, a.first_unit == nullptr ? 0 : a.first_unit[row]) : 0;
+  const int32_t slot = stored ? a.cache.slot(unit, a.first_unit == nullptr ? 0 : a.first_unit[sequence]) : 0;
   const auto in_cache = [&](int32_t head) {
     return ((sequence * a.shape.kv_heads + head) * a.cache.capacity + slot) * a.shape.head_size;
   };

@@ -19,7 +19,7 @@ struct RotateAppend {
   bool keys_in_place = false;  ///< k is rotated in the packed rows, too: what prefill's attention reads
   CacheView cache;             ///< k null: nothing is kept
   const int32_t* sequence = nullptr;    ///< (rows): the row's sequence in the cache; null: its own number
-  const int32_t* first_unit = nullptr;  ///< (rows): unit at slot 0 of a cache that is no ring; null: 0
+  const int32_t* first_unit = nullptr;  ///< (sequences): unit at slot 0 of a cache that is no ring; null: 0
   int32_t keep_from = 0;                ///< units before this one are not stored
 };
 

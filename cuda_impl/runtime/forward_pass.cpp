@@ -111,8 +111,8 @@ void ForwardPass::run(const TokenBatch& batch, int64_t first, int64_t sequences)
   Arena measured;
   lay_out(measured, sequences, batch.length);
   if (measured.bytes() > memory_.bytes()) {
-    memory_ = DeviceMemory();
-    memory_ = DeviceMemory(measured.bytes());
+    memory_ = DeviceBuffer();
+    memory_ = DeviceBuffer(measured.bytes());
   }
   Arena arena(memory_.data());
   b_ = lay_out(arena, sequences, batch.length);

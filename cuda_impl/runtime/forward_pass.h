@@ -53,7 +53,7 @@ class ForwardPass {
   const Weights& w_;
   Stream& stream_;
   Linears& linear_;
-  DeviceMemory memory_;
+  DeviceBuffer memory_;
   Buffers b_;
 };
 

@@ -52,6 +52,19 @@ double stack_elements(const StackShape& s, int64_t layers) {
          (2.0 * d * d + 2.0 * d * static_cast<double>(s.kv_width()) + 3.0 * d * static_cast<double>(s.ffn));
 }
 
+Work matrix_work(double elements, int64_t rows, int64_t element_bytes) {
+  return {.weight_bytes = elements * static_cast<double>(element_bytes),
+          .flops = 2.0 * elements * static_cast<double>(rows)};
+}
+
+Work attention_work(const StackShape& shape, double pairs, double rows_read, double rows_written,
+                    int64_t kv_bytes) {
+  const auto row_bytes = static_cast<double>(2 * shape.kv_width() * kv_bytes);
+  return {.kv_read_bytes = row_bytes * rows_read,
+          .kv_write_bytes = row_bytes * rows_written,
+          .flops = 4.0 * static_cast<double>(shape.width) * pairs};
+}
+
 namespace {
 
 bool keeps_cache(const ModelSpec& spec, int l, Generation generation) {

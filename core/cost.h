@@ -101,4 +101,11 @@ double training_flops(const ModelSpec& spec, int64_t tokens);
 /// Elements of the matrices of a stack: what one forward of it reads.
 double stack_elements(const StackShape& shape, int64_t layers);
 
+/// A product of `rows` rows with matrices of `elements` elements, read once.
+Work matrix_work(double elements, int64_t rows, int64_t element_bytes);
+/// What one layer's attention does at `pairs` (query, visible key) pairs, reading and writing so many rows (K
+/// and V of a unit) of a growing cache.
+Work attention_work(const StackShape& shape, double pairs, double rows_read, double rows_written,
+                    int64_t kv_bytes);
+
 }  // namespace photon

@@ -83,24 +83,22 @@ class RequestWriter {
 
   void stack(Forward& f, const StackShape& shape, int64_t layers, int level, bool decoder,
              int64_t rows) const {
-    const double elements = stack_elements(shape, layers);
     f.push_back(
         {.kind = Operation::Kind::stack,
          .level = level,
          .decoder = decoder,
-         .work = {.weight_bytes = weights(elements), .flops = 2.0 * elements * static_cast<double>(rows)},
+         .work = matrix_work(stack_elements(shape, layers), rows, w_.weight_bytes),
          .rows = {},
          // norm, q k v with rotation, out, norm, gate and up with their product, down; the final norm
          .launches = 6.0 * static_cast<double>(layers) + 1.0});
   }
 
   void matrix(Forward& f, Operation::Kind kind, int level, double elements, int64_t rows) const {
-    f.push_back(
-        {.kind = kind,
-         .level = level,
-         .decoder = kind != Operation::Kind::chunker,
-         .work = {.weight_bytes = weights(elements), .flops = 2.0 * elements * static_cast<double>(rows)},
-         .rows = {}});
+    f.push_back({.kind = kind,
+                 .level = level,
+                 .decoder = kind != Operation::Kind::chunker,
+                 .work = matrix_work(elements, rows, w_.weight_bytes),
+                 .rows = {}});
   }
 
   void head(Forward& f, int64_t rows) const {
@@ -133,15 +131,14 @@ class RequestWriter {
 
   void attention(Forward& f, const StackShape& shape, int64_t layers, int l, double pairs,
                  CacheRows rows) const {
-    const auto row_bytes = static_cast<double>(2 * shape.kv_width() * w_.kv_bytes);
     rows.read *= layers;
     rows.written *= layers;
     f.push_back({.kind = Operation::Kind::attention,
                  .level = std::max(l, 1),
                  .decoder = l == 0,
-                 .work = {.kv_read_bytes = row_bytes * static_cast<double>(rows.read),
-                          .kv_write_bytes = row_bytes * static_cast<double>(rows.written),
-                          .flops = 4.0 * static_cast<double>(shape.width * layers) * pairs},
+                 .work = attention_work(shape, static_cast<double>(layers) * pairs,
+                                        static_cast<double>(rows.read), static_cast<double>(rows.written),
+                                        w_.kv_bytes),
                  .rows = rows,
                  .launches = static_cast<double>(layers)});
   }

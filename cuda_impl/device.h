@@ -149,10 +149,16 @@ __device__ inline void let_next_kernel_start() {
 
 template <int N>
 __host__ __device__ inline Pack<bf16, N> load_pack(const bf16* p) {
+#ifndef PHOTON_CUDA
+  check_aligned(p, sizeof(Pack<bf16, N>));
+#endif
   return *reinterpret_cast<const Pack<bf16, N>*>(p);
 }
 template <int N>
 __host__ __device__ inline void store_pack(bf16* p, const Pack<bf16, N>& x) {
+#ifndef PHOTON_CUDA
+  check_aligned(p, sizeof(x));
+#endif
   *reinterpret_cast<Pack<bf16, N>*>(p) = x;
 }
 

@@ -1,0 +1,327 @@
+#include "cuda_impl/emulation/block.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <exception>
+#include <numeric>
+
+#include "cuda_impl/emulation/kernel_name.h"
+#include "cuda_impl/emulation/lane_order.h"
+#include "cuda_impl/emulation/memory.h"
+#include "cuda_impl/emulation/shared_memory.h"
+
+namespace photon::emulated {
+namespace {
+
+constexpr unsigned lanes_per_warp = 32;
+constexpr unsigned most_warps = 32;
+
+struct Warp {
+  unsigned exists = 0;
+  unsigned exited = 0;
+  unsigned meeting = 0;     ///< wait for others of their warp
+  unsigned at_barrier = 0;  ///< wait for the block
+};
+
+struct Block {
+  const KernelRun* run = nullptr;
+  unsigned threads = 0;
+  std::vector<Lane> lanes;
+  std::array<Warp, most_warps> warps;
+  LaneOrder order;
+  unsigned exited = 0;
+  unsigned arrived = 0;  ///< at the barrier
+  unsigned predicates = 0;
+  unsigned barrier_result = 0;
+  Fiber host;
+  std::exception_ptr error;
+};
+
+Block block;
+
+unsigned bit_of(const Lane& lane) {
+  return 1u << lane.index;
+}
+
+/// "lanes 0-15, 31"
+std::string list_of_lanes(unsigned mask) {
+  std::string text = std::has_single_bit(mask) ? "lane " : "lanes ";
+  bool first = true;
+  for (unsigned i = 0; i < lanes_per_warp;) {
+    if ((mask >> i & 1u) == 0) {
+      ++i;
+      continue;
+    }
+    unsigned end = i;
+    while (end + 1 < lanes_per_warp && (mask >> (end + 1) & 1u)) ++end;
+    if (!first) text += ", ";
+    text += std::to_string(i);
+    if (end > i) text += "-" + std::to_string(end);
+    first = false;
+    i = end + 1;
+  }
+  return text;
+}
+
+std::string hexadecimal(unsigned x) {
+  std::string text = "0x";
+  for (int shift = 28; shift >= 0; shift -= 4) text += "0123456789abcdef"[x >> shift & 15u];
+  return text;
+}
+
+std::string describe(const Meeting& meeting) {
+  std::string text = meeting.name;
+  if (meeting.mask != 0) text += " (mask " + hexadecimal(meeting.mask) + ")";
+  return text + " at " + place(meeting.where);
+}
+
+/// Where the lanes of `mask` wait, those at one place together.
+std::string describe_waiting(unsigned warp, unsigned mask) {
+  std::string text;
+  while (mask != 0) {
+    const Meeting& first = block.lanes[warp * lanes_per_warp + std::countr_zero(mask)].meeting;
+    unsigned together = 0;
+    for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
+      const auto i = static_cast<unsigned>(std::countr_zero(rest));
+      const Meeting& other = block.lanes[warp * lanes_per_warp + i].meeting;
+      if (other.mask == first.mask && same_place(other.where, first.where)) together |= 1u << i;
+    }
+    if (!text.empty()) text += "; ";
+    text += list_of_lanes(together) + " in " + describe(first);
+    mask &= ~together;
+  }
+  return text;
+}
+
+/// Where every thread of the block is, for the report of a deadlock.
+std::string describe_block() {
+  std::string text;
+  for (unsigned w = 0; w * lanes_per_warp < block.threads; ++w) {
+    const Warp& warp = block.warps[w];
+    text += "\n  warp " + std::to_string(w) + ": ";
+    std::string waiting = describe_waiting(w, warp.meeting | warp.at_barrier);
+    if (warp.exited != 0) {
+      if (!waiting.empty()) waiting += "; ";
+      waiting += list_of_lanes(warp.exited) + " returned";
+    }
+    text += waiting;
+  }
+  return text;
+}
+
+void resume(Lane& next) {
+  running_lane = &next;
+  threadIdx = next.thread;
+}
+
+/// The next lane to run; null if all wait or have returned.
+Lane* next_lane() {
+  const int next = block.order.next();
+  return next < 0 ? nullptr : &block.lanes[static_cast<unsigned>(next)];
+}
+
+/// Hands over to the next lane, or to the host if there is none.
+void yield() {
+  Lane& self = *running_lane;
+  Lane* next = next_lane();
+  if (next == nullptr) {
+    switch_fiber(self.fiber, block.host);
+  } else {
+    resume(*next);
+    switch_fiber(self.fiber, next->fiber);
+  }
+}
+
+void exit_lane() {
+  Lane& self = *running_lane;
+  Warp& warp = block.warps[self.warp];
+  warp.exited |= bit_of(self);
+  ++block.exited;
+  if (block.arrived > 0) {
+    fault("this thread returns while others wait at a barrier; no return before a barrier:" +
+          describe_block());
+  }
+  for (unsigned rest = warp.meeting; rest != 0; rest &= rest - 1) {
+    const unsigned other = std::countr_zero(rest);
+    const Meeting& meeting = block.lanes[self.warp * lanes_per_warp + other].meeting;
+    if (meeting.mask & bit_of(self)) {
+      fault("lane " + std::to_string(other) + " waits in " + describe(meeting) +
+            ", whose mask names this lane, which returns without it");
+    }
+  }
+  if (block.run->overlaps_previous && !self.waited_for_previous_kernel) {
+    fault(
+        "this thread returns without wait_for_previous_kernel(), which every thread of a kernel launched "
+        "with "
+        "programmatic serialisation calls before its first access to global memory");
+  }
+}
+
+/// The body of every fiber.
+void lane_main() {
+  fiber_entered(block.host.stack == nullptr ? &block.host : nullptr);
+  bool failed = false;
+  try {
+    block.run->invoke(block.run->call);
+    exit_lane();
+  } catch (...) {
+    block.error = std::current_exception();
+    failed = true;
+  }
+  Lane& self = *running_lane;
+  Lane* next = failed ? nullptr : next_lane();
+  if (next != nullptr) resume(*next);
+  leave_fiber(self.fiber, next != nullptr ? next->fiber : block.host);
+  __builtin_unreachable();
+}
+
+/// A launch, from its first block to its last or to the exception that ends it.
+class Launch {
+ public:
+  explicit Launch(const KernelRun& run) {
+    if (running_lane != nullptr) fault("a kernel cannot launch another one");
+    block.run = &run;
+    blockDim = run.block;
+    gridDim = run.grid;
+  }
+  ~Launch() { block.run = nullptr; }
+  Launch(const Launch&) = delete;
+  Launch& operator=(const Launch&) = delete;
+};
+
+void prepare_block(const KernelRun& run, LaneOrder order) {
+  block.threads = run.block.x * run.block.y * run.block.z;
+  if (block.lanes.size() < block.threads) block.lanes.resize(block.threads);
+  block.warps = {};
+  block.order = order;
+  block.exited = block.arrived = block.predicates = 0;
+  block.host = {};
+  block.error = nullptr;
+  for (unsigned i = 0; i < block.threads; ++i) {
+    Lane& lane = block.lanes[i];
+    lane.fiber = make_fiber(i, lane_main);
+    lane.thread = {i % run.block.x, i / run.block.x % run.block.y, i / (run.block.x * run.block.y)};
+    lane.warp = i / lanes_per_warp;
+    lane.index = i % lanes_per_warp;
+    lane.copies.clear();
+    lane.open_group = 0;
+    lane.waited_for_previous_kernel = false;
+    block.warps[lane.warp].exists |= bit_of(lane);
+  }
+  for (unsigned w = 0; w * lanes_per_warp < block.threads; ++w)
+    block.order.make_ready(w, block.warps[w].exists);
+}
+
+void run_block() {
+  Lane* first = next_lane();
+  resume(*first);
+  switch_fiber(block.host, first->fiber);
+  running_lane = nullptr;
+  if (!block.error && block.exited < block.threads) {
+    try {
+      fault("deadlock: no thread can go on:" + describe_block());
+    } catch (...) {
+      block.error = std::current_exception();
+    }
+  }
+  if (block.error) {
+    abandon_fibers();
+    device_memory().overruns();
+    std::rethrow_exception(block.error);
+  }
+}
+
+}  // namespace
+
+void meet_warp(const Meeting& meeting) {
+  if (running_lane == nullptr) fault(std::string(meeting.name) + " outside a kernel");
+  Lane& self = *running_lane;
+  Warp& warp = block.warps[self.warp];
+  const unsigned mask = meeting.mask;
+  if ((mask & bit_of(self)) == 0) fault(describe(meeting) + ": the mask does not name the calling lane");
+  if (const unsigned missing = mask & ~(warp.exists & ~warp.exited)) {
+    fault(describe(meeting) + ": the mask names " + list_of_lanes(missing) +
+          ", which returned or never existed");
+  }
+  self.meeting = meeting;
+  warp.meeting |= bit_of(self);
+  if ((warp.meeting & mask) != mask) {
+    yield();
+    return;
+  }
+  void* arguments[lanes_per_warp];
+  for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
+    const unsigned i = std::countr_zero(rest);
+    const Meeting& other = block.lanes[self.warp * lanes_per_warp + i].meeting;
+    if (other.mask != mask || other.apply != meeting.apply || !same_place(other.where, meeting.where)) {
+      fault("lanes of one mask meet at different places: " + describe_waiting(self.warp, mask));
+    }
+    arguments[i] = other.argument;
+  }
+  if (meeting.apply != nullptr) meeting.apply(arguments, mask);
+  warp.meeting &= ~mask;
+  block.order.make_ready(self.warp, mask & ~bit_of(self));
+}
+
+unsigned meet_block(bool predicate, const char* name, const std::source_location& where) {
+  if (running_lane == nullptr) fault(std::string(name) + " outside a kernel");
+  Lane& self = *running_lane;
+  self.meeting = {name, 0, nullptr, nullptr, where};
+  block.warps[self.warp].at_barrier |= bit_of(self);
+  if (block.exited > 0) {
+    fault("this thread comes to a barrier that others will not reach; no return before a barrier:" +
+          describe_block());
+  }
+  block.predicates += predicate;
+  ++block.arrived;
+  if (block.arrived < block.threads) {
+    yield();
+    return block.barrier_result;
+  }
+  for (unsigned i = 0; i < block.threads; ++i) {
+    if (!same_place(block.lanes[i].meeting.where, where)) {
+      fault("threads of one block meet at different barriers:" + describe_block());
+    }
+  }
+  block.barrier_result = block.predicates;
+  block.arrived = block.predicates = 0;
+  for (unsigned w = 0; w * lanes_per_warp < block.threads; ++w) {
+    Warp& warp = block.warps[w];
+    warp.at_barrier = 0;
+    block.order.make_ready(w, w == self.warp ? warp.exists & ~bit_of(self) : warp.exists);
+  }
+  return block.barrier_result;
+}
+
+void run_kernel(const KernelRun& run, uint64_t seed) {
+  const Launch launch(run);
+  Random random(seed);
+  const uint64_t blocks = uint64_t{run.grid.x} * run.grid.y * run.grid.z;
+  std::vector<uint64_t> order(blocks);
+  std::iota(order.begin(), order.end(), uint64_t{0});
+  for (uint64_t i = blocks; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+  shared_memory().begin_launch(run.dynamic_shared_bytes);
+  for (const uint64_t b : order) {
+    blockIdx = {static_cast<unsigned>(b % run.grid.x), static_cast<unsigned>(b / run.grid.x % run.grid.y),
+                static_cast<unsigned>(b / (uint64_t{run.grid.x} * run.grid.y))};
+    shared_memory().begin_block();
+    prepare_block(run, LaneOrder(random.next()));
+    run_block();
+    shared_memory().check_guard_zones();
+  }
+  const std::string overruns = device_memory().overruns();
+  if (!overruns.empty()) fault(overruns);
+}
+
+std::string running_place() {
+  if (block.run == nullptr) return {};
+  std::string text = "kernel " + kernel_name(block.run->function) + ", block (" + std::to_string(blockIdx.x) +
+                     ", " + std::to_string(blockIdx.y) + ", " + std::to_string(blockIdx.z) + ")";
+  if (running_lane != nullptr) {
+    text += ", warp " + std::to_string(running_lane->warp) + ", lane " + std::to_string(running_lane->index);
+  }
+  return text;
+}
+
+}  // namespace photon::emulated

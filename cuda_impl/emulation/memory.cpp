@@ -1,0 +1,128 @@
+#include "cuda_impl/emulation/memory.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "cuda_impl/emulation/fault.h"
+#include "cuda_impl/emulation/sanitizer.h"
+
+namespace photon::emulated {
+namespace {
+
+constexpr size_t guard = 256;
+constexpr unsigned char poison = 0xff;
+
+/// Bytes from the end of the data to the end of its block.
+size_t tail(size_t bytes) {
+  return (bytes + guard - 1) / guard * guard - bytes + guard;
+}
+
+/// Offset of the first byte that is no longer poisoned; `bytes` if all are.
+size_t first_written(const char* zone, size_t bytes) {
+  return static_cast<size_t>(
+      std::find_if(zone, zone + bytes, [](char c) { return static_cast<unsigned char>(c) != poison; }) -
+      zone);
+}
+
+}  // namespace
+
+DeviceMemory& device_memory() {
+  static DeviceMemory memory;
+  return memory;
+}
+
+void set_emulated_memory(size_t bytes) {
+  device_memory().set_capacity(bytes);
+}
+
+DeviceMemory::~DeviceMemory() {
+  for (const auto& [data, allocation] : allocations_) give_back(data, allocation);
+}
+
+void* DeviceMemory::allocate(size_t bytes) {
+  if (bytes > capacity_ || used_ > capacity_ - bytes) return nullptr;
+  // Blocks are aligned to 512, so that data is aligned to 256 and no more.
+  const size_t whole = (guard + bytes + tail(bytes) + 511) / 512 * 512;
+  auto* block = static_cast<char*>(std::aligned_alloc(512, whole));
+  if (block == nullptr) return nullptr;
+  char* data = block + guard;
+  std::memset(block, poison, guard + bytes + tail(bytes));
+  forbid(block, guard);
+  forbid(data + bytes, tail(bytes));
+  allocations_[data] = {bytes, {}};
+  used_ += bytes;
+  return data;
+}
+
+void DeviceMemory::give_back(char* data, const Allocation& allocation) {
+  permit(data - guard, guard + allocation.bytes + tail(allocation.bytes));
+  std::free(data - guard);
+}
+
+DeviceMemory::Release DeviceMemory::release(void* p) {
+  const auto found = allocations_.find(static_cast<char*>(p));
+  if (found == allocations_.end()) return Release::unknown;
+  const bool intact = overrun(found->first, found->second).empty();
+  give_back(found->first, found->second);
+  used_ -= found->second.bytes;
+  allocations_.erase(found);
+  return intact ? Release::done : Release::overrun;
+}
+
+DeviceMemory::Allocations::const_iterator DeviceMemory::find(const void* p) const {
+  auto after = allocations_.upper_bound(static_cast<char*>(const_cast<void*>(p)));
+  return after == allocations_.begin() ? allocations_.end() : --after;
+}
+
+bool DeviceMemory::contains(const void* p, size_t bytes) const {
+  const auto found = find(p);
+  if (found == allocations_.end()) return false;
+  const auto offset = static_cast<size_t>(static_cast<const char*>(p) - found->first);
+  return offset <= found->second.bytes && bytes <= found->second.bytes - offset;
+}
+
+bool DeviceMemory::owns(const void* p) const {
+  const auto* at = static_cast<const char*>(p);
+  const auto found = find(p);
+  if (found != allocations_.end() && at < found->first + found->second.bytes + tail(found->second.bytes)) {
+    return true;
+  }
+  const auto next = allocations_.upper_bound(const_cast<char*>(at));
+  return next != allocations_.end() && at >= next->first - guard;
+}
+
+std::string DeviceMemory::overrun(char* data, const Allocation& allocation) {
+  std::string found;
+  if constexpr (address_sanitizer) return found;
+  const auto inspect = [&](char* zone, size_t bytes, const char* where) {
+    const size_t at = first_written(zone, bytes);
+    if (at == bytes) return;
+    found = std::string(where) + ", at offset " + std::to_string(zone + at - data) + " of an allocation of " +
+            std::to_string(allocation.bytes) + " bytes";
+    std::memset(zone, poison, bytes);
+  };
+  inspect(data - guard, guard, "before the first byte");
+  inspect(data + allocation.bytes, tail(allocation.bytes), "past the end");
+  for (const auto& [zone, bytes] : allocation.zones) inspect(zone, bytes, "between two parts");
+  return found;
+}
+
+std::string DeviceMemory::overruns() {
+  std::string all;
+  for (const auto& [data, allocation] : allocations_) {
+    const std::string where = overrun(data, allocation);
+    if (!where.empty()) all += (all.empty() ? "device memory: a write " : "; a write ") + where;
+  }
+  return all;
+}
+
+void DeviceMemory::reserve_guard_zone(void* p, size_t bytes) {
+  if (!contains(p, bytes)) fault("a guard zone outside every allocation");
+  std::memset(p, poison, bytes);
+  forbid(p, bytes);
+  allocations_.at(find(p)->first).zones[static_cast<char*>(p)] = bytes;
+}
+
+}  // namespace photon::emulated

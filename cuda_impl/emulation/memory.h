@@ -1,0 +1,62 @@
+// The emulated device's memory: allocations poisoned with 0xff (NaN in every float and bf16) between zones
+// that nobody may touch, and a capacity that can be as small as a test wants.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+namespace photon::emulated {
+
+class DeviceMemory {
+ public:
+  static constexpr size_t default_capacity = size_t{4} << 30;
+
+  DeviceMemory() = default;
+  ~DeviceMemory();
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
+
+  size_t capacity() const { return capacity_; }
+  size_t used() const { return used_; }
+  void set_capacity(size_t bytes) { capacity_ = bytes; }
+
+  /// Aligned to 256 bytes and no more; null if it does not fit.
+  void* allocate(size_t bytes);
+  enum class Release { done, unknown, overrun };
+  /// Gives `p` back: it was an allocation or is unknown; overrun: the zones around it were written to.
+  Release release(void* p);
+
+  /// The bytes lie in one allocation.
+  bool contains(const void* p, size_t bytes) const;
+  /// `p` points into an allocation or the zones around it.
+  bool owns(const void* p) const;
+  /// Writes to the zones around allocations and to reserved ones, in words; poisons them again.
+  std::string overruns();
+
+  /// Makes [p, p + bytes) of an allocation, which is divided further, a zone that nobody may touch, until the
+  /// allocation is released.
+  void reserve_guard_zone(void* p, size_t bytes);
+
+ private:
+  struct Allocation {
+    size_t bytes;
+    std::map<char*, size_t> zones;  ///< reserved ones
+  };
+  using Allocations = std::map<char*, Allocation>;
+  Allocations::const_iterator find(const void* p) const;
+  /// Where a zone was written to, in words, and poisons it again; empty if none was.
+  static std::string overrun(char* data, const Allocation& allocation);
+  static void give_back(char* data, const Allocation& allocation);
+
+  Allocations allocations_;
+  size_t capacity_ = default_capacity;
+  size_t used_ = 0;
+};
+
+DeviceMemory& device_memory();
+
+/// The emulated device has `bytes` of memory from now on.
+void set_emulated_memory(size_t bytes);
+
+}  // namespace photon::emulated

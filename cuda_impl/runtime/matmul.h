@@ -1,0 +1,56 @@
+// Matrix products out = x Wᵀ (+ bias) (+ out) by cuBLASLt: bf16 operands, float accumulation. A shape's plan
+// is made once, from the library's heuristic and without timing, so that a run can be repeated bit for bit.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "cuda_impl/runtime/arena.h"
+#include "cuda_impl/runtime/stream.h"
+
+namespace photon::PHOTON_GPU {
+
+/// One product; everything row major.
+struct Product {
+  const bf16* x = nullptr;  ///< row r at x + r · x_stride, `in` elements
+  int64_t x_stride = 0;
+  const bf16* weight = nullptr;  ///< (out_width, in)
+  const bf16* bias = nullptr;    ///< (out_width) or null
+  bool accumulate = false;       ///< adds to what is in `out`
+  bf16* out = nullptr;           ///< row r at out + r · out_stride, or
+  float* out_float = nullptr;    ///< unrounded
+  int64_t out_stride = 0;
+  int64_t rows = 0;
+  int64_t in = 0;
+  int64_t out_width = 0;
+};
+
+class Matmul {
+ public:
+  Matmul();
+  ~Matmul();
+  Matmul(const Matmul&) = delete;
+  Matmul& operator=(const Matmul&) = delete;
+
+  /// Throws Error if the library has no way to compute this shape.
+  void operator()(Stream& stream, const char* op, const Product& p);
+
+  /// The plans made so far, one line each: "rows x in x out ...: algorithm, workspace".
+  std::vector<std::string> plans() const;
+
+ private:
+  struct Plan;
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, bool>;
+
+  const Plan& plan(const Product& p);
+
+  cublasLtHandle_t handle_ = nullptr;
+  DeviceMemory workspace_;
+  std::map<Key, std::unique_ptr<Plan>> plans_;
+};
+
+}  // namespace photon::PHOTON_GPU

@@ -1,0 +1,88 @@
+#include "cuda_impl/runtime/stream.h"
+
+#include <fmt/format.h>
+
+#include "core/error.h"
+#include "cuda_impl/runtime/error.h"
+#include "cuda_impl/runtime/nvtx.h"
+
+namespace photon::PHOTON_GPU {
+namespace {
+
+constexpr size_t shared_bytes_without_asking = 48 * 1024;
+
+int attribute(cudaDeviceAttr which) {
+  int device = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, which, device), "cudaDeviceGetAttribute");
+  return value;
+}
+
+std::string_view root_relative(std::string_view path) {
+  const size_t at = path.rfind("cuda_impl/");
+  return at == std::string_view::npos ? path : path.substr(at);
+}
+
+}  // namespace
+
+Stream::Stream()
+    : most_shared_bytes_(static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))),
+      most_threads_(static_cast<unsigned>(attribute(cudaDevAttrMaxThreadsPerBlock))) {
+  check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
+}
+
+Stream::~Stream() {
+  cudaStreamDestroy(stream_);
+}
+
+void Stream::synchronize() {
+  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+}
+
+void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
+  constexpr unsigned most_blocks_y = 65535;
+  const dim3& b = grid.blocks;
+  if (b.x == 0 || b.y == 0 || b.z == 0 || grid.threads == 0 || b.y > most_blocks_y || b.z > most_blocks_y ||
+      b.x > 0x7fffffffu || grid.threads > most_threads_ || grid.shared_bytes > most_shared_bytes_) {
+    throw Error(fmt::format(
+        "launch of {} ({}:{}): {} x {} x {} blocks of {} threads with {} bytes of shared memory are beyond "
+        "this device, which takes {} threads and {} bytes a block",
+        op.name, root_relative(op.where.file_name()), op.where.line(), b.x, b.y, b.z, grid.threads,
+        grid.shared_bytes, most_threads_, most_shared_bytes_));
+  }
+  if (grid.shared_bytes > shared_bytes_without_asking && opted_in_.insert(kernel).second) {
+    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                               static_cast<int>(most_shared_bytes_)),
+          op.name, op.where);
+  }
+  begin(op);
+  if (records_ != nullptr) records_->back().kernel = kernel;
+}
+
+void Stream::begin(const Op& op) {
+  nvtx_push(op.name, 0);
+  if (records_ != nullptr) {
+    records_->push_back({op.name, root_relative(op.where.file_name()), scope_, nullptr, op.work});
+  }
+}
+
+void Stream::end(const Op& op, cudaError_t error) {
+  nvtx_pop();
+  check(error, op.name, op.where);
+}
+
+Stream::Scope::Scope(Stream& stream, std::string_view name, int level)
+    : stream_(stream), outer_(stream.scope_.size()) {
+  if (outer_ > 0) stream.scope_ += '/';
+  stream.scope_ += name;
+  if (level > 0) stream.scope_ += fmt::format(" {}", level);
+  nvtx_push(stream.scope_.c_str() + (outer_ > 0 ? outer_ + 1 : 0), level);
+}
+
+Stream::Scope::~Scope() {
+  nvtx_pop();
+  stream_.scope_.resize(outer_);
+}
+
+}  // namespace photon::PHOTON_GPU

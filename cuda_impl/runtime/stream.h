@@ -1,0 +1,107 @@
+// The one way in which work reaches the device: every launch names its op and what it moves and computes
+// (core/cost), is checked against the device's limits and for errors, and stands in an NVTX range of the
+// project's domain. What was launched can be recorded: for `--profile`, and for the tests that hold the sum
+// of all launches against the cost model.
+#pragma once
+
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "core/cost.h"
+#include "cuda_impl/device.h"
+#include "cuda_impl/host.h"
+
+namespace photon::PHOTON_GPU {
+
+/// What a launch is: its op's name, and its bytes and FLOPs. `other_bytes` of a launch are all that is in no
+/// floor: activations, tables, local caches.
+struct Op {
+  const char* name;
+  Work work;
+  std::source_location where = std::source_location::current();
+};
+
+/// Extents of a launch; blocks have one dimension.
+struct Grid {
+  dim3 blocks;
+  unsigned threads = 0;
+  size_t shared_bytes = 0;  ///< dynamic
+};
+
+struct LaunchRecord {
+  std::string_view op;
+  std::string_view file;         ///< of the launcher
+  std::string scope;             ///< "decode/encoder 2"
+  const void* kernel = nullptr;  ///< null: a library's
+  Work work;
+};
+
+class Stream {
+ public:
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  cudaStream_t handle() const { return stream_; }
+
+  /// Starts kernel(arguments...). Throws Error if the launch is refused or beyond the device's limits.
+  template <class... P, class... A>
+  void launch(const Op& op, const Grid& grid, void (*kernel)(P...), const A&... arguments) {
+    begin(op, grid, reinterpret_cast<const void*>(kernel));
+    cudaLaunchConfig_t config{};
+    config.gridDim = grid.blocks;
+    config.blockDim = dim3(grid.threads);
+    config.dynamicSmemBytes = grid.shared_bytes;
+    config.stream = stream_;
+    cudaLaunchAttribute overlap{};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    config.attrs = &overlap;
+    config.numAttrs = 1;
+    end(op, cudaLaunchKernelEx(&config, kernel, static_cast<P>(arguments)...));
+  }
+
+  /// Starts what a library enqueues on handle(): `call` returns nothing and throws on error.
+  template <class Call>
+  void library(const Op& op, Call call) {
+    begin(op);
+    call();
+    end(op, cudaSuccess);
+  }
+
+  void synchronize();
+
+  /// From now on every launch is appended to `records` (null: none is).
+  void record(std::vector<LaunchRecord>* records) { records_ = records; }
+
+  /// A named part of the work: an NVTX range around the launches in it. `level` is the range's category.
+  class Scope {
+   public:
+    Scope(Stream& stream, std::string_view name, int level = 0);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Stream& stream_;
+    size_t outer_;
+  };
+
+ private:
+  void begin(const Op& op, const Grid& grid, const void* kernel);
+  void begin(const Op& op);
+  void end(const Op& op, cudaError_t error);
+
+  cudaStream_t stream_ = nullptr;
+  size_t most_shared_bytes_ = 0;
+  unsigned most_threads_ = 0;
+  std::unordered_set<const void*> opted_in_;  ///< kernels allowed more than 48 KiB of shared memory
+  std::string scope_;
+  std::vector<LaunchRecord>* records_ = nullptr;
+};
+
+}  // namespace photon::PHOTON_GPU

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #ifdef PHOTON_CUDA
 #include <cuda_bf16.h>
@@ -44,6 +45,14 @@ __host__ __device__ inline bf16 to_bf16(float x) {
   return __float2bfloat16_rn(x);
 }
 
+/// Two adjacent bf16 in one register, the first in its low half; rounded as to_bf16.
+__host__ __device__ inline uint32_t to_bf16_pair(float first, float second) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(first, second);
+  uint32_t bits;
+  memcpy(&bits, &pair, sizeof(bits));
+  return bits;
+}
+
 #ifdef __CUDACC__
 
 /// A variable of the block, uninitialised.
@@ -60,6 +69,13 @@ __device__ T* dynamic_shared() {
 __device__ inline float fast_exp2(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+/// 1 / x by the special function unit: relative error 2^-23.
+__device__ inline float fast_reciprocal(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
 
@@ -147,6 +163,18 @@ __device__ inline void let_next_kernel_start() {
 #endif  // __CUDACC__
 #endif  // PHOTON_CUDA
 
+#ifndef PHOTON_CUDA
+inline float fast_reciprocal(float x) {
+  return 1.0f / x;
+}
+inline uint32_t to_bf16_pair(float first, float second) {
+  const Pack<bf16, 2> pair{{to_bf16(first), to_bf16(second)}};
+  uint32_t bits;
+  memcpy(&bits, &pair, sizeof(bits));
+  return bits;
+}
+#endif
+
 template <int N>
 __host__ __device__ inline Pack<bf16, N> load_pack(const bf16* p) {
 #ifndef PHOTON_CUDA
@@ -160,6 +188,33 @@ __host__ __device__ inline void store_pack(bf16* p, const Pack<bf16, N>& x) {
   check_aligned(p, sizeof(x));
 #endif
   *reinterpret_cast<Pack<bf16, N>*>(p) = x;
+}
+
+/// N adjacent bf16 as pairs: registers are 32 bits wide, and taking them apart and together again costs as
+/// much as computing with them.
+template <int N>
+__host__ __device__ inline Pack<uint32_t, N / 2> load_pairs(const bf16* p) {
+  return *reinterpret_cast<const Pack<uint32_t, N / 2>*>(p);
+}
+template <int N>
+__host__ __device__ inline void store_pairs(bf16* p, const Pack<uint32_t, N / 2>& x) {
+  *reinterpret_cast<Pack<uint32_t, N / 2>*>(p) = x;
+}
+template <int N>
+__device__ inline Pack<uint32_t, N / 2> load_pairs_streaming(const bf16* p) {
+  return load_streaming<uint32_t, N / 2>(reinterpret_cast<const uint32_t*>(p));
+}
+__host__ __device__ inline float first_of_pair(uint32_t pair) {
+  const uint32_t bits = pair << 16;
+  float x;
+  memcpy(&x, &bits, sizeof(x));
+  return x;
+}
+__host__ __device__ inline float second_of_pair(uint32_t pair) {
+  const uint32_t bits = pair & 0xffff0000u;
+  float x;
+  memcpy(&x, &bits, sizeof(x));
+  return x;
 }
 
 }  // namespace photon::PHOTON_GPU

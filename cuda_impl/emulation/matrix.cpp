@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "cuda_impl/emulation/block.h"

@@ -82,7 +82,7 @@ void gather_conditioning(Stream& stream, const Latents& a, bool previous, int32_
   const int64_t vectors = a.rows * chunks * a.context;
   stream.launch({"gather_conditioning", moved(static_cast<double>(vectors), a)},
                 {dim3(static_cast<unsigned>(vectors)), threads}, gather_conditioning_kernel, a, previous,
-                chunks, out);
+                first_chunk, chunks, out);
 }
 
 void push_latents(Stream& stream, const Latents& a) {

@@ -1,6 +1,7 @@
 // Attention inside chunks (PHOTON, section 2: the chunk-local decoders): thousands of windows of R + C - 1
-// rows, each attending to nothing but itself. One warp per (chunk, query head): rotation, cache append and an
-// exact softmax in registers.
+// rows, each attending to nothing but itself. One launch turns new rows, attends and appends to the window's
+// cache. Eight lanes per (chunk, query head), softmax in registers: a warp on a single pair would spend more
+// time on instructions than on bytes.
 #pragma once
 
 #include "cuda_impl/kernels/attention_shape.h"

@@ -9,7 +9,7 @@
 namespace photon::PHOTON_GPU {
 namespace {
 
-std::string place(std::source_location where) {
+std::string called_at(std::source_location where) {
   const std::string_view path = where.file_name();
   const size_t at = path.rfind("cuda_impl/");
   return fmt::format("{}:{}", at == std::string_view::npos ? path : path.substr(at), where.line());
@@ -39,13 +39,13 @@ std::string_view meaning(cublasStatus_t status) {
 void check(cudaError_t status, const char* call, std::source_location where) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // what can be cleared is, so that the next call does not report this one again
-  throw Error(fmt::format("{} failed at {}: {} ({})", call, place(where), cudaGetErrorString(status),
+  throw Error(fmt::format("{} failed at {}: {} ({})", call, called_at(where), cudaGetErrorString(status),
                           cudaGetErrorName(status)));
 }
 
 void check(cublasStatus_t status, const char* call, std::source_location where) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw Error(fmt::format("{} failed at {}: {} (cuBLAS status {})", call, place(where), meaning(status),
+  throw Error(fmt::format("{} failed at {}: {} (cuBLAS status {})", call, called_at(where), meaning(status),
                           static_cast<int>(status)));
 }
 

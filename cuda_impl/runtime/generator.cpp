@@ -76,14 +76,14 @@ void Generator::place(const Session& session) {
   Arena measured;
   GenerationBuffers::lay_out(measured, spec_, session.mode, session.plan);
   if (measured.bytes() > memory_.bytes()) {
-    memory_ = DeviceMemory();
-    memory_ = DeviceMemory(measured.bytes());
+    memory_ = DeviceBuffer();
+    memory_ = DeviceBuffer(measured.bytes());
   }
   Arena arena(memory_.data());
   b_ = GenerationBuffers::lay_out(arena, spec_, session.mode, session.plan);
   planned_ = measured;
   const int64_t burst = session.plan.rows * spec_.meta_context();
-  bursts_ = PinnedMemory(2 * burst * static_cast<int64_t>(sizeof(int32_t) + sizeof(float)));
+  bursts_ = PinnedBuffer(2 * burst * static_cast<int64_t>(sizeof(int32_t) + sizeof(float)));
   for (const auto& [head_size, table] : b_.rotations) {
     upload_values(table, rotation_table(session.plan.positions, head_size, spec_.rope_theta));
   }

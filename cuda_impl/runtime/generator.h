@@ -142,10 +142,10 @@ class Generator {
   bool eager_ = false;
 
   std::optional<Session> session_;
-  DeviceMemory memory_;
+  DeviceBuffer memory_;
   Arena planned_;  // as measured
   GenerationBuffers b_;
-  PinnedMemory bursts_;  // two of them: (rows, B_m) tokens, then log probabilities
+  PinnedBuffer bursts_;  // two of them: (rows, B_m) tokens, then log probabilities
   std::map<std::string, Graph> graphs_;
 
   const GenerationRequest* request_ = nullptr;

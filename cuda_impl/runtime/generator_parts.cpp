@@ -95,11 +95,7 @@ EncoderStep Generator::step_of(int l, int32_t units) const {
   if (l == 0) return step;
   step.tokens_per_unit = static_cast<int32_t>(spec_.cumulative_chunk(l));
   step.offset = made_[static_cast<size_t>(l)];
-  const EncoderWindow& window = spec_.level(l).encoder_window;
-  if (window.kind == EncoderWindow::Kind::units) step.visible.window = static_cast<int32_t>(window.units);
-  if (window.kind == EncoderWindow::Kind::block) {
-    step.visible.block = static_cast<int32_t>(spec_.units_per_meta_context(l));
-  }
+  step.visible = visible_units(spec_, l);
   return step;
 }
 

@@ -1,8 +1,6 @@
 #include <algorithm>
 
 #include "cuda_impl/kernels/copy_rows.h"
-#include "cuda_impl/kernels/prefill_attention.h"
-#include "cuda_impl/kernels/rotate_append.h"
 #include "cuda_impl/runtime/generator.h"
 
 namespace photon::PHOTON_GPU {
@@ -83,29 +81,21 @@ void Generator::prefill_stack(int l, const StackWeights& w, int64_t first, int64
   const std::vector<CacheView>& caches = shared ? level.shared : level.own;
   const bool kept = keep_from < units && !caches.empty();
   const double stored = kept ? static_cast<double>(count * (units - keep_from)) : 0.0;
-  const AttentionShape shape = attention_shape(w.shape);
-  const auto attend = [&](size_t layer) {
-    RotateAppend append{.shape = shape,
-                        .qkv = b_.scratch.qkv,
-                        .rotations = rotations(w.shape),
-                        .rows = count,
-                        .units = static_cast<int32_t>(units),
-                        .position = {},
-                        .keys_in_place = true,
-                        .cache = {},
-                        .sequence = b_.order + first,
-                        .first_unit = shared ? level.shared_first : nullptr,
-                        .keep_from = static_cast<int32_t>(keep_from)};
-    if (kept) append.cache = caches[layer];
-    rotate_append(stream_, append, stored);
-    prefill_attention(stream_, {.shape = shape,
-                                .qkv = b_.scratch.qkv,
-                                .out = b_.scratch.attended,
-                                .sequences = count,
-                                .units = static_cast<int32_t>(units),
-                                .visible = step_of(l, 1).visible});
-  };
-  run_layers(stream_, linear_, w, b_.scratch, residual(), count * units, attend);
+  Sequences sequences{.count = count,
+                      .units = units,
+                      .visible = visible_units(spec_, l),
+                      .rotations = rotations(w.shape),
+                      .stored = stored,
+                      .keep = {}};
+  if (kept) {
+    sequences.keep = [&](size_t layer, RotateAppend& append) {
+      append.cache = caches[layer];
+      append.sequence = b_.order + first;
+      append.first_unit = shared ? level.shared_first : nullptr;
+      append.keep_from = static_cast<int32_t>(keep_from);
+    };
+  }
+  run_sequences(stream_, linear_, w, b_.scratch, residual(), sequences);
   moved_[static_cast<size_t>(l)].written +=
       static_cast<int64_t>(w.layers.size()) * static_cast<int64_t>(stored);
 }

@@ -49,7 +49,7 @@ class Matmul {
   const Plan& plan(const Product& p);
 
   cublasLtHandle_t handle_ = nullptr;
-  DeviceMemory workspace_;
+  DeviceBuffer workspace_;
   std::map<Key, std::unique_ptr<Plan>> plans_;
 };
 

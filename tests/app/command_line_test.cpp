@@ -2,6 +2,7 @@
 
 #include <sstream>
 
+#include "core/paths.h"
 #include "core/subprocess.h"
 #include "tests/app/run_photon.h"
 
@@ -75,6 +76,14 @@ TEST(CommandLine, EverySubcommandExplainsItselfAndRefusesNonsense) {
     EXPECT_EQ(nonsense.code, 2) << nonsense.out << nonsense.messages;
     EXPECT_NE(nonsense.messages, "");
   }
+}
+
+TEST(CommandLine, BenchFailsIfNoCaseFits) {
+  const auto model = share_folder() / "configs" / "models" / "photon-tiny.toml";
+  const ProgramRun run = run_photon("bench " + model.string() + " --batch 100000000 --prompt 64 --new 64");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_EQ(run.out, "");
+  EXPECT_NE(run.messages.find("nothing was measured"), std::string::npos) << run.messages;
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ struct PrefillAttention {
   VisibleUnits visible;
 };
 
-/// kept_rows: rows that stay in the cache, summed over the sequences.
-Work prefill_attention_work(const PrefillAttention& a, int64_t kept_rows);
-void prefill_attention(Stream& stream, const PrefillAttention& a, int64_t kept_rows);
+/// Writing the cache is rotate_append's.
+Work prefill_attention_work(const PrefillAttention& a);
+void prefill_attention(Stream& stream, const PrefillAttention& a);
 
 }  // namespace photon::PHOTON_GPU

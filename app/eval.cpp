@@ -75,13 +75,6 @@ Text read_text(const Options& options, const ModelSpec& spec) {
   return text;
 }
 
-DType parse_dtype(std::string_view name) {
-  for (const DType d : {DType::float32, DType::float64, DType::bfloat16}) {
-    if (to_string(d) == name) return d;
-  }
-  throw UsageError(fmt::format("--dtype {}: float32, float64 or bfloat16", name));
-}
-
 /// The context of training where it is known, so that figures compare with the validation loss.
 int64_t context_of(const std::optional<RunState>& training, const ModelSpec& spec) {
   if (training) {

@@ -43,7 +43,11 @@ std::string read_prompt(const Options& options) {
 
 void print_samples(const Options& options, const Tokenizer& tokenizer, const GenerationResult& result) {
   std::vector<std::string> answers;
-  for (const auto& tokens : result.tokens) answers.push_back(tokenizer.decode(tokens));
+  for (const auto& tokens : result.tokens) {
+    StreamDecoder decoder(tokenizer);  // an answer continues the prompt: a space at its beginning is its own
+    std::string& answer = answers.emplace_back(decoder.append(tokens));
+    answer.append(decoder.finish());
+  }
   if (options.choose == "none") {
     for (size_t i = 0; i < answers.size(); ++i) fmt::print("--- sample {}\n{}\n", i + 1, answers[i]);
     return;

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "app/command.h"
+#include "app/devices.h"
 #include "app/version.h"
 #include "core/error.h"
 #include "core/nearest.h"
@@ -22,6 +23,7 @@ const BackendRegistry& backends() {
   static const BackendRegistry registry = [] {
     BackendRegistry r;
     reference::add_backend(r);
+    add_device_backends(r);
     return r;
   }();
   return registry;

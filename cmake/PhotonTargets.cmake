@@ -4,12 +4,12 @@
 
 add_library(photon_flags INTERFACE)
 # g++ 12 sees overlaps in the copies of short strings that are none (GCC bug 105651): -Wno-restrict.
-target_compile_options(photon_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
-                                               -Werror -Wno-restrict -fno-math-errno)
+target_compile_options(photon_flags INTERFACE
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-sign-conversion;-Werror;-Wno-restrict;-fno-math-errno>")
 target_include_directories(photon_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_link_libraries(photon_flags INTERFACE OpenMP::OpenMP_CXX Threads::Threads fmt::fmt)
 if(PHOTON_NATIVE)
-  target_compile_options(photon_flags INTERFACE -march=native)
+  target_compile_options(photon_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-march=native>)
 endif()
 if(PHOTON_SANITIZE)
   target_compile_options(photon_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all

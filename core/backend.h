@@ -90,6 +90,18 @@ struct Stream {
   std::vector<double> values;
 };
 
+/// Bytes that a request takes on the device, foreseen before any of them is.
+struct MemoryPlan {
+  int64_t weights = 0;
+  int64_t caches = 0;        ///< growing KV caches, all rows
+  int64_t local_caches = 0;  ///< of the local decoders, all rows
+  int64_t workspace = 0;
+  int64_t available = 0;  ///< that all of them together may take
+
+  int64_t total() const { return weights + caches + local_caches + workspace; }
+  bool fits() const { return total() <= available; }
+};
+
 /// A model that is run.
 class InferenceModel {
  public:
@@ -102,6 +114,8 @@ class InferenceModel {
   /// there.
   virtual std::vector<double> token_log_probs(const TokenBatch& batch) = 0;
   virtual GenerationResult generate(const GenerationRequest& request) = 0;
+  /// What generate(request) will hold; it throws Error where this does not fit.
+  virtual MemoryPlan memory_plan(const GenerationRequest& request) const = 0;
 };
 
 /// What the machine can do at most, measured on random data in this process.

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/folder_lock.h"
 #include "core/interrupt.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -243,6 +244,7 @@ Split split_of(std::string_view id, const CorpusConfig& config) {
 CorpusSummary build_corpus(const CorpusConfig& config) {
   check(config);
   const InterruptGuard guard;
+  const FolderLock lock(config.out);
   fs::create_directories(config.out / "stages");
   remove_leftovers(config.out);
   remove_leftovers(config.out / "stages");

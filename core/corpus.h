@@ -58,7 +58,8 @@ Split split_of(std::string_view id, const CorpusConfig& config);
 /// Makes config.out: train.tokens, validation.tokens, test.tokens, tokenizer.model, test.txt (the test
 /// documents one after another) and corpus.json; *.documents and stages/ serve later runs. What is there and
 /// was made of the same inputs is kept, and the same inputs give the same bytes, interrupted or not. Throws
-/// Error on bad input, an empty split, and when the user interrupts: the next run goes on.
+/// Error on bad input, an empty split, while another process builds in the same folder, and when the user
+/// interrupts: the next run goes on.
 CorpusSummary build_corpus(const CorpusConfig& config);
 
 /// Reads corpus.json of a finished corpus. Throws Error if there is none or a token file is missing or is not

@@ -131,15 +131,25 @@ void probabilities_of_block(const AttentionInput<S>& in, const HeadProblem<S>& p
   }
 }
 
-template <class S>
-void forward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, S* out,
-                    Index out_stride, Matrix<S>& scores) {
-  const Index size = in.shape.head_size();
+/// Calls visit(first query, queries, begin, end) block by block, with the block's probabilities over keys
+/// [begin, end) in `scores`.
+template <class S, class Visit>
+void for_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, Matrix<S>& scores,
+                Visit visit) {
   for (Index j0 = 0; j0 < in.queries; j0 += query_block) {
     const Index rows = std::min(query_block, in.queries - j0);
     const Index begin = p.begin(j0);
     const Index end = p.end(j0 + rows - 1);
     probabilities_of_block(in, p, q, j0, rows, begin, end, scores);
+    visit(j0, rows, begin, end);
+  }
+}
+
+template <class S>
+void forward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, S* out,
+                    Index out_stride, Matrix<S>& scores) {
+  const Index size = in.shape.head_size();
+  for_blocks(in, p, q, scores, [&](Index j0, Index rows, Index begin, Index end) {
     StridedMutableMap<S> o(out + j0 * out_stride, rows, size, Eigen::OuterStride<>(out_stride));
     o.setZero();
     for_segments(p, begin, end, [&](const KeySegment<S>& s, Index base, Index from, Index to) {
@@ -147,7 +157,7 @@ void forward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const 
                                  Eigen::OuterStride<>(s.stride));
       o.noalias() += scores.middleCols(base + from - begin, to - from) * values;
     });
-  }
+  });
 }
 
 template <class S>
@@ -178,11 +188,7 @@ template <class S>
 void backward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const S* q, const S* out,
                      const S* d_out, Index out_stride, S* dq, Matrix<S>& scores, Matrix<S>& d_scores) {
   const Index size = in.shape.head_size();
-  for (Index j0 = 0; j0 < in.queries; j0 += query_block) {
-    const Index rows = std::min(query_block, in.queries - j0);
-    const Index begin = p.begin(j0);
-    const Index end = p.end(j0 + rows - 1);
-    probabilities_of_block(in, p, q, j0, rows, begin, end, scores);
+  for_blocks(in, p, q, scores, [&](Index j0, Index rows, Index begin, Index end) {
     const StridedMap<S> o(out + j0 * out_stride, rows, size, Eigen::OuterStride<>(out_stride));
     const StridedMap<S> d_o(d_out + j0 * out_stride, rows, size, Eigen::OuterStride<>(out_stride));
     const StridedMap<S> queries(q + j0 * in.q_stride, rows, size, Eigen::OuterStride<>(in.q_stride));
@@ -207,7 +213,7 @@ void backward_blocks(const AttentionInput<S>& in, const HeadProblem<S>& p, const
       StridedMutableMap<S>(s.dk + at, to - from, size, stride).noalias() += ds.transpose() * queries;
       StridedMutableMap<S>(s.dv + at, to - from, size, stride).noalias() += probs.transpose() * d_o;
     });
-  }
+  });
 }
 
 /// Scratch of one thread; grows to the largest problem and stays.

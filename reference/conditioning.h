@@ -15,22 +15,23 @@ struct ConditioningWindow {
   Index source(Index g, Index k) const { return g - (previous ? 1 : 0) - (context - 1) + k; }
 };
 
-/// (sequences · chunks, K · D) from latents (sequences · chunks, D) and start (D).
+/// (sequences · chunks, K · D): the last `chunks` of a sequence's `units` chunks, from the last latents of
+/// each sequence (sequences · held, D), which reach back as far as the window asks for, and start (D).
 template <class S>
 void gather_conditioning(const ConditioningWindow& window, const Matrix<S>& latents, const RowMap<S>& start,
-                         Index sequences, Matrix<S>& out) {
-  const Index chunks = latents.rows() / sequences;
+                         Index sequences, Index units, Index chunks, Matrix<S>& out) {
+  const Index held = latents.rows() / sequences;
   const Index width = latents.cols();
-  out.resize(latents.rows(), window.context * width);
+  out.resize(sequences * chunks, window.context * width);
   for (Index i = 0; i < sequences; ++i) {
     for (Index g = 0; g < chunks; ++g) {
       for (Index k = 0; k < window.context; ++k) {
-        const Index source = window.source(g, k);
+        const Index source = window.source(units - chunks + g, k);
         auto target = out.row(i * chunks + g).segment(k * width, width);
         if (source < 0) {
           target = start;
         } else {
-          target = latents.row(i * chunks + source);
+          target = latents.row((i + 1) * held - units + source);
         }
       }
     }

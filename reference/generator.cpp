@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "reference/chunker.h"
 
 namespace photon::reference {
 namespace {
@@ -235,26 +236,13 @@ bool Generator<S>::emit(std::span<const int64_t> rows) {
 
 template <class S>
 void Generator<S>::chunk(int l, const Matrix<S>& below, Matrix<S>& out) {
-  const Index width = below.cols() * spec_.level(l).chunk;
-  const auto chunks = reshaped(below, below.rows() / spec_.level(l).chunk, width);
-  if (l == 1) {
-    out = chunks;
-    return;
-  }
-  const ChunkerWeights<S>& w = w_.level(l).chunker;
-  const Matrix<S> input = chunks;
-  rms_norm<S>(input, w.norm, spec_.norm_eps, normed_);
-  out.resize(chunks.rows(), w.proj.rows());
-  linear<S>(normed_, w.proj, out);
-  out.rowwise() += w.bias;
+  chunk_units(w_.level(l).chunker, spec_.norm_eps, below, spec_.level(l).chunk, normed_, out);
 }
 
 template <class S>
 void Generator<S>::convert(int l, const Matrix<S>& conditioning, Matrix<S>& prefix) {
   const LevelWeights<S>& w = w_.level(l);
-  normed_.resize(conditioning.rows(), w.converter.rows());
-  linear<S>(conditioning, w.converter, normed_);
-  normed_.rowwise() += w.converter_bias;
+  affine<S>(conditioning, w.converter, w.converter_bias, normed_);
   prefix = reshaped(normed_, conditioning.rows() * spec_.level(l).prefix, spec_.shape(l - 1).width);
 }
 

@@ -1,5 +1,6 @@
 #include <map>
 
+#include "reference/conditioning.h"
 #include "reference/generator.h"
 
 namespace photon::reference {
@@ -111,29 +112,13 @@ template <class S>
 void Generator<S>::prefill_decoders(std::span<const int64_t> prompts, const std::vector<Matrix<S>>& x) {
   const auto count = static_cast<Index>(prompts.size());
   const std::vector<int64_t> needed = latents_needed();
-  Matrix<S> latents = x.back();  // Xhat^(l) of every prompt from unit `first` on
-  Index first = 0;
+  Matrix<S> latents = x.back();  // the last Xhat^(l) of every prompt
   for (int l = depth(); l >= 2 && needed[static_cast<size_t>(l - 1)] > 0; --l) {
     const LevelSpec& s = spec_.level(l);
     const Index units = x[static_cast<size_t>(l)].rows() / count;
     const Index chunks = std::min<Index>(units, (needed[static_cast<size_t>(l - 1)] + s.chunk - 1) / s.chunk);
-    const Index available = latents.rows() / count;
-    const Index width = s.shape.width;
-    conditioning_.resize(count * chunks, s.converter_context * width);
-    const bool previous = spec_.conditioning(l) == Conditioning::previous;
-    for (Index i = 0; i < count; ++i) {
-      for (Index c = 0; c < chunks; ++c) {
-        for (Index k = 0; k < s.converter_context; ++k) {
-          const Index source = units - chunks + c - (previous ? 1 : 0) - (s.converter_context - 1) + k;
-          auto target = conditioning_.row(i * chunks + c).segment(k * width, width);
-          if (source < 0) {
-            target = w_.level(l).start;
-          } else {
-            target = latents.row(i * available + source - first);
-          }
-        }
-      }
-    }
+    const ConditioningWindow window{s.converter_context, spec_.conditioning(l) == Conditioning::previous};
+    reference::gather_conditioning(window, latents, w_.level(l).start, count, units, chunks, conditioning_);
     windows_[static_cast<size_t>(l)].begin(w_.level(l).decoder, count * chunks, s.prefix + s.chunk - 1);
     convert(l, conditioning_, part_[static_cast<size_t>(l)]);
     Matrix<S>& below = xhat_[static_cast<size_t>(l - 1)];
@@ -162,7 +147,6 @@ void Generator<S>::prefill_decoders(std::span<const int64_t> prompts, const std:
       }
     }
     latents = below;
-    first = (units - chunks) * s.chunk;
   }
 }
 

@@ -49,18 +49,27 @@ class Inference final : public InferenceModel {
     return reference::token_log_probs(model_, batch);
   }
   GenerationResult generate(const GenerationRequest& request) override {
-    check_memory(request);
+    const MemoryPlan plan = memory_plan(request);
+    if (!plan.fits()) {
+      throw Error(
+          fmt::format("model '{}': the caches of {} rows of up to {} new tokens need {:.2f} GiB, 0.95 of "
+                      "{:.2f} GiB are usable",
+                      spec_.name, std::ssize(request.prompts) * request.samples, request.new_tokens,
+                      static_cast<double>(plan.total() - plan.weights) / 0x1p30,
+                      static_cast<double>(usable_memory_bytes()) / 0x1p30));
+    }
     return generator_.run(request);
   }
-
- private:
-  /// Foresees what would not fit: the caches' plan against the machine's memory.
-  void check_memory(const GenerationRequest& request) const {
+  /// The weights are in memory already, so the caches alone are held against what is left.
+  MemoryPlan memory_plan(const GenerationRequest& request) const override {
     constexpr int64_t most_new = int64_t{1} << 24;
     if (request.new_tokens > most_new) {
       throw Error(
           fmt::format("model '{}': {} new tokens; at most {}", spec_.name, request.new_tokens, most_new));
     }
+    MemoryPlan plan;
+    plan.weights = static_cast<int64_t>(parameters_.size() * sizeof(S));
+    plan.available = plan.weights + static_cast<int64_t>(0.95 * static_cast<double>(usable_memory_bytes()));
     Workload w{.new_tokens = std::max<int64_t>(0, request.new_tokens),
                .batch = std::max<int64_t>(1, std::ssize(request.prompts)),
                .samples = std::max<int64_t>(1, request.samples),
@@ -71,20 +80,18 @@ class Inference final : public InferenceModel {
     for (const auto& prompt : request.prompts)
       w.prompt = std::max(w.prompt, static_cast<int64_t>(prompt.size()));
     // A vanilla model without a prompt and recgen without levels are refused with their own reasons.
-    if (w.prompt == 0 && spec_.depth() == 0) return;
-    if (request.generation == Generation::recgen && spec_.depth() < 2) return;
-    if (request.schedule == Schedule::unrolled && request.generation != Generation::recgen) return;
-    const double row = kv_bytes_ideal(spec_, w) + local_bytes(spec_, w);
-    const double needed = row * static_cast<double>(w.rows());
-    const auto usable = static_cast<double>(usable_memory_bytes());
-    if (needed > 0.95 * usable) {
-      throw Error(fmt::format(
-          "model '{}': the caches of {} rows of {} + {} tokens need {:.2f} GiB, 0.95 of {:.2f} GiB "
-          "are usable",
-          spec_.name, w.rows(), w.prompt, w.new_tokens, needed / 0x1p30, usable / 0x1p30));
-    }
+    if (w.prompt == 0 && spec_.depth() == 0) return plan;
+    if (request.generation == Generation::recgen && spec_.depth() < 2) return plan;
+    if (request.schedule == Schedule::unrolled && request.generation != Generation::recgen) return plan;
+    const auto rows = static_cast<double>(w.rows());
+    // A request beyond all memory must not overflow what counts it.
+    const auto bytes = [](double b) { return static_cast<int64_t>(std::min(b, 0x1p60)); };
+    plan.caches = bytes(rows * kv_bytes_ideal(spec_, w));
+    plan.local_caches = bytes(rows * local_bytes(spec_, w));
+    return plan;
   }
 
+ private:
   static Stream stream(std::string name, const Matrix<S>& m, int64_t rows) {
     Stream s{std::move(name), {rows, m.rows() / rows, m.cols()}, {}};
     s.values.assign(m.data(), m.data() + m.size());

@@ -37,6 +37,14 @@ void linear(const Eigen::Ref<const Matrix<S>>& x, const MatrixMap<S>& w, Eigen::
   }
 }
 
+/// y (n, out) = x (n, in) W^T + bias (out), y sized here.
+template <class S>
+void affine(const Matrix<S>& x, const MatrixMap<S>& w, const RowMap<S>& bias, Matrix<S>& y) {
+  y.resize(x.rows(), w.rows());
+  linear<S>(x, w, y);
+  y.rowwise() += bias;
+}
+
 /// dx (n, in) (+)= dy (n, out) W.
 template <class S>
 void linear_input_gradient(const Eigen::Ref<const Matrix<S>>& dy, const MatrixMap<S>& w,

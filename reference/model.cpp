@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "reference/chunker.h"
 
 namespace photon::reference {
 
@@ -54,32 +55,14 @@ template <class S>
 void Model<S>::encode() {
   embed_tokens(weights_.encoder_embedding, x0_);
   for (int l = 1; l <= spec_.depth(); ++l) {
-    chunk(l);
     LevelTape<S>& t = level(l);
+    chunk_units(weights_.level(l).chunker, spec_.norm_eps, l == 1 ? x0_ : level(l - 1).x,
+                spec_.level(l).chunk, t.chunk_normed, t.a);
     const Visibility visibility{spec_.level(l).encoder_window, spec_.units_per_meta_context(l)};
     t.encoder.begin(weights_.level(l).encoder, spec_.norm_eps, ropes_[static_cast<size_t>(l)], batch_->rows,
                     visibility);
     t.x = t.encoder.forward(t.a);
   }
-}
-
-// Chunk_1 concatenates C_1 embeddings; Chunk_l concatenates C_l units, normalises and projects. The units of
-// a chunk are adjacent rows, so concatenation is a change of extents.
-template <class S>
-void Model<S>::chunk(int l) {
-  LevelTape<S>& t = level(l);
-  const Matrix<S>& below = l == 1 ? x0_ : level(l - 1).x;
-  const auto chunks = reshaped(below, units(l), below.cols() * spec_.level(l).chunk);
-  if (l == 1) {
-    t.a = chunks;
-    return;
-  }
-  const ChunkerWeights<S>& w = weights_.level(l).chunker;
-  scratch_ = chunks;
-  rms_norm<S>(scratch_, w.norm, spec_.norm_eps, t.chunk_normed);
-  t.a.resize(units(l), w.proj.rows());
-  linear<S>(t.chunk_normed, w.proj, t.a);
-  t.a.rowwise() += w.bias;
 }
 
 template <class S>
@@ -94,10 +77,9 @@ void Model<S>::decode_level(int l) {
   const LevelWeights<S>& w = weights_.level(l);
   const LevelSpec& s = spec_.level(l);
   const ConditioningWindow window{s.converter_context, spec_.conditioning(l) == Conditioning::previous};
-  gather_conditioning(window, xhat(l), w.start, batch_->rows, t.conditioning);
-  t.prefix.resize(units(l), w.converter.rows());
-  linear<S>(t.conditioning, w.converter, t.prefix);
-  t.prefix.rowwise() += w.converter_bias;
+  const Index chunks = units(l) / batch_->rows;
+  gather_conditioning(window, xhat(l), w.start, batch_->rows, chunks, chunks, t.conditioning);
+  affine<S>(t.conditioning, w.converter, w.converter_bias, t.prefix);
   t.decoder.begin(w.decoder, spec_.norm_eps, ropes_[static_cast<size_t>(l - 1)], units(l), {});
   t.xhat_below.resize(units(l - 1), spec_.shape(l - 1).width);
   if (known_beforehand(l)) {

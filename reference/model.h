@@ -63,7 +63,6 @@ class Model {
  private:
   void encode();             // E_1 .. E_L
   void decode();             // D_L .. D_1
-  void chunk(int l);         // Chunk_l: X^(l-1) -> A^(l)
   void decode_level(int l);  // D_l: Xhat^(l) -> Xhat^(l-1)
   void decode_in_one_part(int l);
   void decode_unit_by_unit(int l);

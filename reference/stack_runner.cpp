@@ -3,6 +3,26 @@
 #include <algorithm>
 
 namespace photon::reference {
+namespace {
+
+/// One layer's rows attend to `segments`, as many for each of the sequences.
+template <class S>
+void attend_to(const StackShape& shape, Visibility visibility, const std::vector<KeySegment<S>>& segments,
+               std::span<const int64_t> first_key, LayerTape<S>& t) {
+  const Index sequences = std::ssize(first_key);
+  const AttentionInput<S> in{.shape = shape,
+                             .visibility = visibility,
+                             .sequences = sequences,
+                             .queries = t.qkv.rows() / sequences,
+                             .q = t.qkv.data(),
+                             .q_stride = t.qkv.cols(),
+                             .segments_per_sequence = std::ssize(segments) / sequences,
+                             .segments = segments,
+                             .first_key = first_key};
+  attention(in, t.attended.data(), t.attended.cols());
+}
+
+}  // namespace
 
 template <class S>
 void WindowRunner<S>::begin(const StackWeights<S>& weights, Index chunks, Index window) {
@@ -38,16 +58,7 @@ const Matrix<S>& WindowRunner<S>::forward(double eps, Rope<S>& rope,
       const S* k = cache.data() + g * window_ * cache.cols();
       segments_.push_back({k, k + kv, cache.cols(), length_ + n});
     }
-    const AttentionInput<S> in{.shape = shape,
-                               .visibility = {},
-                               .sequences = chunks_,
-                               .queries = n,
-                               .q = t.qkv.data(),
-                               .q_stride = t.qkv.cols(),
-                               .segments_per_sequence = 1,
-                               .segments = segments_,
-                               .first_key = first_key_};
-    attention(in, t.attended.data(), t.attended.cols());
+    attend_to(shape, {}, segments_, first_key_, t);
   };
   const Matrix<S>& out = runner_.run(*weights_, eps, rope, positions_, input, attend);
   length_ += n;
@@ -72,16 +83,7 @@ const Matrix<S>& CachedRunner<S>::prefill(const StackWeights<S>& w, double eps, 
       cache.store_prefill(static_cast<int64_t>(layer), prompts[static_cast<size_t>(i)], k, k + kv,
                           t.qkv.cols());
     }
-    const AttentionInput<S> in{.shape = w.shape,
-                               .visibility = visibility,
-                               .sequences = sequences,
-                               .queries = n,
-                               .q = t.qkv.data(),
-                               .q_stride = t.qkv.cols(),
-                               .segments_per_sequence = 1,
-                               .segments = segments_,
-                               .first_key = first_key_};
-    attention(in, t.attended.data(), t.attended.cols());
+    attend_to(w.shape, visibility, segments_, first_key_, t);
   };
   return runner_.run(w, eps, rope, positions_, input, attend);
 }
@@ -108,16 +110,7 @@ const Matrix<S>& CachedRunner<S>::step(const StackWeights<S>& w, double eps, Rop
       const S* k = t.qkv.data() + i * n * t.qkv.cols() + w.shape.width;
       segments_[static_cast<size_t>((i + 1) * per_sequence - 1)] = {k, k + kv, t.qkv.cols(), n};
     }
-    const AttentionInput<S> in{.shape = w.shape,
-                               .visibility = visibility,
-                               .sequences = sequences,
-                               .queries = n,
-                               .q = t.qkv.data(),
-                               .q_stride = t.qkv.cols(),
-                               .segments_per_sequence = per_sequence,
-                               .segments = segments_,
-                               .first_key = first_key_};
-    attention(in, t.attended.data(), t.attended.cols());
+    attend_to(w.shape, visibility, segments_, first_key_, t);
     // Only now: under a window the new rows take the places of rows that were just read.
     for (Index i = 0; i < sequences; ++i) {
       const S* k = t.qkv.data() + i * n * t.qkv.cols() + w.shape.width;

@@ -18,7 +18,7 @@
 #include "core/progress.h"
 #include "trainer/batches.h"
 #include "trainer/budget.h"
-#include "trainer/folder_lock.h"
+#include "core/folder_lock.h"
 #include "trainer/metrics.h"
 #include "trainer/run_state.h"
 #include "trainer/schedule.h"

@@ -9,16 +9,16 @@ constexpr int pack = 2;
 // Latent i of the row's new ones, or, for i < 0, of those before.
 __device__ const bf16* latent(const Latents& a, int64_t row, int32_t i) {
   if (i >= 0) return a.latest + row * a.latest_stride + static_cast<int64_t>(i) * a.width;
-  return a.history + (row * a.context + a.context + i) * a.width;
+  return a.history == nullptr ? a.start : a.history + (row * a.context + a.context + i) * a.width;
 }
 
 // One block an output vector of one latent.
 __global__ void __launch_bounds__(threads)
-    gather_conditioning_kernel(Latents a, bool previous, int32_t chunks, bf16* out) {
+    gather_conditioning_kernel(Latents a, bool previous, int32_t first_chunk, int32_t chunks, bf16* out) {
   wait_for_previous_kernel();
   const int64_t index = blockIdx.x;
   const auto k = static_cast<int32_t>(index % a.context);
-  const auto chunk = static_cast<int32_t>(index / a.context % chunks);
+  const auto chunk = first_chunk + static_cast<int32_t>(index / a.context % chunks);
   const int64_t row = index / a.context / chunks;
   const bf16* from = latent(a, row, chunk - (previous ? 1 : 0) - (a.context - 1) + k);
   bf16* to = out + index * a.width;
@@ -77,11 +77,12 @@ Work moved(double latents, const Latents& a) {
 
 }  // namespace
 
-void gather_conditioning(Stream& stream, const Latents& a, bool previous, int32_t chunks, bf16* out) {
+void gather_conditioning(Stream& stream, const Latents& a, bool previous, int32_t first_chunk, int32_t chunks,
+                         bf16* out) {
   const int64_t vectors = a.rows * chunks * a.context;
   stream.launch({"gather_conditioning", moved(static_cast<double>(vectors), a)},
                 {dim3(static_cast<unsigned>(vectors)), threads}, gather_conditioning_kernel, a, previous,
-                chunks, out);
+                first_chunk, chunks, out);
 }
 
 void push_latents(Stream& stream, const Latents& a) {

@@ -9,7 +9,8 @@ namespace photon::PHOTON_GPU {
 
 /// Latents of one level: `count` new ones a row, and the K before them.
 struct Latents {
-  bf16* history = nullptr;       ///< (rows, context, width), oldest first
+  bf16* history = nullptr;       ///< (rows, context, width), oldest first; null: `start` before the first one
+  const bf16* start = nullptr;   ///< (width)
   const bf16* latest = nullptr;  ///< (rows, count, width); row r at latest + r · latest_stride
   int64_t latest_stride = 0;     ///< of a row
   int64_t rows = 0;
@@ -21,9 +22,10 @@ struct Latents {
   int32_t samples = 1;
 };
 
-/// out (rows · chunks, K · width): chunk c of a row takes the K latents that end at new one c, or, with
-/// `previous`, at the one before it. chunks <= count, or count + 1 with `previous`.
-void gather_conditioning(Stream& stream, const Latents& a, bool previous, int32_t chunks, bf16* out);
+/// out (rows · chunks, K · width): chunk c of a row takes the K latents that end at new one first_chunk + c,
+/// or, with `previous`, at the one before that.
+void gather_conditioning(Stream& stream, const Latents& a, bool previous, int32_t first_chunk, int32_t chunks,
+                         bf16* out);
 /// The history's last K become those of history and new ones together.
 void push_latents(Stream& stream, const Latents& a);
 /// Latents of one meta-context, (rows, count, width), behind those of the meta-contexts before it:

@@ -17,7 +17,7 @@ struct PrefillAttention {
   VisibleUnits visible;
 };
 
-/// Writing the cache is rotate_append's.
+/// What stays in a cache is rotate_append's to store.
 Work prefill_attention_work(const PrefillAttention& a);
 void prefill_attention(Stream& stream, const PrefillAttention& a);
 

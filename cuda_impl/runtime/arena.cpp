@@ -6,34 +6,34 @@
 
 namespace photon::PHOTON_GPU {
 
-DeviceMemory::DeviceMemory(int64_t bytes) : bytes_(bytes) {
+DeviceBuffer::DeviceBuffer(int64_t bytes) : bytes_(bytes) {
   if (bytes > 0) check(cudaMalloc(&data_, static_cast<size_t>(bytes)), "cudaMalloc");
 }
 
-DeviceMemory::~DeviceMemory() {
+DeviceBuffer::~DeviceBuffer() {
   cudaFree(data_);
 }
 
-DeviceMemory::DeviceMemory(DeviceMemory&& other) noexcept
+DeviceBuffer::DeviceBuffer(DeviceBuffer&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
 
-DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
+DeviceBuffer& DeviceBuffer::operator=(DeviceBuffer&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(bytes_, other.bytes_);
   return *this;
 }
 
-PinnedMemory::PinnedMemory(int64_t bytes) {
+PinnedBuffer::PinnedBuffer(int64_t bytes) {
   if (bytes > 0) check(cudaMallocHost(&data_, static_cast<size_t>(bytes)), "cudaMallocHost");
 }
 
-PinnedMemory::~PinnedMemory() {
+PinnedBuffer::~PinnedBuffer() {
   cudaFreeHost(data_);
 }
 
-PinnedMemory::PinnedMemory(PinnedMemory&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
+PinnedBuffer::PinnedBuffer(PinnedBuffer&& other) noexcept : data_(std::exchange(other.data_, nullptr)) {}
 
-PinnedMemory& PinnedMemory::operator=(PinnedMemory&& other) noexcept {
+PinnedBuffer& PinnedBuffer::operator=(PinnedBuffer&& other) noexcept {
   std::swap(data_, other.data_);
   return *this;
 }

@@ -44,13 +44,13 @@ class Arena {
 };
 
 /// Device memory of its own.
-class DeviceMemory {
+class DeviceBuffer {
  public:
-  DeviceMemory() = default;
-  explicit DeviceMemory(int64_t bytes);
-  ~DeviceMemory();
-  DeviceMemory(DeviceMemory&& other) noexcept;
-  DeviceMemory& operator=(DeviceMemory&& other) noexcept;
+  DeviceBuffer() = default;
+  explicit DeviceBuffer(int64_t bytes);
+  ~DeviceBuffer();
+  DeviceBuffer(DeviceBuffer&& other) noexcept;
+  DeviceBuffer& operator=(DeviceBuffer&& other) noexcept;
 
   void* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
@@ -61,13 +61,13 @@ class DeviceMemory {
 };
 
 /// Page-locked host memory, which the device copies to while both work.
-class PinnedMemory {
+class PinnedBuffer {
  public:
-  PinnedMemory() = default;
-  explicit PinnedMemory(int64_t bytes);
-  ~PinnedMemory();
-  PinnedMemory(PinnedMemory&& other) noexcept;
-  PinnedMemory& operator=(PinnedMemory&& other) noexcept;
+  PinnedBuffer() = default;
+  explicit PinnedBuffer(int64_t bytes);
+  ~PinnedBuffer();
+  PinnedBuffer(PinnedBuffer&& other) noexcept;
+  PinnedBuffer& operator=(PinnedBuffer&& other) noexcept;
 
   void* data() const { return data_; }
 

@@ -107,6 +107,7 @@ GenerationBuffers GenerationBuffers::lay_out(Arena& arena, const ModelSpec& spec
               arena.take<int32_t>(Use::workspace, plan.rows)};
   b.begin = arena.take<int32_t>(Use::workspace, plan.rows);
   b.order = arena.take<int32_t>(Use::workspace, plan.prompts + plan.rows);
+  b.prompt_ids = arena.take<int32_t>(Use::workspace, plan.pass_tokens);
   b.burst = arena.take<int32_t>(Use::workspace, plan.rows * spec.meta_context());
   b.burst_log_probs = arena.take<float>(Use::workspace, plan.rows * spec.meta_context());
   return b;

@@ -46,6 +46,7 @@ struct GenerationBuffers {
   TokenRows tokens;
   int32_t* begin = nullptr;          ///< (rows): where a row's first meta-context starts
   int32_t* order = nullptr;          ///< (prompts), and behind them (rows): as prefill passes take them
+  int32_t* prompt_ids = nullptr;     ///< (tokens of a prefill pass)
   int32_t* burst = nullptr;          ///< (rows, B_m)
   float* burst_log_probs = nullptr;  ///< (rows, B_m)
 

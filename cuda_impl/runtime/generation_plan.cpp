@@ -42,7 +42,7 @@ CachePlan plan_cache(const ModelSpec& spec, const GenerationMode& mode, const Ge
   const int64_t made = plan.answer * units_of(spec, l);
   const int64_t own = shared ? made : longest + made;
   const EncoderWindow window = window_of(spec, l);
-  const bool single = mode.one_after_another(spec) || mode.generation == Generation::recgen;
+  const bool single = mode.one_after_another(spec) || !mode.observes_upward;
   out.step_units = static_cast<int32_t>(single ? 1 : units_of(spec, l));
   out.shared_units = shared ? kept : 0;
   out.own_units = own;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "cuda_impl/kernels/prefill_attention.h"
+
 namespace photon::PHOTON_GPU {
 
 AttentionShape attention_shape(const StackShape& shape) {
@@ -82,6 +84,39 @@ void run_layers(Stream& stream, Linears& linear, const StackWeights& w, const St
             .out_width = width},
            scratch.linear);
   }
+}
+
+void run_sequences(Stream& stream, Linears& linear, const StackWeights& w, const StackScratch& scratch,
+                   bf16* x, const Sequences& sequences) {
+  const AttentionShape shape = attention_shape(w.shape);
+  const auto attend = [&](size_t layer) {
+    RotateAppend append;
+    append.shape = shape;
+    append.qkv = scratch.qkv;
+    append.rotations = sequences.rotations;
+    append.rows = sequences.count;
+    append.units = static_cast<int32_t>(sequences.units);
+    append.keys_in_place = true;
+    if (sequences.keep) sequences.keep(layer, append);
+    rotate_append(stream, append, sequences.stored);
+    prefill_attention(stream, {.shape = shape,
+                               .qkv = scratch.qkv,
+                               .out = scratch.attended,
+                               .sequences = sequences.count,
+                               .units = static_cast<int32_t>(sequences.units),
+                               .visible = sequences.visible});
+  };
+  run_layers(stream, linear, w, scratch, x, sequences.count * sequences.units, attend);
+}
+
+VisibleUnits visible_units(const ModelSpec& spec, int l) {
+  VisibleUnits out;
+  if (l == 0) return out;
+  const EncoderWindow& window = spec.level(l).encoder_window;
+  if (window.kind == EncoderWindow::Kind::units) out.window = static_cast<int32_t>(window.units);
+  if (window.kind == EncoderWindow::Kind::block)
+    out.block = static_cast<int32_t>(spec.units_per_meta_context(l));
+  return out;
 }
 
 }  // namespace photon::PHOTON_GPU

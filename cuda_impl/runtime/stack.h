@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "cuda_impl/kernels/attention_shape.h"
+#include "cuda_impl/kernels/rotate_append.h"
 #include "cuda_impl/runtime/linear.h"
 #include "cuda_impl/runtime/weights.h"
 
@@ -29,5 +30,21 @@ AttentionShape attention_shape(const StackShape& shape);
 /// scratch.qkv into scratch.attended.
 void run_layers(Stream& stream, Linears& linear, const StackWeights& w, const StackScratch& scratch, bf16* x,
                 int64_t rows, const std::function<void(size_t layer)>& attend);
+
+/// Whole sequences from their first unit on: x (sequences · units, D), in place. keep(layer, append) may name
+/// the cache that takes keys and values; `stored` units of all sequences together go there.
+struct Sequences {
+  int64_t count = 0;
+  int64_t units = 0;
+  VisibleUnits visible;
+  const float* rotations = nullptr;
+  double stored = 0.0;
+  std::function<void(size_t layer, RotateAppend& append)> keep;
+};
+void run_sequences(Stream& stream, Linears& linear, const StackWeights& w, const StackScratch& scratch,
+                   bf16* x, const Sequences& sequences);
+
+/// How far units of level l see (0: of vanilla's stack).
+VisibleUnits visible_units(const ModelSpec& spec, int l);
 
 }  // namespace photon::PHOTON_GPU

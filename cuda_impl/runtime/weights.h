@@ -50,7 +50,7 @@ class Weights {
   static int64_t bytes(const ModelSpec& spec);
 
  private:
-  DeviceMemory memory_;
+  DeviceBuffer memory_;
   std::vector<LevelWeights> levels_;
   const bf16* encoder_embedding_ = nullptr;
   const bf16* decoder_embedding_ = nullptr;

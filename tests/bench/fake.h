@@ -51,6 +51,7 @@ class FakeModel final : public InferenceModel {
   std::vector<Stream> forward(const TokenBatch&) override { return {}; }
   std::vector<double> token_log_probs(const TokenBatch&) override { return {}; }
 
+  MemoryPlan memory_plan(const GenerationRequest&) const override { return {}; }
   GenerationResult generate(const GenerationRequest& request) override {
     ++device_.runs;
     const auto rows = static_cast<int64_t>(request.prompts.size()) * request.samples;

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "core/error.h"
+#include "core/folder_lock.h"
 #include "core/interrupt.h"
 #include "core/token_file.h"
 #include "core/tokenizer.h"
@@ -52,6 +53,18 @@ std::string decoded(const fs::path& folder, Split split) {
   std::vector<int32_t> ids(static_cast<size_t>(file.size()));
   file.read(0, ids);
   return tokenizer.decode(ids);
+}
+
+TEST(Corpus, OneRunAtATimeBuildsInAFolder) {
+  const TempFolder folder;
+  const CorpusConfig config = markov_config(folder / "c");
+  {
+    const FolderLock other(config.out);
+    const std::string message = message_of<Error>([&] { build_corpus(config); });
+    EXPECT_NE(message.find("another run writes into this folder"), std::string::npos) << message;
+    EXPECT_TRUE(fs::is_empty(config.out));
+  }
+  EXPECT_GT(build_corpus(config).of(Split::train).tokens, 0);
 }
 
 TEST(Corpus, FilesAgreeWithEachOther) {

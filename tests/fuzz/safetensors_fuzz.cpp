@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <random>
 #include <set>
@@ -17,17 +16,14 @@
 #include "core/error.h"
 #include "core/safetensors.h"
 #include "tests/core/safetensors_corruptions.h"
+#include "tests/fuzz/mutation.h"
+#include "tests/fuzz/promise.h"
 
 namespace {
 
 using photon::StoredTensor;
+using photon::testing::require;
 __extension__ using Wide = __int128;
-
-void require(bool holds, const char* what) {
-  if (holds) return;
-  fmt::print(stderr, "broken promise: {}\n", what);
-  std::abort();
-}
 
 void check_accepted(std::span<const std::byte> file, const photon::SafetensorsHeader& header) {
   int64_t at = 0;
@@ -72,67 +68,37 @@ std::string start(std::mt19937& rng) {
   return corruptions[rng() % corruptions.size()].make(wide);
 }
 
-void mutate(std::string& text, std::mt19937& rng) {
-  static constexpr auto words = std::to_array<std::string_view>({"\"dtype\"",
-                                                                 "\"shape\"",
-                                                                 "\"data_offsets\"",
-                                                                 "\"__metadata__\"",
-                                                                 "\"F32\"",
-                                                                 "\"BF16\"",
-                                                                 "\"BOOL\"",
-                                                                 "{",
-                                                                 "}",
-                                                                 "[",
-                                                                 "]",
-                                                                 ",",
-                                                                 ":",
-                                                                 "\"",
-                                                                 "0",
-                                                                 "1",
-                                                                 "24",
-                                                                 "40",
-                                                                 "-1",
-                                                                 "2.5",
-                                                                 "1e9",
-                                                                 "4294967296",
-                                                                 "9223372036854775807",
-                                                                 "18446744073709551615",
-                                                                 "null",
-                                                                 "true",
-                                                                 "\\u0000",
-                                                                 "\\ud83d\\ude00",
-                                                                 " ",
-                                                                 "\xC3\xA4",
-                                                                 "\xED\xA0\x80"});
-  const size_t at = text.empty() ? 0 : rng() % text.size();
-  switch (rng() % 7) {
-    case 0:
-      text.insert(at, words[rng() % words.size()]);
-      break;
-    case 1:
-      text.erase(at, 1 + rng() % 8);
-      break;
-    case 2:
-      if (!text.empty()) text[at] = static_cast<char>(rng());
-      break;
-    case 3:
-      if (!text.empty()) text[at] = static_cast<char>(text[at] ^ (1 << rng() % 8));
-      break;
-    case 4:
-      text.insert(at, text.substr(text.empty() ? 0 : rng() % text.size(), rng() % 64));
-      break;
-    case 5: {  // a number elsewhere
-      const size_t digit = text.find_first_of("0123456789", at);
-      if (digit == std::string::npos) break;
-      const size_t end = std::min(text.find_first_not_of("0123456789", digit), text.size());
-      text.replace(digit, end - digit, std::to_string(rng() % 64));
-      break;
-    }
-    default:
-      text.resize(rng() % (text.size() + 8), ' ');
-      break;
-  }
-}
+constexpr auto words = std::to_array<std::string_view>({"\"dtype\"",
+                                                        "\"shape\"",
+                                                        "\"data_offsets\"",
+                                                        "\"__metadata__\"",
+                                                        "\"F32\"",
+                                                        "\"BF16\"",
+                                                        "\"BOOL\"",
+                                                        "{",
+                                                        "}",
+                                                        "[",
+                                                        "]",
+                                                        ",",
+                                                        ":",
+                                                        "\"",
+                                                        "0",
+                                                        "1",
+                                                        "24",
+                                                        "40",
+                                                        "-1",
+                                                        "2.5",
+                                                        "1e9",
+                                                        "4294967296",
+                                                        "9223372036854775807",
+                                                        "18446744073709551615",
+                                                        "null",
+                                                        "true",
+                                                        "\\u0000",
+                                                        "\\ud83d\\ude00",
+                                                        " ",
+                                                        "\xC3\xA4",
+                                                        "\xED\xA0\x80"});
 
 }  // namespace
 
@@ -153,14 +119,15 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
   std::string file(reinterpret_cast<const char*>(data), size);
   if (size == 0 || rng() % 16 == 0) file = start(rng);
   if (file.size() < length_bytes || rng() % 8 == 0) {
-    mutate(file, rng);
+    photon::testing::mutate(file, words, rng);
   } else {
     uint64_t length = 0;
     std::memcpy(&length, file.data(), sizeof(length));
     const size_t header_bytes = std::min<uint64_t>(length, file.size() - length_bytes);
     std::string header = file.substr(length_bytes, header_bytes);
     std::string rest = file.substr(length_bytes + header_bytes);
-    for (auto edits = 1 + rng() % 3; edits > 0; --edits) mutate(rng() % 4 == 0 ? rest : header, rng);
+    for (auto edits = 1 + rng() % 3; edits > 0; --edits)
+      photon::testing::mutate(rng() % 4 == 0 ? rest : header, words, rng);
     file = photon::testing::with_length(header.size(), header + rest);
   }
   const size_t result = std::min(file.size(), max_size);

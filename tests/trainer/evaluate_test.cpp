@@ -42,6 +42,7 @@ class Recorder : public InferenceModel {
   const ModelSpec& spec() const override { return spec_; }
   std::vector<Stream> forward(const TokenBatch&) override { return {}; }
   GenerationResult generate(const GenerationRequest&) override { return {}; }
+  MemoryPlan memory_plan(const GenerationRequest&) const override { return {}; }
   std::vector<double> token_log_probs(const TokenBatch& batch) override {
     EXPECT_EQ(batch.length % spec_.meta_context(), 0);
     EXPECT_EQ(std::ssize(batch.ids), batch.rows * batch.length);

@@ -1,4 +1,4 @@
-#include "trainer/folder_lock.h"
+#include "core/folder_lock.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

@@ -1,0 +1,22 @@
+#include "cuda_impl/runtime/graph.h"
+
+namespace photon::PHOTON_GPU {
+
+std::vector<const void*> Graph::kernels() const {
+  size_t count = 0;
+  check(cudaGraphGetNodes(graph_, nullptr, &count), "cudaGraphGetNodes");
+  std::vector<cudaGraphNode_t> nodes(count);
+  check(cudaGraphGetNodes(graph_, nodes.data(), &count), "cudaGraphGetNodes");
+  std::vector<const void*> out;
+  for (const cudaGraphNode_t node : nodes) {
+    cudaGraphNodeType type{};
+    check(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
+    if (type != cudaGraphNodeTypeKernel) continue;
+    cudaKernelNodeParams params{};
+    check(cudaGraphKernelNodeGetParams(node, &params), "cudaGraphKernelNodeGetParams");
+    out.push_back(params.func);
+  }
+  return out;
+}
+
+}  // namespace photon::PHOTON_GPU

@@ -2,6 +2,8 @@
 
 #include <sstream>
 
+#include "core/paths.h"
+#include "core/subprocess.h"
 #include "tests/app/run_photon.h"
 
 namespace photon::testing {
@@ -47,8 +49,20 @@ TEST(CommandLine, VersionTellsOneBuildFromAnother) {
   const ProgramRun run = run_photon("--version");
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(run.out.starts_with("photon ")) << run.out;
-  for (const char* line : {"\ncommit ", "\nbuild ", "\nmatrices "}) {
+  for (const char* line : {"\ncommit ", "\nbuild ", "\nmatrices ", "\nGPU "}) {
     EXPECT_NE(run.out.find(line), std::string::npos) << line << " is not in:\n" << run.out;
+  }
+}
+
+TEST(CommandLine, StartsWithoutCudaAndDriver) {
+  std::string libraries;
+  const CommandResult ldd =
+      run_command({"ldd", photon_program()}, {}, [&](std::string_view text) { libraries += text; });
+  if (!ldd.found) GTEST_SKIP() << "no ldd here";
+  ASSERT_EQ(ldd.status, 0) << ldd.messages;
+  ASSERT_NE(libraries.find("libstdc++"), std::string::npos) << libraries;
+  for (const char* library : {"libcu", "libnv"}) {
+    EXPECT_EQ(libraries.find(library), std::string::npos) << libraries;
   }
 }
 
@@ -62,6 +76,14 @@ TEST(CommandLine, EverySubcommandExplainsItselfAndRefusesNonsense) {
     EXPECT_EQ(nonsense.code, 2) << nonsense.out << nonsense.messages;
     EXPECT_NE(nonsense.messages, "");
   }
+}
+
+TEST(CommandLine, BenchFailsIfNoCaseFits) {
+  const auto model = share_folder() / "configs" / "models" / "photon-tiny.toml";
+  const ProgramRun run = run_photon("bench " + model.string() + " --batch 100000000 --prompt 64 --new 64");
+  EXPECT_EQ(run.code, 1);
+  EXPECT_EQ(run.out, "");
+  EXPECT_NE(run.messages.find("nothing was measured"), std::string::npos) << run.messages;
 }
 
 }  // namespace

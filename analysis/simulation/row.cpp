@@ -1,0 +1,204 @@
+#include "analysis/simulation/row.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "core/csv.h"
+#include "core/error.h"
+
+namespace photon::simulation {
+namespace {
+
+/// Every digit that reading back needs; "" for an empty cell.
+std::string cell_of(const Row& row, const Column& column) {
+  return std::visit(
+      [&](auto field) -> std::string {
+        const auto& value = row.*field;
+        if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) {
+          return std::isnan(value) ? "" : fmt::format("{}", value);
+        } else {
+          return fmt::format("{}", value);
+        }
+      },
+      column.field);
+}
+
+std::string readable(const Row& row, const Column& column) {
+  if (const auto* field = std::get_if<double Row::*>(&column.field)) {
+    const double value = row.*(*field);
+    return std::isnan(value) ? "" : fmt::format("{:.4g}", value);
+  }
+  return cell_of(row, column);
+}
+
+void set_cell(Row& row, const Column& column, const std::string& cell, const std::string& where) {
+  const std::string place = fmt::format("{}, column {}", where, column.name);
+  if (const auto* text = std::get_if<std::string Row::*>(&column.field)) {
+    row.*(*text) = cell;
+  } else if (const auto* real = std::get_if<double Row::*>(&column.field)) {
+    row.*(*real) = cell.empty() ? Row::none : csv_number(cell, place);
+  } else {
+    int64_t value = 0;
+    const auto [end, status] = std::from_chars(cell.data(), cell.data() + cell.size(), value);
+    if (status != std::errc{} || end != cell.data() + cell.size())
+      throw Error(fmt::format("{}: {} is no whole number", place, in_quotes(cell)));
+    row.*std::get<int64_t Row::*>(column.field) = value;
+  }
+}
+
+}  // namespace
+
+std::span<const Column> columns() {
+  static const auto all = std::to_array<Column>({
+      {"schema_version", "", "of these columns", &Row::schema_version},
+      {"model", "", "name of the spec", &Row::model, true},
+      {"architecture", "", "vanilla, block or photon", &Row::architecture},
+      {"reading", "", "causal, parallel, literal or hatted; empty for vanilla", &Row::reading},
+      {"generation", "", "hiergen or recgen (streamed)", &Row::generation, true},
+      {"hardware", "", "name in the hardware file", &Row::hardware, true},
+      {"dtype", "", "of weights and cache", &Row::dtype, true},
+      {"band", "", "low, mid or high end of the efficiency", &Row::band, true},
+      {"efficiency", "", "where it comes from", &Row::efficiency, true},
+      {"prefill_efficiency", "", "serial floor / time of prefill", &Row::prefill_efficiency, true},
+      {"decode_efficiency", "", "serial floor / time of decode", &Row::decode_efficiency, true},
+      {"arrivals", "", "poisson, bursts, at once or trace", &Row::arrivals, true},
+      {"prompt_law", "", "of the prompts' lengths", &Row::prompt_law, true},
+      {"answer_law", "", "of the answers' lengths", &Row::answer_law, true},
+      {"offered_requests_per_s", "1/s", "that arrive, mean", &Row::offered_requests_per_s, true},
+      {"prompt", "tokens", "in, mean", &Row::prompt, true},
+      {"new_tokens", "tokens", "out of each sample, mean", &Row::new_tokens, true},
+      {"samples_per_prompt", "", "of each request", &Row::samples_per_prompt, true},
+      {"shared_prefix", "tokens", "that all prompts begin with", &Row::shared_prefix, true},
+      {"requests", "", "that arrived", &Row::requests, true},
+      {"seed", "", "of arrivals and lengths", &Row::seed, true},
+      {"replicas", "", "GPUs, each with a model", &Row::replicas, true},
+      {"prefill_tokens", "tokens", "encoded in a step at most", &Row::prefill_tokens, true},
+      {"row_limit", "rows", "in a batch at most; 0: as memory allows", &Row::row_limit, true},
+      {"limit_ttft_seconds", "s", "wanted", &Row::limit_ttft_seconds, true},
+      {"limit_burst_seconds", "s", "wanted", &Row::limit_burst_seconds, true},
+      {"refused", "", "requests that no empty replica could hold", &Row::refused, true},
+      {"done_at_last_arrival", "", "requests", &Row::done_at_last_arrival},
+      {"in_flight_at_last_arrival", "", "requests that waited or were served",
+       &Row::in_flight_at_last_arrival},
+      {"requests_per_s", "1/s", "done", &Row::requests_per_s, true},
+      {"throughput_tokens_per_s", "tokens/s", "out, of the whole fleet", &Row::throughput_tokens_per_s, true},
+      {"wait_mean_seconds", "s", "arrival to admission", &Row::wait_mean_seconds},
+      {"ttft_p50_seconds", "s", "arrival to first token", &Row::ttft_p50_seconds, true},
+      {"ttft_p90_seconds", "s", "arrival to first token", &Row::ttft_p90_seconds},
+      {"ttft_p99_seconds", "s", "arrival to first token", &Row::ttft_p99_seconds, true},
+      {"burst_p50_seconds", "s", "between two bursts of a request", &Row::burst_p50_seconds, true},
+      {"burst_p90_seconds", "s", "between two bursts of a request", &Row::burst_p90_seconds},
+      {"burst_p99_seconds", "s", "between two bursts of a request", &Row::burst_p99_seconds, true},
+      {"token_p50_seconds", "s", "a token after the first one, mean of a request", &Row::token_p50_seconds,
+       true},
+      {"token_p99_seconds", "s", "a token after the first one, mean of a request", &Row::token_p99_seconds},
+      {"within_limits", "", "share of the requests", &Row::within_limits, true},
+      {"goodput_requests_per_s", "1/s", "done within the limits", &Row::goodput_requests_per_s, true},
+      {"utilisation", "", "share of the time in which a replica steps", &Row::utilisation, true},
+      {"batch_mean", "rows", "decoded in a step, over time", &Row::batch_mean, true},
+      {"batch_peak", "requests", "admitted at once to one replica", &Row::batch_peak},
+      {"in_system_mean", "requests", "waiting or served, over time", &Row::in_system_mean},
+      {"memory_peak", "", "planned for requests / room for them", &Row::memory_peak},
+      {"requests_per_gib", "1/GiB", "that one GiB of cache memory holds", &Row::requests_per_gib, true},
+      {"cost_per_million_tokens", "price", "out, in the hardware file's currency",
+       &Row::cost_per_million_tokens, true},
+      {"energy_kwh_per_million_tokens", "kWh", "out", &Row::energy_kwh_per_million_tokens, true},
+  });
+  return all;
+}
+
+std::string to_csv(std::span<const Row> rows) {
+  std::string out;
+  for (const Column& c : columns()) out += (out.empty() ? "" : ",") + std::string(c.name);
+  out += '\n';
+  for (const Row& row : rows) {
+    std::string line;
+    for (const Column& c : columns()) {
+      if (&c != &columns().front()) line += ',';
+      line += csv_cell(cell_of(row, c));
+    }
+    out += line + '\n';
+  }
+  return out;
+}
+
+std::string to_json(std::span<const Row> rows) {
+  auto out = nlohmann::ordered_json::array();
+  for (const Row& row : rows) {
+    nlohmann::ordered_json object;
+    for (const Column& c : columns()) {
+      if (cell_of(row, c).empty()) continue;
+      std::visit([&](auto field) { object[std::string(c.name)] = row.*field; }, c.field);
+    }
+    out.push_back(std::move(object));
+  }
+  return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string to_markdown(std::span<const Row> rows) {
+  std::string shared;
+  std::vector<const Column*> shown;
+  for (const Column& c : columns()) {
+    if (!c.in_table || rows.empty()) continue;
+    const std::string first = cell_of(rows[0], c);
+    const bool same =
+        std::all_of(rows.begin(), rows.end(), [&](const Row& r) { return cell_of(r, c) == first; });
+    if (!same || rows.size() == 1) {
+      shown.push_back(&c);
+    } else if (!first.empty()) {
+      shared += fmt::format("{}{}: {}{}{}", shared.empty() ? "" : ", ", c.name, readable(rows[0], c),
+                            c.unit.empty() ? "" : " ", c.unit);
+    }
+  }
+  std::string out = shared.empty() ? "" : shared + "\n\n";
+  std::string rule;
+  for (const Column* c : shown) {
+    out += c->unit.empty() ? fmt::format("| {} ", c->name) : fmt::format("| {} ({}) ", c->name, c->unit);
+    rule += std::holds_alternative<std::string Row::*>(c->field) ? "|---" : "|--:";
+  }
+  out += "|\n" + rule + "|\n";
+  for (const Row& row : rows) {
+    for (const Column* c : shown) out += fmt::format("| {} ", readable(row, *c));
+    out += "|\n";
+  }
+  return out;
+}
+
+std::vector<Row> read_rows(const std::filesystem::path& file) {
+  CsvReader reader(file);
+  const auto& header = reader.header();
+  if (header.empty() || header.front() != "schema_version") {
+    throw Error(fmt::format("{}, line 1: no rows of photon simulate: the first column is {}", file.string(),
+                            in_quotes(header.empty() ? "" : header.front())));
+  }
+  std::vector<Row> rows;
+  std::vector<std::string> cells;
+  while (reader.next(cells)) {
+    if (cells.front() != std::to_string(Row::version)) {
+      throw Error(fmt::format("{}, column schema_version: this is {}, this program reads {}; simulate again",
+                              reader.where(), in_quotes(cells.front()), Row::version));
+    }
+    Row row;
+    for (size_t i = 0; i < header.size(); ++i) {
+      if (i >= columns().size() || header[i] != columns()[i].name) {
+        throw Error(fmt::format("{}, line 1: column {} is {}, {} was expected", file.string(), i + 1,
+                                in_quotes(header[i]),
+                                i < columns().size() ? columns()[i].name : std::string_view("no more")));
+      }
+      set_cell(row, columns()[i], cells[i], reader.where());
+    }
+    if (header.size() != columns().size()) {
+      throw Error(fmt::format("{}, line 1: {} columns, {} were expected", file.string(), header.size(),
+                              columns().size()));
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace photon::simulation

@@ -1,0 +1,49 @@
+// A server of queueing theory in the place of a model: one request at a time, its service time drawn or
+// fixed.
+#pragma once
+
+#include <cstdlib>
+#include <functional>
+#include <random>
+#include <vector>
+
+#include "analysis/simulation/fleet.h"
+#include "core/random.h"
+
+namespace photon::testing {
+
+inline uint64_t simulation_seed() {
+  const char* const given = std::getenv("PHOTON_TEST_SEED");
+  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
+}
+
+/// Every request is one decode step of `service(number of the step)` seconds and holds one byte.
+class QueueCosts final : public simulation::StepCosts {
+ public:
+  explicit QueueCosts(std::function<double(uint64_t)> service) : service_(std::move(service)) {}
+
+  simulation::ServicePlan plan(const simulation::Request&) const override {
+    simulation::ServicePlan plan;
+    plan.decode_steps = 1;
+    plan.held_bytes = plan.prefill_bytes = 1.0;
+    return plan;
+  }
+  double step_seconds(std::span<const simulation::PrefillPiece>,
+                      std::span<const simulation::DecodeRow>) override {
+    return service_(steps_++);
+  }
+
+ private:
+  std::function<double(uint64_t)> service_;
+  uint64_t steps_ = 0;
+};
+
+/// One request in service, the others wait.
+inline simulation::FleetConfig single_server(int64_t replicas = 1) {
+  simulation::FleetConfig config;
+  config.replicas = replicas;
+  config.replica.room_bytes = 1.0;
+  return config;
+}
+
+}  // namespace photon::testing

@@ -7,24 +7,17 @@
 #include <string>
 
 #include "cuda_impl/emulation/fault.h"
+#include "cuda_impl/emulation/guard_zone.h"
 #include "cuda_impl/emulation/sanitizer.h"
 
 namespace photon::emulation {
 namespace {
 
 constexpr size_t guard = 256;
-constexpr unsigned char poison = 0xff;
 
 /// Bytes from the end of the data to the end of its block.
 size_t tail(size_t bytes) {
   return (bytes + guard - 1) / guard * guard - bytes + guard;
-}
-
-/// Offset of the first byte that is no longer poisoned; `bytes` if all are.
-size_t first_written(const char* zone, size_t bytes) {
-  return static_cast<size_t>(
-      std::find_if(zone, zone + bytes, [](char c) { return static_cast<unsigned char>(c) != poison; }) -
-      zone);
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
 // Step times and memory of one model on one machine from the traffic model (core/cost, core/floor): the
 // serial floor of what a step does, divided by the fraction of it that the machine reaches, and never less
-// than its kernels take to launch. Products, norms and head depend on the number of rows alone and are exact;
-// attention to the caches comes from tables over the context (context_table.h).
+// than its kernels take to launch. Products and head depend on the number of rows alone and are exact, but
+// for prompts of less than eight units, of which some readings reconstruct fewer than this takes; attention
+// to the caches comes from tables over the context (context_table.h).
 #pragma once
 
 #include <optional>

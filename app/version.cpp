@@ -13,10 +13,12 @@ std::string version_text() {
       "photon {}\n"
       "commit     {}{}\n"
       "build      {}, {}{}\n"
-      "matrices   {}",
+      "matrices   {}\n"
+      "GPU        {}",
       info.version, info.commit, info.dirty ? " with changes that are in no commit" : "", info.build_type,
       info.native ? "for the processor that built it" : "for any processor of this kind",
-      info.sanitizers.empty() ? "" : ", sanitizers: " + info.sanitizers, reference::blas_name());
+      info.sanitizers.empty() ? "" : ", sanitizers: " + info.sanitizers, reference::blas_name(),
+      info.cuda.empty() ? "not built" : info.cuda);
 }
 
 std::string build_warning() {

@@ -1,12 +1,13 @@
 # Whether and how the CUDA back end is built. Afterwards photon_cuda_built says whether, photon_cuda_architectures
-# for what.
-#   PHOTON_CUDA                AUTO: where nvcc and cuBLAS' headers are; ON: or fail; OFF
+# for what, photon_cuda_said both in words.
+#   PHOTON_CUDA                AUTO: where nvcc and the libraries' headers are; ON: or fail; OFF
 #   PHOTON_CUDA_ARCHITECTURES  "90a", "90a;100a"; empty: that of this machine's GPU with PHOTON_NATIVE, else 90a
 # Both, and the nvcc that was found, stay in CMake's cache: a build does not change its mind when PATH does.
-set(PHOTON_CUDA AUTO CACHE STRING "The CUDA back end: AUTO (where nvcc and cuBLAS' headers are), ON or OFF")
+set(PHOTON_CUDA AUTO CACHE STRING "The CUDA back end: AUTO (where nvcc is), ON or OFF")
 set_property(CACHE PHOTON_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(PHOTON_CUDA_ARCHITECTURES "" CACHE STRING "What CUDA is compiled for: 90a, 100a, ...; empty: found out")
 set(photon_cuda_built OFF)
+set(photon_cuda_said "")
 set(photon_cuda_least_nvcc 12.4)         # C++20, and what the runtime calls
 set(photon_cuda_least_architecture 90)   # programmatic dependent launch
 
@@ -65,25 +66,35 @@ if(NOT PHOTON_CUDA MATCHES "^(AUTO|ON|OFF)$")
 elseif(PHOTON_SANITIZE)
   message(STATUS "CUDA back end: not built, AddressSanitizer and CUDA's address space exclude each other")
 elseif(NOT PHOTON_CUDA STREQUAL "OFF")
-  find_program(PHOTON_NVCC nvcc HINTS ENV CUDA_HOME ENV CUDA_PATH PATHS /usr/local/cuda PATH_SUFFIXES bin
-               DOC "CUDA's compiler")
+  # The toolkit that CUDA_HOME names; else that of PATH, else of the usual place.
+  if(DEFINED ENV{CUDA_HOME})
+    set(photon_nvcc_places $ENV{CUDA_HOME}/bin)
+    find_program(PHOTON_NVCC nvcc PATHS ${photon_nvcc_places} NO_DEFAULT_PATH DOC "CUDA's compiler")
+  else()
+    set(photon_nvcc_places "PATH or /usr/local/cuda/bin")
+    find_program(PHOTON_NVCC nvcc PATHS /usr/local/cuda/bin DOC "CUDA's compiler")
+  endif()
   mark_as_advanced(PHOTON_NVCC)
   if(NOT PHOTON_NVCC)
-    photon_cuda_without("there is no nvcc in PATH or /usr/local/cuda/bin")
+    photon_cuda_without("there is no nvcc in ${photon_nvcc_places}")
   else()
     execute_process(COMMAND ${PHOTON_NVCC} --version OUTPUT_VARIABLE photon_nvcc_says ERROR_QUIET)
-    string(REGEX MATCH "V([0-9.]+)" photon_nvcc_version "${photon_nvcc_says}")
+    string(REGEX MATCH "V([0-9]+[0-9.]*)" photon_nvcc_version "${photon_nvcc_says}")
     set(photon_nvcc_version "${CMAKE_MATCH_1}")
     file(REAL_PATH ${PHOTON_NVCC} photon_nvcc_folder)
     cmake_path(GET photon_nvcc_folder PARENT_PATH photon_nvcc_folder)
-    find_path(photon_cublas_headers cublasLt.h NO_CACHE
-              HINTS ${photon_nvcc_folder}/../include ${photon_nvcc_folder}/../targets/x86_64-linux/include)
     set(photon_cuda_refused "")
+    foreach(header cuda_runtime.h cublasLt.h nvtx3/nvToolsExt.h)
+      unset(photon_cuda_header)
+      find_path(photon_cuda_header ${header} NO_CACHE NO_DEFAULT_PATH
+                PATHS ${photon_nvcc_folder}/../include ${photon_nvcc_folder}/../targets/x86_64-linux/include)
+      if(NOT photon_cuda_header)
+        set(photon_cuda_refused "${header} is not beside ${PHOTON_NVCC}")
+      endif()
+    endforeach()
     photon_cuda_choose_architectures()
     if(photon_nvcc_version VERSION_LESS photon_cuda_least_nvcc)
       photon_cuda_without("${PHOTON_NVCC} is version '${photon_nvcc_version}': ${photon_cuda_least_nvcc} is needed")
-    elseif(NOT photon_cublas_headers)
-      photon_cuda_without("cuBLAS' headers (cublasLt.h) are not beside ${PHOTON_NVCC}")
     elseif(photon_cuda_refused)
       photon_cuda_without("${photon_cuda_refused}")
     else()
@@ -105,6 +116,7 @@ if(photon_cuda_built)
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(CMAKE_CUDA_EXTENSIONS OFF)
   find_package(CUDAToolkit REQUIRED)
-  list(JOIN photon_cuda_architectures ", " photon_cuda_architectures_said)
-  message(STATUS "CUDA back end: nvcc ${photon_nvcc_version} for ${photon_cuda_architectures_said}")
+  list(JOIN photon_cuda_architectures ", " photon_cuda_said)
+  string(PREPEND photon_cuda_said "CUDA ${photon_nvcc_version} for ")
+  message(STATUS "CUDA back end: ${photon_cuda_said}")
 endif()

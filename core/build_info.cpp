@@ -11,6 +11,7 @@ BuildInfo build_info() {
   info.dirty = PHOTON_DIRTY != 0;
   info.build_type = PHOTON_BUILD_TYPE;
   info.native = PHOTON_NATIVE_BUILD != 0;
+  info.cuda = PHOTON_CUDA_BUILD;
 #ifdef __OPTIMIZE__
   info.optimised = true;
 #endif

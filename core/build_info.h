@@ -13,6 +13,7 @@ struct BuildInfo {
   bool native = false;     ///< uses every instruction of the machine that built it
   bool optimised = false;  ///< by the compiler; figures of a build that was not mean nothing
   std::string sanitizers;  ///< "" without
+  std::string cuda;        ///< "CUDA 13.0.88 for 90a"; "" without that back end
 };
 
 BuildInfo build_info();

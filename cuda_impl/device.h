@@ -175,30 +175,30 @@ inline uint32_t to_bf16_pair(float first, float second) {
 }
 #endif
 
-template <int N>
-__host__ __device__ inline Pack<bf16, N> load_pack(const bf16* p) {
+template <int N, class T>
+__host__ __device__ inline Pack<T, N> load_pack(const T* p) {
 #ifndef PHOTON_CUDA
-  check_aligned(p, sizeof(Pack<bf16, N>));
+  check_aligned(p, sizeof(Pack<T, N>));
 #endif
-  return *reinterpret_cast<const Pack<bf16, N>*>(p);
+  return *reinterpret_cast<const Pack<T, N>*>(p);
 }
-template <int N>
-__host__ __device__ inline void store_pack(bf16* p, const Pack<bf16, N>& x) {
+template <int N, class T>
+__host__ __device__ inline void store_pack(T* p, const Pack<T, N>& x) {
 #ifndef PHOTON_CUDA
   check_aligned(p, sizeof(x));
 #endif
-  *reinterpret_cast<Pack<bf16, N>*>(p) = x;
+  *reinterpret_cast<Pack<T, N>*>(p) = x;
 }
 
 /// N adjacent bf16 as pairs: registers are 32 bits wide, and taking them apart and together again costs as
 /// much as computing with them.
 template <int N>
 __host__ __device__ inline Pack<uint32_t, N / 2> load_pairs(const bf16* p) {
-  return *reinterpret_cast<const Pack<uint32_t, N / 2>*>(p);
+  return load_pack<N / 2>(reinterpret_cast<const uint32_t*>(p));
 }
 template <int N>
 __host__ __device__ inline void store_pairs(bf16* p, const Pack<uint32_t, N / 2>& x) {
-  *reinterpret_cast<Pack<uint32_t, N / 2>*>(p) = x;
+  store_pack(reinterpret_cast<uint32_t*>(p), x);
 }
 template <int N>
 __device__ inline Pack<uint32_t, N / 2> load_pairs_streaming(const bf16* p) {

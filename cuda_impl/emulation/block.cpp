@@ -11,7 +11,7 @@
 #include "cuda_impl/emulation/memory.h"
 #include "cuda_impl/emulation/shared_memory.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 namespace {
 
 constexpr unsigned lanes_per_warp = 32;
@@ -112,7 +112,7 @@ std::string describe_block() {
 
 void resume(Lane& next) {
   running_lane = &next;
-  threadIdx = next.thread;
+  emulated::threadIdx = next.thread;
 }
 
 /// The next lane to run; null if all wait or have returned.
@@ -182,8 +182,8 @@ class Launch {
   explicit Launch(const KernelRun& run) {
     if (running_lane != nullptr) fault("a kernel cannot launch another one");
     block.run = &run;
-    blockDim = run.block;
-    gridDim = run.grid;
+    emulated::blockDim = run.block;
+    emulated::gridDim = run.grid;
   }
   ~Launch() { block.run = nullptr; }
   Launch(const Launch&) = delete;
@@ -303,8 +303,9 @@ void run_kernel(const KernelRun& run, uint64_t seed) {
   for (uint64_t i = blocks; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
   shared_memory().begin_launch(run.dynamic_shared_bytes);
   for (const uint64_t b : order) {
-    blockIdx = {static_cast<unsigned>(b % run.grid.x), static_cast<unsigned>(b / run.grid.x % run.grid.y),
-                static_cast<unsigned>(b / (uint64_t{run.grid.x} * run.grid.y))};
+    emulated::blockIdx = {static_cast<unsigned>(b % run.grid.x),
+                          static_cast<unsigned>(b / run.grid.x % run.grid.y),
+                          static_cast<unsigned>(b / (uint64_t{run.grid.x} * run.grid.y))};
     shared_memory().begin_block();
     prepare_block(run, LaneOrder(random.next()));
     run_block();
@@ -316,12 +317,13 @@ void run_kernel(const KernelRun& run, uint64_t seed) {
 
 std::string running_place() {
   if (block.run == nullptr) return {};
-  std::string text = "kernel " + kernel_name(block.run->function) + ", block (" + std::to_string(blockIdx.x) +
-                     ", " + std::to_string(blockIdx.y) + ", " + std::to_string(blockIdx.z) + ")";
+  std::string text = "kernel " + kernel_name(block.run->function) + ", block (" +
+                     std::to_string(emulated::blockIdx.x) + ", " + std::to_string(emulated::blockIdx.y) +
+                     ", " + std::to_string(emulated::blockIdx.z) + ")";
   if (running_lane != nullptr) {
     text += ", warp " + std::to_string(running_lane->warp) + ", lane " + std::to_string(running_lane->index);
   }
   return text;
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -18,6 +18,13 @@ inline uint3 blockIdx{};
 inline dim3 blockDim;
 inline dim3 gridDim;
 
+}  // namespace photon::emulated
+
+namespace photon::emulation {
+
+using emulated::dim3;
+using emulated::uint3;
+
 /// A copy_async under way.
 struct AsyncCopy {
   void* shared;
@@ -75,4 +82,4 @@ void run_kernel(const KernelRun& run, uint64_t seed);
 /// "rms_norm<4>, block (3, 0, 0), warp 1, lane 7", empty outside kernels.
 std::string running_place();
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -6,7 +6,7 @@
 #include "cuda_impl/emulation/memory.h"
 #include "cuda_impl/emulation/shared_memory.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 void start_copy(void* shared, const void* global, uint32_t bytes, bool valid,
                 const std::source_location& where) {
@@ -37,4 +37,4 @@ void finish_copies(uint32_t under_way) {
   lane.copies.erase(lane.copies.begin(), end);
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

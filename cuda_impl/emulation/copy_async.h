@@ -6,27 +6,31 @@
 
 #include "cuda_impl/emulation/block.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 void start_copy(void* shared, const void* global, uint32_t bytes, bool valid,
                 const std::source_location& where);
 /// Carries out the running lane's groups but for the latest `under_way` ones.
 void finish_copies(uint32_t under_way);
 
+}  // namespace photon::emulation
+
+namespace photon::emulated {
+
 template <int Bytes>
 void copy_async(void* shared, const void* global, bool valid = true,
                 std::source_location where = std::source_location::current()) {
   static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
-  start_copy(shared, global, Bytes, valid, where);
+  emulation::start_copy(shared, global, Bytes, valid, where);
 }
 
 inline void copy_async_commit() {
-  ++running_lane->open_group;
+  ++emulation::running_lane->open_group;
 }
 
 template <int N>
 void copy_async_wait() {
-  finish_copies(N);
+  emulation::finish_copies(N);
 }
 
 }  // namespace photon::emulated

@@ -1,5 +1,6 @@
 #include "cuda_impl/emulation/cublaslt.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string>
@@ -8,7 +9,9 @@
 #include "cuda_impl/emulation/fault.h"
 #include "cuda_impl/emulation/matmul.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
+
+using namespace emulated;
 
 struct MatmulHandle {};
 
@@ -151,6 +154,11 @@ const void* advanced(const void* p, int64_t elements, const MatrixLayout& layout
 }
 
 }  // namespace
+}  // namespace photon::emulation
+
+namespace photon::emulated {
+
+using namespace emulation;
 
 const char* cublasGetStatusName(cublasStatus_t status) {
   switch (status) {

@@ -9,6 +9,15 @@
 
 #include "cuda_impl/emulation/runtime.h"
 
+namespace photon::emulation {
+
+struct MatmulHandle;
+struct MatmulDescription;
+struct MatrixLayout;
+struct MatmulPreference;
+
+}  // namespace photon::emulation
+
 namespace photon::emulated {
 
 enum cublasStatus_t {
@@ -73,14 +82,10 @@ enum cublasLtMatmulAlgoConfigAttributes_t {
   CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID = 8,
 };
 
-struct MatmulHandle;
-struct MatmulDescription;
-struct MatrixLayout;
-struct MatmulPreference;
-using cublasLtHandle_t = MatmulHandle*;
-using cublasLtMatmulDesc_t = MatmulDescription*;
-using cublasLtMatrixLayout_t = MatrixLayout*;
-using cublasLtMatmulPreference_t = MatmulPreference*;
+using cublasLtHandle_t = emulation::MatmulHandle*;
+using cublasLtMatmulDesc_t = emulation::MatmulDescription*;
+using cublasLtMatrixLayout_t = emulation::MatrixLayout*;
+using cublasLtMatmulPreference_t = emulation::MatmulPreference*;
 
 struct cublasLtMatmulAlgo_t {
   uint64_t data[8];

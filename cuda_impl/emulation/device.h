@@ -31,7 +31,7 @@ Pack<T, N> load_streaming(const T* p, std::source_location where = std::source_l
 
 /// Kernels run one after another, so there is nothing to wait for; that the kernel asks is checked.
 inline void wait_for_previous_kernel() {
-  running_lane->waited_for_previous_kernel = true;
+  emulation::running_lane->waited_for_previous_kernel = true;
 }
 inline void let_next_kernel_start() {}
 

@@ -1,4 +1,5 @@
 // The runtime's calls on the device and its memory.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -8,6 +9,9 @@
 #include "cuda_impl/emulation/shared_memory.h"
 
 namespace photon::emulated {
+
+using namespace emulation;
+
 namespace {
 
 /// Throws if the bytes do not lie on the side of the bus that the copy's kind says.

@@ -82,11 +82,6 @@ const char* cudaGetErrorString(cudaError_t error) {
   return text ? text->meaning : "unrecognized error code";
 }
 
-cudaError_t returned(cudaError_t error) {
-  if (error != cudaSuccess) last_error = error;
-  return error;
-}
-
 cudaError_t cudaGetLastError() {
   return std::exchange(last_error, cudaSuccess);
 }
@@ -96,3 +91,12 @@ cudaError_t cudaPeekAtLastError() {
 }
 
 }  // namespace photon::emulated
+
+namespace photon::emulation {
+
+emulated::cudaError_t returned(emulated::cudaError_t error) {
+  if (error != emulated::cudaSuccess) emulated::last_error = error;
+  return error;
+}
+
+}  // namespace photon::emulation

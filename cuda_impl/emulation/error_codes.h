@@ -52,7 +52,11 @@ const char* cudaGetErrorString(cudaError_t error);
 cudaError_t cudaGetLastError();
 cudaError_t cudaPeekAtLastError();
 
-/// Notes `error` for cudaGetLastError and returns it.
-cudaError_t returned(cudaError_t error);
-
 }  // namespace photon::emulated
+
+namespace photon::emulation {
+
+/// Notes `error` for cudaGetLastError and returns it.
+emulated::cudaError_t returned(emulated::cudaError_t error);
+
+}  // namespace photon::emulation

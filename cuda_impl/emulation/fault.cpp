@@ -2,7 +2,7 @@
 
 #include "cuda_impl/emulation/block.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 std::string place(const std::source_location& where) {
   return std::string(where.file_name()) + ":" + std::to_string(where.line());
@@ -18,4 +18,4 @@ void misaligned(size_t bytes, const std::source_location& where) {
         " bytes at an address that is no multiple of " + std::to_string(bytes) + ": a GPU faults");
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

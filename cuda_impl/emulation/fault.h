@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 class EmulationError : public Error {
  public:
@@ -34,5 +34,12 @@ inline void check_aligned(const void* p, size_t bytes,
                           const std::source_location& where = std::source_location::current()) {
   if (reinterpret_cast<uintptr_t>(p) % bytes != 0) misaligned(bytes, where);
 }
+
+}  // namespace photon::emulation
+
+namespace photon::emulated {
+
+using emulation::check_aligned;
+using emulation::EmulationError;
 
 }  // namespace photon::emulated

@@ -37,7 +37,7 @@ photon_emulated_switch:
 .size photon_emulated_switch, .-photon_emulated_switch
 )");
 
-namespace photon::emulated {
+namespace photon::emulation {
 namespace {
 
 constexpr size_t page = 4096;
@@ -77,4 +77,4 @@ void abandon_fibers() {
   for (char* low : stacks) permit(low, stack_bytes);
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -7,7 +7,7 @@
 
 #include "cuda_impl/emulation/sanitizer.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 struct Fiber {
   void* stack_pointer = nullptr;
@@ -53,4 +53,4 @@ inline void leave_fiber(Fiber& from, Fiber& to) {
   photon_emulated_switch(&from.stack_pointer, to.stack_pointer);
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -12,7 +12,7 @@
 #include <memory>
 #include <vector>
 
-namespace photon::emulated {
+namespace photon::emulation {
 namespace {
 
 /// Address of every function in this program's own symbol table (dladdr knows exported ones only) -> its
@@ -79,4 +79,4 @@ std::string kernel_name(const void* function) {
   return name;
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

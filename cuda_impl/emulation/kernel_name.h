@@ -3,9 +3,9 @@
 
 #include <string>
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 /// "photon::emulated::rms_norm<4>"; the address where the program's symbol table does not name it.
 std::string kernel_name(const void* function);
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

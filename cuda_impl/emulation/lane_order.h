@@ -7,7 +7,7 @@
 #include <bit>
 #include <cstdint>
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 /// splitmix64 (Steele, Lea, Flood 2014).
 class Random {
@@ -82,4 +82,4 @@ class LaneOrder {
   unsigned queued_ = 0;
 };
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -4,8 +4,13 @@
 
 #include "cuda_impl/emulation/bf16.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 namespace {
+
+using emulated::bf16;
+using emulated::CUDA_R_32F;
+using emulated::to_bf16;
+using emulated::to_float;
 
 float number(float x) {
   return x;
@@ -77,4 +82,4 @@ void matmul(const MatmulProblem& p) {
   }
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -6,12 +6,12 @@
 
 #include "cuda_impl/emulation/cublaslt.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 /// A matrix, or one of a batch, in device memory.
 struct StridedMatrix {
   const void* data;
-  cudaDataType type;
+  emulated::cudaDataType type;
   int64_t row_stride;     ///< elements
   int64_t column_stride;  ///< elements
 };
@@ -29,4 +29,4 @@ struct MatmulProblem {
 /// d = alpha · a · b + beta · c + bias, accumulated in float.
 void matmul(const MatmulProblem& problem);
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

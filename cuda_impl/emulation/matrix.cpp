@@ -11,6 +11,12 @@
 namespace photon::emulated {
 namespace {
 
+using emulation::check_aligned;
+using emulation::fault;
+using emulation::meet_warp;
+using emulation::place;
+using emulation::shared_memory;
+
 constexpr unsigned all_lanes = 0xffffffffu;
 
 struct TileRow {

@@ -8,7 +8,7 @@
 #include "cuda_impl/emulation/fault.h"
 #include "cuda_impl/emulation/sanitizer.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 namespace {
 
 constexpr size_t guard = 256;
@@ -31,10 +31,6 @@ size_t first_written(const char* zone, size_t bytes) {
 DeviceMemory& device_memory() {
   static DeviceMemory memory;
   return memory;
-}
-
-void set_emulated_memory(size_t bytes) {
-  device_memory().set_capacity(bytes);
 }
 
 DeviceMemory::~DeviceMemory() {
@@ -125,4 +121,4 @@ void DeviceMemory::reserve_guard_zone(void* p, size_t bytes) {
   allocations_.at(find(p)->first).zones[static_cast<char*>(p)] = bytes;
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 class DeviceMemory {
  public:
@@ -56,7 +56,4 @@ class DeviceMemory {
 
 DeviceMemory& device_memory();
 
-/// The emulated device has `bytes` of memory from now on.
-void set_emulated_memory(size_t bytes);
-
-}  // namespace photon::emulated
+}  // namespace photon::emulation

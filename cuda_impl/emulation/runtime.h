@@ -14,6 +14,16 @@
 #include "cuda_impl/emulation/keywords.h"
 #include "cuda_impl/emulation/memory.h"
 
+namespace photon::emulation {
+
+struct StreamState;
+struct EventState;
+struct Graph;
+struct GraphNode;
+struct GraphProgram;
+
+}  // namespace photon::emulation
+
 namespace photon::emulated {
 
 // The device.
@@ -90,16 +100,11 @@ constexpr unsigned cudaHostAllocPortable = 1;
 constexpr unsigned cudaHostAllocMapped = 2;
 constexpr unsigned cudaHostAllocWriteCombined = 4;
 
-struct Stream_;
-struct Event_;
-struct Graph_;
-struct GraphNode_;
-struct GraphExec_;
-using cudaStream_t = Stream_*;
-using cudaEvent_t = Event_*;
-using cudaGraph_t = Graph_*;
-using cudaGraphNode_t = GraphNode_*;
-using cudaGraphExec_t = GraphExec_*;
+using cudaStream_t = emulation::StreamState*;
+using cudaEvent_t = emulation::EventState*;
+using cudaGraph_t = emulation::Graph*;
+using cudaGraphNode_t = emulation::GraphNode*;
+using cudaGraphExec_t = emulation::GraphProgram*;
 
 cudaError_t cudaMalloc(void** p, size_t bytes);
 template <class T>
@@ -113,6 +118,10 @@ cudaError_t cudaMallocHost(T** p, size_t bytes) {
   return cudaMallocHost(reinterpret_cast<void**>(p), bytes);
 }
 cudaError_t cudaHostAlloc(void** p, size_t bytes, unsigned flags);
+template <class T>
+cudaError_t cudaHostAlloc(T** p, size_t bytes, unsigned flags) {
+  return cudaHostAlloc(reinterpret_cast<void**>(p), bytes, flags);
+}
 cudaError_t cudaFreeHost(void* p);
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total);
 /// Both ends have to lie where `kind` says, the device's within one allocation: else EmulationError.
@@ -190,9 +199,17 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
 cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, cudaGraphNodeType* type);
 cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodeParams* parameters);
 
+}  // namespace photon::emulated
+
+namespace photon::emulation {
+
 /// Runs `work` now, or makes it a node of the graph if `stream` is being captured.
-cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<void()> work,
-                    const cudaKernelNodeParams& kernel = {});
+emulated::cudaError_t enqueue(emulated::cudaStream_t stream, emulated::cudaGraphNodeType type,
+                              std::function<void()> work, const emulated::cudaKernelNodeParams& kernel = {});
+
+}  // namespace photon::emulation
+
+namespace photon::emulated {
 
 // Kernels.
 
@@ -262,9 +279,17 @@ struct cudaLaunchConfig_t {
   unsigned numAttrs;
 };
 
+}  // namespace photon::emulated
+
+namespace photon::emulation {
+
 /// Checks the extents as CUDA does, then enqueues invoke(call) for every thread.
-cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function,
-                          void (*invoke)(const void* call), std::shared_ptr<const void> call);
+emulated::cudaError_t launch_kernel(const emulated::cudaLaunchConfig_t& config, const void* function,
+                                    void (*invoke)(const void* call), std::shared_ptr<const void> call);
+
+}  // namespace photon::emulation
+
+namespace photon::emulated {
 
 template <class... P, class... A>
 cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(P...), A&&... arguments) {
@@ -277,8 +302,11 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
     const auto& self = *static_cast<const Call*>(p);
     std::apply(self.kernel, self.arguments);
   };
-  return launch_kernel(*config, reinterpret_cast<const void*>(kernel), invoke, std::move(call));
+  return emulation::launch_kernel(*config, reinterpret_cast<const void*>(kernel), invoke, std::move(call));
 }
+
+/// The device has `bytes` of memory from now on.
+void set_emulated_memory(size_t bytes);
 
 /// Orders of blocks and lanes are drawn from `seed` and the number of launches since this call.
 void set_emulation_seed(uint64_t seed);

@@ -16,7 +16,7 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 #ifdef PHOTON_ADDRESS_SANITIZER
 inline constexpr bool address_sanitizer = true;
@@ -32,4 +32,4 @@ inline void forbid(const void*, size_t) {}
 inline void permit(const void*, size_t) {}
 #endif
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -9,7 +9,7 @@
 #include "cuda_impl/emulation/memory.h"
 #include "cuda_impl/emulation/sanitizer.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 namespace {
 
 constexpr size_t guard = 256;
@@ -115,4 +115,4 @@ void SharedMemory::check_guard_zones() {
   }
 }
 
-}  // namespace photon::emulated
+}  // namespace photon::emulation

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 constexpr size_t most_static_shared_bytes = size_t{48} * 1024;
 constexpr size_t most_shared_bytes = size_t{227} * 1024;
@@ -56,12 +56,16 @@ T& shared_variable(std::source_location where = std::source_location::current())
 }
 
 /// A variable of the block, uninitialised.
-#define PHOTON_SHARED(Type, name) Type& name = ::photon::emulated::shared_variable<Type>()
+#define PHOTON_SHARED(Type, name) Type& name = ::photon::emulation::shared_variable<Type>()
+
+}  // namespace photon::emulation
+
+namespace photon::emulated {
 
 /// The shared memory whose size the launch names, 16-byte aligned.
 template <class T>
 T* dynamic_shared() {
-  return static_cast<T*>(shared_memory().dynamic(alignof(T)));
+  return static_cast<T*>(emulation::shared_memory().dynamic(alignof(T)));
 }
 
 }  // namespace photon::emulated

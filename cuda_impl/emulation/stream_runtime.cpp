@@ -15,41 +15,39 @@
 #include "cuda_impl/emulation/runtime.h"
 #include "cuda_impl/emulation/shared_memory.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 
-struct GraphNode_ {
+using namespace emulated;
+
+struct GraphNode {
   cudaGraphNodeType type;
   cudaKernelNodeParams kernel;
   std::function<void()> work;
 };
 
-struct Graph_ {
-  std::vector<std::shared_ptr<GraphNode_>> nodes;
+struct Graph {
+  std::vector<std::shared_ptr<GraphNode>> nodes;
 };
 
-struct GraphExec_ {
-  std::vector<std::shared_ptr<GraphNode_>> nodes;
+struct GraphProgram {
+  std::vector<std::shared_ptr<GraphNode>> nodes;
 };
-
-namespace {
 
 /// A capture under way: its streams, and those that have not been waited for by the first one since their
 /// last node.
 struct Capture {
-  std::unique_ptr<Graph_> graph = std::make_unique<Graph_>();
+  std::unique_ptr<Graph> graph = std::make_unique<Graph>();
   std::set<cudaStream_t> streams;
   std::set<cudaStream_t> unjoined;
   cudaStream_t origin = nullptr;
   bool invalidated = false;
 };
 
-}  // namespace
-
-struct Stream_ {
+struct StreamState {
   std::shared_ptr<Capture> capture;
 };
 
-struct Event_ {
+struct EventState {
   bool timed = true;
   bool recorded = false;
   std::chrono::steady_clock::time_point time;
@@ -80,6 +78,60 @@ size_t allowed_bytes(const void* function) {
 }
 
 }  // namespace
+
+cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<void()> work,
+                    const cudaKernelNodeParams& kernel) {
+  if (stream == nullptr && spoils_capture()) return returned(cudaErrorStreamCaptureImplicit);
+  if (!capturing(stream)) {
+    work();
+    return cudaSuccess;
+  }
+  Capture& capture = *stream->capture;
+  if (capture.invalidated) return returned(cudaErrorStreamCaptureInvalidated);
+  capture.graph->nodes.push_back(std::make_shared<GraphNode>(GraphNode{type, kernel, std::move(work)}));
+  if (stream != capture.origin) capture.unjoined.insert(stream);
+  return cudaSuccess;
+}
+
+cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function,
+                          void (*invoke)(const void* call), std::shared_ptr<const void> call) {
+  const dim3& grid = config.gridDim;
+  const dim3& threads = config.blockDim;
+  const uint64_t per_block = uint64_t{threads.x} * threads.y * threads.z;
+  if (function == nullptr) return returned(cudaErrorInvalidDeviceFunction);
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 ||
+      per_block == 0 || per_block > 1024 || threads.z > 64) {
+    return returned(cudaErrorInvalidConfiguration);
+  }
+  if (config.dynamicSmemBytes > allowed_bytes(function)) return returned(cudaErrorInvalidValue);
+  bool overlaps_previous = false;
+  for (unsigned i = 0; i < config.numAttrs; ++i) {
+    const cudaLaunchAttribute& attribute = config.attrs[i];
+    if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization) {
+      overlaps_previous = attribute.val.programmaticStreamSerializationAllowed != 0;
+    } else if (attribute.id != cudaLaunchAttributeIgnore && attribute.id != cudaLaunchAttributePriority) {
+      return returned(cudaErrorNotSupported);
+    }
+  }
+  const KernelRun run{function,         invoke, call.get(), grid, threads, config.dynamicSmemBytes,
+                      overlaps_previous};
+  const cudaKernelNodeParams node{const_cast<void*>(function),
+                                  grid,
+                                  threads,
+                                  static_cast<unsigned>(config.dynamicSmemBytes),
+                                  nullptr,
+                                  nullptr};
+  const auto work = [run, call = std::move(call)] {
+    run_kernel(run, Random(launch_seed + 0x9e3779b97f4a7c15u * launches++).next());
+  };
+  return enqueue(config.stream, cudaGraphNodeTypeKernel, work, node);
+}
+
+}  // namespace photon::emulation
+
+namespace photon::emulated {
+
+using namespace emulation;
 
 cudaError_t cudaMalloc(void** p, size_t bytes) {
   if (spoils_capture()) return returned(cudaErrorStreamCaptureUnsupported);
@@ -116,7 +168,7 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
 }
 
 cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
-  *stream = new Stream_;
+  *stream = new StreamState;
   return cudaSuccess;
 }
 
@@ -169,7 +221,7 @@ cudaError_t cudaEventCreate(cudaEvent_t* event) {
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
-  *event = new Event_;
+  *event = new EventState;
   (*event)->timed = (flags & cudaEventDisableTiming) == 0;
   return cudaSuccess;
 }
@@ -240,7 +292,7 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus* 
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* exec, cudaGraph_t graph, unsigned long long) {
   if (graph == nullptr) return returned(cudaErrorInvalidValue);
-  *exec = new GraphExec_{graph->nodes};
+  *exec = new GraphProgram{graph->nodes};
   return cudaSuccess;
 }
 
@@ -292,20 +344,6 @@ cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodePar
   return cudaSuccess;
 }
 
-cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<void()> work,
-                    const cudaKernelNodeParams& kernel) {
-  if (stream == nullptr && spoils_capture()) return returned(cudaErrorStreamCaptureImplicit);
-  if (!capturing(stream)) {
-    work();
-    return cudaSuccess;
-  }
-  Capture& capture = *stream->capture;
-  if (capture.invalidated) return returned(cudaErrorStreamCaptureInvalidated);
-  capture.graph->nodes.push_back(std::make_shared<GraphNode_>(GraphNode_{type, kernel, std::move(work)}));
-  if (stream != capture.origin) capture.unjoined.insert(stream);
-  return cudaSuccess;
-}
-
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   if (function == nullptr) return returned(cudaErrorInvalidDeviceFunction);
   if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) {
@@ -341,38 +379,8 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const voi
   return cudaSuccess;
 }
 
-cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function,
-                          void (*invoke)(const void* call), std::shared_ptr<const void> call) {
-  const dim3& grid = config.gridDim;
-  const dim3& threads = config.blockDim;
-  const uint64_t per_block = uint64_t{threads.x} * threads.y * threads.z;
-  if (function == nullptr) return returned(cudaErrorInvalidDeviceFunction);
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535 ||
-      per_block == 0 || per_block > 1024 || threads.z > 64) {
-    return returned(cudaErrorInvalidConfiguration);
-  }
-  if (config.dynamicSmemBytes > allowed_bytes(function)) return returned(cudaErrorInvalidValue);
-  bool overlaps_previous = false;
-  for (unsigned i = 0; i < config.numAttrs; ++i) {
-    const cudaLaunchAttribute& attribute = config.attrs[i];
-    if (attribute.id == cudaLaunchAttributeProgrammaticStreamSerialization) {
-      overlaps_previous = attribute.val.programmaticStreamSerializationAllowed != 0;
-    } else if (attribute.id != cudaLaunchAttributeIgnore && attribute.id != cudaLaunchAttributePriority) {
-      return returned(cudaErrorNotSupported);
-    }
-  }
-  const KernelRun run{function,         invoke, call.get(), grid, threads, config.dynamicSmemBytes,
-                      overlaps_previous};
-  const cudaKernelNodeParams node{const_cast<void*>(function),
-                                  grid,
-                                  threads,
-                                  static_cast<unsigned>(config.dynamicSmemBytes),
-                                  nullptr,
-                                  nullptr};
-  const auto work = [run, call = std::move(call)] {
-    run_kernel(run, Random(launch_seed + 0x9e3779b97f4a7c15u * launches++).next());
-  };
-  return enqueue(config.stream, cudaGraphNodeTypeKernel, work, node);
+void set_emulated_memory(size_t bytes) {
+  device_memory().set_capacity(bytes);
 }
 
 void set_emulation_seed(uint64_t seed) {

@@ -10,7 +10,7 @@
 
 #include "cuda_impl/emulation/block.h"
 
-namespace photon::emulated {
+namespace photon::emulation {
 
 /// What each lane brings to a collective and takes from it.
 template <class T>
@@ -50,46 +50,6 @@ inline void check_width(int width, const std::source_location& where) {
   }
 }
 
-template <class T>
-T __shfl_sync(unsigned mask, T value, int from, int width = 32,
-              std::source_location where = std::source_location::current()) {
-  check_width(width, where);
-  const int lane = lane_index();
-  return shuffle("__shfl_sync", mask, value, (lane & ~(width - 1)) | (from & (width - 1)), where);
-}
-
-template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
-                 std::source_location where = std::source_location::current()) {
-  check_width(width, where);
-  const int lane = lane_index();
-  const int from = lane - static_cast<int>(delta & 31u);
-  return shuffle("__shfl_up_sync", mask, value, from < (lane & ~(width - 1)) ? lane : from, where);
-}
-
-template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
-                   std::source_location where = std::source_location::current()) {
-  check_width(width, where);
-  const int lane = lane_index();
-  const int from = lane + static_cast<int>(delta & 31u);
-  return shuffle("__shfl_down_sync", mask, value, from > (lane | (width - 1)) ? lane : from, where);
-}
-
-template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = 32,
-                  std::source_location where = std::source_location::current()) {
-  check_width(width, where);
-  const int lane = lane_index();
-  const int from = lane ^ (lane_mask & 31);
-  return shuffle("__shfl_xor_sync", mask, value, from > (lane | (width - 1)) ? lane : from, where);
-}
-
-inline void __syncwarp(unsigned mask = 0xffffffffu,
-                       std::source_location where = std::source_location::current()) {
-  meet_warp({"__syncwarp", mask, nullptr, nullptr, where});
-}
-
 /// Lanes of `mask` whose predicate holds.
 inline unsigned vote(const char* name, unsigned mask, bool predicate, const std::source_location& where) {
   unsigned mine = predicate;
@@ -104,19 +64,6 @@ inline unsigned vote(const char* name, unsigned mask, bool predicate, const std:
   };
   meet_warp({name, mask, apply, &mine, where});
   return mine;
-}
-
-inline unsigned __ballot_sync(unsigned mask, int predicate,
-                              std::source_location where = std::source_location::current()) {
-  return vote("__ballot_sync", mask, predicate != 0, where);
-}
-inline int __any_sync(unsigned mask, int predicate,
-                      std::source_location where = std::source_location::current()) {
-  return vote("__any_sync", mask, predicate != 0, where) != 0;
-}
-inline int __all_sync(unsigned mask, int predicate,
-                      std::source_location where = std::source_location::current()) {
-  return vote("__all_sync", mask, predicate != 0, where) == mask;
 }
 
 template <class T, class Combine>
@@ -136,35 +83,94 @@ T reduce(const char* name, unsigned mask, T value, Combine, const std::source_lo
   return value;
 }
 
+}  // namespace photon::emulation
+
+namespace photon::emulated {
+
+template <class T>
+T __shfl_sync(unsigned mask, T value, int from, int width = 32,
+              std::source_location where = std::source_location::current()) {
+  emulation::check_width(width, where);
+  const int lane = emulation::lane_index();
+  return emulation::shuffle("__shfl_sync", mask, value, (lane & ~(width - 1)) | (from & (width - 1)), where);
+}
+
+template <class T>
+T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
+                 std::source_location where = std::source_location::current()) {
+  emulation::check_width(width, where);
+  const int lane = emulation::lane_index();
+  const int from = lane - static_cast<int>(delta & 31u);
+  return emulation::shuffle("__shfl_up_sync", mask, value, from < (lane & ~(width - 1)) ? lane : from, where);
+}
+
+template <class T>
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
+                   std::source_location where = std::source_location::current()) {
+  emulation::check_width(width, where);
+  const int lane = emulation::lane_index();
+  const int from = lane + static_cast<int>(delta & 31u);
+  return emulation::shuffle("__shfl_down_sync", mask, value, from > (lane | (width - 1)) ? lane : from,
+                            where);
+}
+
+template <class T>
+T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = 32,
+                  std::source_location where = std::source_location::current()) {
+  emulation::check_width(width, where);
+  const int lane = emulation::lane_index();
+  const int from = lane ^ (lane_mask & 31);
+  return emulation::shuffle("__shfl_xor_sync", mask, value, from > (lane | (width - 1)) ? lane : from, where);
+}
+
+inline void __syncwarp(unsigned mask = 0xffffffffu,
+                       std::source_location where = std::source_location::current()) {
+  emulation::meet_warp({"__syncwarp", mask, nullptr, nullptr, where});
+}
+
+inline unsigned __ballot_sync(unsigned mask, int predicate,
+                              std::source_location where = std::source_location::current()) {
+  return emulation::vote("__ballot_sync", mask, predicate != 0, where);
+}
+inline int __any_sync(unsigned mask, int predicate,
+                      std::source_location where = std::source_location::current()) {
+  return emulation::vote("__any_sync", mask, predicate != 0, where) != 0;
+}
+inline int __all_sync(unsigned mask, int predicate,
+                      std::source_location where = std::source_location::current()) {
+  return emulation::vote("__all_sync", mask, predicate != 0, where) == mask;
+}
+
 template <class T>
 T __reduce_add_sync(unsigned mask, T value, std::source_location where = std::source_location::current()) {
   const auto add = [](T a, T b) {
     return static_cast<T>(static_cast<unsigned>(a) + static_cast<unsigned>(b));
   };
-  return reduce("__reduce_add_sync", mask, value, add, where);
+  return emulation::reduce("__reduce_add_sync", mask, value, add, where);
 }
 template <class T>
 T __reduce_min_sync(unsigned mask, T value, std::source_location where = std::source_location::current()) {
-  return reduce(
+  return emulation::reduce(
       "__reduce_min_sync", mask, value, [](T a, T b) { return b < a ? b : a; }, where);
 }
 template <class T>
 T __reduce_max_sync(unsigned mask, T value, std::source_location where = std::source_location::current()) {
-  return reduce(
+  return emulation::reduce(
       "__reduce_max_sync", mask, value, [](T a, T b) { return a < b ? b : a; }, where);
 }
 
 inline void __syncthreads(std::source_location where = std::source_location::current()) {
-  meet_block(false, "__syncthreads", where);
+  emulation::meet_block(false, "__syncthreads", where);
 }
 inline int __syncthreads_count(int predicate, std::source_location where = std::source_location::current()) {
-  return static_cast<int>(meet_block(predicate != 0, "__syncthreads_count", where));
+  return static_cast<int>(emulation::meet_block(predicate != 0, "__syncthreads_count", where));
 }
 inline int __syncthreads_or(int predicate, std::source_location where = std::source_location::current()) {
-  return meet_block(predicate != 0, "__syncthreads_or", where) != 0;
+  return emulation::meet_block(predicate != 0, "__syncthreads_or", where) != 0;
 }
 inline int __syncthreads_and(int predicate, std::source_location where = std::source_location::current()) {
-  return meet_block(predicate != 0, "__syncthreads_and", where) == blockDim.x * blockDim.y * blockDim.z;
+  return emulation::meet_block(predicate != 0, "__syncthreads_and", where) ==
+         blockDim.x * blockDim.y * blockDim.z;
 }
 
 }  // namespace photon::emulated

@@ -9,7 +9,7 @@ namespace photon::PHOTON_GPU {
 
 template <class Row>
 struct Halves {
-  static constexpr int few = Row::pack / 2;  ///< adjacent elements
+  static constexpr int few = Row::pack_size / 2;  ///< adjacent elements
 
   int32_t half;             ///< head_size / 2
   int32_t low[Row::packs];  ///< where in a head this lane's elements of the first half are
@@ -83,7 +83,7 @@ struct Halves {
     for (int n = 0; n < Row::packs; ++n) {
 #pragma unroll
       for (int i = 0; i < few; i += width / 2) {
-        const auto turns = *reinterpret_cast<const Pack<float, width>*>(rotations + 2 * (low[n] + i));
+        const auto turns = load_pack<width>(rotations + 2 * (low[n] + i));
 #pragma unroll
         for (int j = 0; j < width / 2; ++j) {
           cos[n * few + i + j] = turns.v[2 * j];
@@ -97,12 +97,12 @@ struct Halves {
     for (int n = 0; n < Row::packs; ++n) {
 #pragma unroll
       for (int i = 0; i < few; ++i) {
-        const float first = row.element(n * Row::pack + i);
-        const float second = row.element(n * Row::pack + few + i);
+        const float first = row.element(n * Row::pack_size + i);
+        const float second = row.element(n * Row::pack_size + few + i);
         const float c = cos[n * few + i];
         const float s = sin[n * few + i];
-        x[n * Row::pack + i] = first * c - second * s;
-        x[n * Row::pack + few + i] = second * c + first * s;
+        x[n * Row::pack_size + i] = first * c - second * s;
+        x[n * Row::pack_size + few + i] = second * c + first * s;
       }
     }
   }

@@ -16,8 +16,8 @@ template <int P, int N, int G>
 struct alignas(P* N % 8 == 0 ? 16 : 8) HeadRow {
   static constexpr int group = G;         ///< lanes that hold a row together
   static constexpr int elements = N * P;  ///< of a lane
-  static constexpr int packs = N;
-  static constexpr int pack = P;
+  static constexpr int packs = N;         ///< of a lane
+  static constexpr int pack_size = P;
 
   uint32_t pairs[N * P / 2];
 

@@ -91,7 +91,7 @@ __global__ void __launch_bounds__(128, Row::elements > 8           ? 3
     float q[Row::elements];
     halves.turn(query, q);
 #pragma unroll
-    for (int i = 0; i < Row::elements; ++i) q[i] *= scale[i / Row::pack];
+    for (int i = 0; i < Row::elements; ++i) q[i] *= scale[i / Row::pack_size];
     if (writes) {
       halves.store(key, a.k + cache + position * head_size);
       value.store(a.v + cache + position * head_size, place);

@@ -10,6 +10,12 @@ namespace {
 
 constexpr int64_t workspace_bytes = int64_t{32} << 20;  // what cuBLAS asks for on this generation
 
+/// The largest power of two up to 256 that divides the address.
+uint32_t alignment(const void* p) {
+  const auto address = reinterpret_cast<uintptr_t>(p) | 256u;
+  return static_cast<uint32_t>(address & -address);
+}
+
 void set(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t which, const auto& value) {
   check(cublasLtMatmulDescSetAttribute(desc, which, &value, sizeof(value)), "cublasLtMatmulDescSetAttribute");
 }
@@ -45,8 +51,11 @@ Matmul::~Matmul() {
 }
 
 const Matmul::Plan& Matmul::plan(const Product& p) {
+  const void* to = p.out_float != nullptr ? static_cast<const void*>(p.out_float) : p.out;
+  const Alignment aligned{alignment(p.x), alignment(p.weight), alignment(to)};
   const Key key{p.rows,       p.in,         p.out_width,       p.x_stride,
-                p.out_stride, p.accumulate, p.bias != nullptr, p.out_float != nullptr};
+                p.out_stride, p.accumulate, p.bias != nullptr, p.out_float != nullptr,
+                aligned};
   auto& plan = plans_[key];
   if (plan != nullptr) return *plan;
   auto made = std::make_unique<Plan>();
@@ -70,10 +79,18 @@ const Matmul::Plan& Matmul::plan(const Product& p) {
   layout(&made->out, out_type, p.out_width, p.rows, p.out_stride);
   cublasLtMatmulPreference_t preference = nullptr;
   check(cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
-  const auto most = static_cast<size_t>(workspace_bytes);
+  const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t which, auto value) {
+    return cublasLtMatmulPreferenceSetAttribute(preference, which, &value, sizeof(value));
+  };
   int count = 0;
-  cublasStatus_t status = cublasLtMatmulPreferenceSetAttribute(
-      preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &most, sizeof(most));
+  cublasStatus_t status =
+      prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<size_t>(workspace_bytes));
+  for (const auto& [which, bytes] : {std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, aligned.weight},
+                                     std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, aligned.x},
+                                     std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, aligned.out},
+                                     std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, aligned.out}}) {
+    if (status == CUBLAS_STATUS_SUCCESS) status = prefer(which, bytes);
+  }
   if (status == CUBLAS_STATUS_SUCCESS) {
     status = cublasLtMatmulAlgoGetHeuristic(handle_, made->desc, made->weight, made->x, made->out, made->out,
                                             preference, 1, &made->found, &count);
@@ -111,11 +128,11 @@ void Matmul::operator()(Stream& stream, const char* op, const Product& p) {
 std::vector<std::string> Matmul::plans() const {
   std::vector<std::string> out;
   for (const auto& [key, plan] : plans_) {
-    const auto& [rows, in, width, x_stride, out_stride, accumulate, bias, unrounded] = key;
-    out.push_back(fmt::format("{} x {} x {}{}{}{}: {} waves, {} bytes of workspace", rows, in, width,
-                              accumulate ? " added" : "", bias ? " with bias" : "",
-                              unrounded ? " in float" : "", plan->found.wavesCount,
-                              plan->found.workspaceSize));
+    const auto& [rows, in, width, x_stride, out_stride, accumulate, bias, unrounded, aligned] = key;
+    out.push_back(fmt::format("{} x {} x {}{}{}{}, aligned to {}, {}, {}: {} waves, {} bytes of workspace",
+                              rows, in, width, accumulate ? " added" : "", bias ? " with bias" : "",
+                              unrounded ? " in float" : "", aligned.x, aligned.weight, aligned.out,
+                              plan->found.wavesCount, plan->found.workspaceSize));
   }
   return out;
 }

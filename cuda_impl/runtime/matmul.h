@@ -44,7 +44,14 @@ class Matmul {
 
  private:
   struct Plan;
-  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, bool>;
+  /// Of x, weight and out: the library's kernels differ in what they can load at once.
+  struct Alignment {
+    uint32_t x = 0;
+    uint32_t weight = 0;
+    uint32_t out = 0;
+    auto operator<=>(const Alignment&) const = default;
+  };
+  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, bool, Alignment>;
 
   const Plan& plan(const Product& p);
 

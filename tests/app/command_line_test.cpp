@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "core/paths.h"
+#include "core/subprocess.h"
 #include "tests/app/run_photon.h"
 
 namespace photon::testing {
@@ -48,8 +49,20 @@ TEST(CommandLine, VersionTellsOneBuildFromAnother) {
   const ProgramRun run = run_photon("--version");
   EXPECT_EQ(run.code, 0);
   EXPECT_TRUE(run.out.starts_with("photon ")) << run.out;
-  for (const char* line : {"\ncommit ", "\nbuild ", "\nmatrices "}) {
+  for (const char* line : {"\ncommit ", "\nbuild ", "\nmatrices ", "\nGPU "}) {
     EXPECT_NE(run.out.find(line), std::string::npos) << line << " is not in:\n" << run.out;
+  }
+}
+
+TEST(CommandLine, StartsWithoutCudaAndDriver) {
+  std::string libraries;
+  const CommandResult ldd =
+      run_command({"ldd", photon_program()}, {}, [&](std::string_view text) { libraries += text; });
+  if (!ldd.found) GTEST_SKIP() << "no ldd here";
+  ASSERT_EQ(ldd.status, 0) << ldd.messages;
+  ASSERT_NE(libraries.find("libstdc++"), std::string::npos) << libraries;
+  for (const char* library : {"libcu", "libnv"}) {
+    EXPECT_EQ(libraries.find(library), std::string::npos) << libraries;
   }
 }
 

@@ -42,6 +42,10 @@ cat >"$tree/CMakeLists.txt" <<'TXT'
 cmake_minimum_required(VERSION 3.25)
 project(toy CXX)
 enable_testing()
+set(PHOTON_CUDA AUTO CACHE STRING "")
+set(PHOTON_CUDA_ARCHITECTURES found CACHE STRING "")
+file(APPEND ${CMAKE_SOURCE_DIR}/configured "${PHOTON_CUDA} ${PHOTON_CUDA_ARCHITECTURES}\n")
+find_program(PHOTON_NVCC nvcc PATHS $ENV{CUDA_HOME}/bin NO_DEFAULT_PATH)
 add_subdirectory(app)
 add_custom_target(sanitized_tests)
 add_test(NAME anything COMMAND true)
@@ -153,6 +157,81 @@ rm "$tree/break-OFF" "$tree/break-"
 
 photon clean
 check "clean leaves no build" [ ! -e "$tree/build" ]
+
+# -- CUDA
+
+cuda=$work/cuda
+export CUDA_HOME=$cuda # empty as yet: whatever toolkit this machine has is not looked at
+configured() { tail -n1 "$tree/configured"; }
+times_configured() { wc -l <"$tree/configured"; }
+
+photon setup
+check "no nvcc: what it would take" contains "$err" "no CUDA back end: there is no nvcc in $cuda/bin"
+check "which is no failure" [ "$code" = 0 ]
+mkdir -p "$cuda/bin" "$cuda/include/nvtx3"
+printf '#!/bin/bash\n' >"$cuda/bin/nvcc"
+chmod +x "$cuda/bin/nvcc"
+touch "$cuda/include/cuda_runtime.h" "$cuda/include/nvtx3/nvToolsExt.h"
+photon setup
+check "an nvcc without cuBLAS" contains "$err" "but not cublasLt.h beside it"
+touch "$cuda/include/cublasLt.h"
+printf '#!/bin/bash\nexit 9\n' >"$fakes/nvidia-smi"
+chmod +x "$fakes/nvidia-smi"
+photon setup
+check "a toolkit without a GPU" contains "$err" "no driver or GPU"
+printf '#!/bin/bash\necho "NVIDIA H200, 9.0"\necho "NVIDIA H200, 9.0"\n' >"$fakes/nvidia-smi"
+photon setup
+check "a GPU is named, the first one" contains "$err" "for NVIDIA H200, 9.0"
+unset CUDA_HOME
+(PATH=$cuda/bin:$PATH photon setup && contains "$err" "CUDA: $cuda/bin/nvcc")
+check "without CUDA_HOME: the nvcc in PATH" [ $? = 0 ]
+export CUDA_HOME=$cuda
+check "asking leaves nothing behind" [ ! -e "$tree/build/release.cuda" ]
+
+photon build
+check "auto, if nothing was said" [ "$(configured)" = "AUTO found" ]
+photon build --cuda on --cuda-arch=90a,100a
+check "what was said reaches cmake" [ "$(configured)" = "ON 90a;100a" ]
+times=$(times_configured)
+photon build
+photon build --cuda on --cuda-arch 90a,100a
+photon hello
+check "it is remembered, and the same again is no change" [ "$times" = "$(times_configured)" ]
+printf '\n' >>"$tree/CMakePresets.json"
+photon build
+check "also by a build that starts afresh" [ "$(configured)" = "ON 90a;100a" ]
+photon build --cuda-arch 100a
+check "an architecture alone means on" [ "$(configured)" = "ON 100a" ]
+photon build --preset debug
+check "each preset has its own" [ "$(configured)" = "AUTO found" ]
+photon test --cuda off -R anything
+check "test takes them, too, for the build that is tested" grep -qx "OFF " "$tree/configured"
+check "and its other arguments reach ctest" contains "$out" "out of 1"
+check "the sanitizers' build is never asked" lacks "$(cat "$tree"/build/sanitize.cuda 2>/dev/null)" PHOTON_CUDA
+photon build --cuda auto
+mv "$cuda/bin/nvcc" "$cuda/bin/no-nvcc"
+photon build
+check "an nvcc that is gone voids the build" contains "$err" "configuring build/release"
+times=$(times_configured)
+photon build
+check "once" [ "$times" = "$(times_configured)" ]
+mv "$cuda/bin/no-nvcc" "$cuda/bin/nvcc"
+photon build
+check "one that comes back is left alone" [ "$times" = "$(times_configured)" ]
+photon build --cuda auto
+check "until it is asked for" [ "$times" != "$(times_configured)" ]
+for wrong in "--cuda maybe" "--cuda-arch sm_90" "--cuda" "--preset sanitize --cuda on"; do
+  # shellcheck disable=SC2086
+  photon build $wrong
+  check "wrong use, exit code 2: build $wrong" [ "$code" = 2 ]
+done
+echo 'message(FATAL_ERROR "no such toolkit")' >>"$tree/CMakeLists.txt"
+photon build --cuda off
+check "a choice that cmake refuses is a failure" [ "$code" = 1 ]
+sed -i '$d' "$tree/CMakeLists.txt"
+photon build
+check "and not remembered" [ "$(configured)" = "AUTO " ]
+rm -rf "$tree/build"
 
 # -- packages
 

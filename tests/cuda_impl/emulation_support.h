@@ -1,0 +1,79 @@
+// Launches and seeds for the tests of the emulator.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <iostream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "cuda_impl/cases/device_array.h"
+#include "cuda_impl/device.h"
+#include "cuda_impl/emulation/sanitizer.h"
+#include "cuda_impl/host.h"
+
+namespace photon::emulated {
+
+/// Printed, so that a failure can be repeated: PHOTON_TEST_SEED=n.
+inline uint64_t test_seed() {
+  static const uint64_t seed = [] {
+    const char* text = std::getenv("PHOTON_TEST_SEED");
+    const uint64_t s = text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device{}();
+    std::cout << "PHOTON_TEST_SEED=" << s << '\n';
+    return s;
+  }();
+  return seed;
+}
+
+struct Extents {
+  dim3 grid;
+  dim3 block;
+  size_t shared_bytes = 0;
+};
+
+/// Starts kernel(arguments...) in the stream 0; the runtime's answer.
+template <class... P, class... A>
+cudaError_t start(const Extents& extents, void (*kernel)(P...), const A&... arguments) {
+  cudaLaunchConfig_t config{};
+  config.gridDim = extents.grid;
+  config.blockDim = extents.block;
+  config.dynamicSmemBytes = extents.shared_bytes;
+  return cudaLaunchKernelEx(&config, kernel, static_cast<P>(arguments)...);
+}
+
+/// What `work` complains of, empty if it does not.
+template <class Work>
+std::string complaint(const Work& work) {
+  try {
+    work();
+  } catch (const EmulationError& error) {
+    return error.what();
+  }
+  return {};
+}
+
+/// `text` holds each of `parts`.
+inline testing::AssertionResult holds(const std::string& text, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) {
+    if (text.find(part) == std::string::npos) {
+      return testing::AssertionFailure() << "no '" << part << "' in '" << text << "'";
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+}  // namespace photon::emulated
+
+/// A touch of forbidden memory: AddressSanitizer ends the program at the access; without it the launch throws
+/// afterwards, saying `text`.
+#define EXPECT_FORBIDDEN(statement, text)                        \
+  do {                                                           \
+    if constexpr (::photon::emulation::address_sanitizer) {      \
+      EXPECT_DEATH(statement, "use-after-poison");               \
+    } else {                                                     \
+      EXPECT_TRUE(holds(complaint([&] { statement; }), {text})); \
+    }                                                            \
+  } while (false)

@@ -1,0 +1,310 @@
+// Whole models on the device against the reference in double: every reading, window, generation and schedule.
+// The bound is the error that bf16 brings by itself, from a plain implementation that rounds where this one
+// does.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "core/cost.h"
+#include "core/error.h"
+#include "cuda_impl/runtime/forward_pass.h"
+#include "cuda_impl/runtime/generator.h"
+#include "reference/generator.h"
+#include "reference/scoring.h"
+#include "tests/cuda_impl/naive_model.h"
+#include "tests/reference/support.h"
+
+namespace photon::PHOTON_GPU {
+namespace {
+
+std::vector<float> rounded_parameters(const ModelSpec& spec) {
+  std::vector<float> out;
+  for (const double v : photon::testing::random_parameters(spec, photon::testing::test_seed())) {
+    out.push_back(photon::testing::rounded_bf16(static_cast<float>(v)));
+  }
+  return out;
+}
+
+/// One model three times: on the device, in the reference, and plain.
+struct Loaded {
+  explicit Loaded(const ModelSpec& s, int64_t gemv_rows = 4)
+      : spec(s),
+        parameters(rounded_parameters(s)),
+        exact_parameters(parameters.begin(), parameters.end()),
+        reference_weights(reference::view_weights(spec, exact_parameters.data())),
+        exact_model(spec, exact_parameters.data()),
+        exact(spec, reference_weights),
+        weights(spec, parameters),
+        linear(static_cast<float>(spec.norm_eps), gemv_rows),
+        limits{.gemv_rows = gemv_rows},
+        generator(spec, weights, stream, linear, limits),
+        forward(spec, weights, stream, linear) {}
+
+  ModelSpec spec;
+  std::vector<float> parameters;
+  reference::AlignedVector<double> exact_parameters;
+  reference::Weights<double> reference_weights;
+  reference::Model<double> exact_model;
+  reference::Generator<double> exact;
+  Stream stream;
+  Weights weights;
+  Linears linear;
+  EngineLimits limits;
+  Generator generator;
+  ForwardPass forward;
+};
+
+std::vector<int32_t> random_tokens(const ModelSpec& spec, int64_t length, uint64_t seed) {
+  return photon::testing::random_batch(spec, 1, length, seed).ids;
+}
+
+struct ModelCase {
+  std::string name;
+  ModelSpec spec;
+};
+
+void PrintTo(const ModelCase& c, std::ostream* out) {
+  *out << c.name;
+}
+
+std::vector<ModelCase> specs() {
+  std::vector<ModelCase> out{{"L0", photon::testing::small_spec(0)}};
+  for (int depth = 1; depth <= 3; ++depth) {
+    for (const Reading reading : {Reading::causal, Reading::parallel, Reading::literal, Reading::hatted}) {
+      const std::string name = fmt::format("L{}_{}", depth, to_string(reading));
+      ModelSpec spec = photon::testing::small_spec(depth, reading);
+      out.push_back({name, spec});
+      for (LevelSpec& level : spec.levels) level.converter_context = 3;
+      out.push_back({name + "_context3", spec});
+      if (depth < 2) continue;
+      spec = photon::testing::small_spec(depth, reading);
+      spec.levels[0].encoder_window = {EncoderWindow::Kind::units, 3};
+      if (depth == 3) spec.levels[1].encoder_window = {EncoderWindow::Kind::units, 1};
+      out.push_back({name + "_window", spec});
+      spec.levels[0].encoder_window = {EncoderWindow::Kind::block, 0};
+      if (depth == 3) spec.levels[1].encoder_window = {EncoderWindow::Kind::block, 0};
+      out.push_back({name + "_block", spec});
+    }
+  }
+  ModelSpec ones = photon::testing::small_spec(2);
+  ones.levels[0].chunk = 1;
+  out.push_back({"chunk_of_one", ones});
+  return out;
+}
+
+class DeviceModel : public ::testing::TestWithParam<ModelCase> {};
+INSTANTIATE_TEST_SUITE_P(All, DeviceModel, ::testing::ValuesIn(specs()),
+                         [](const auto& test) { return test.param.name; });
+
+/// Errors of log probabilities against exact ones, root mean square over all that were compared.
+struct Errors {
+  double fast = 0.0;
+  double naive = 0.0;
+  int64_t count = 0;
+
+  void add(const std::vector<double>& device, const std::vector<double>& plain,
+           const std::vector<double>& exact) {
+    ASSERT_EQ(device.size(), exact.size());
+    ASSERT_EQ(plain.size(), exact.size());
+    for (size_t i = 0; i < exact.size(); ++i) {
+      ASSERT_TRUE(std::isfinite(device[i])) << "token " << i;
+      fast += (device[i] - exact[i]) * (device[i] - exact[i]);
+      naive += (plain[i] - exact[i]) * (plain[i] - exact[i]);
+      ++count;
+    }
+  }
+  void expect_within_twice_naive() const {
+    const auto n = static_cast<double>(count);
+    EXPECT_LE(std::sqrt(fast / n), 2.0 * std::sqrt(naive / n)) << "over " << count << " tokens";
+    EXPECT_GT(naive, 0.0);
+  }
+};
+
+std::vector<std::vector<int32_t>> ragged_prompts(const ModelSpec& spec) {
+  const int64_t b = spec.meta_context();
+  std::vector<std::vector<int32_t>> prompts;
+  uint64_t seed = photon::testing::test_seed();
+  for (const int64_t length :
+       {spec.depth() == 0 ? int64_t{1} : int64_t{0}, b, 2 * b + 1, 4 * b - 1, 3 * b, 2 * b}) {
+    prompts.push_back(random_tokens(spec, length, seed++));
+  }
+  return prompts;
+}
+
+/// What follows each prompt is given, so that device, reference and plain model score the same text.
+GenerationRequest forced_request(const ModelSpec& spec) {
+  GenerationRequest request;
+  request.prompts = ragged_prompts(spec);
+  request.new_tokens = 2 * spec.meta_context() + 3;
+  for (size_t r = 0; r < request.prompts.size(); ++r) {
+    request.forced.push_back(random_tokens(spec, request.new_tokens, photon::testing::test_seed() + 50 + r));
+  }
+  return request;
+}
+
+std::vector<int32_t> text_of(const GenerationRequest& request, size_t row) {
+  std::vector<int32_t> text = request.prompts[row / static_cast<size_t>(request.samples)];
+  text.insert(text.end(), request.forced[row].begin(), request.forced[row].end());
+  return text;
+}
+
+// The plain model in double is the reference, so that its float twin is the same model with bf16's errors.
+TEST_P(DeviceModel, PlainModelIsTheReference) {
+  const ModelSpec& spec = GetParam().spec;
+  Loaded m(spec);
+  photon::testing::NaiveModel<double> plain(spec, m.parameters);
+  const std::vector<int32_t> text =
+      random_tokens(spec, 3 * spec.meta_context() + 1, photon::testing::test_seed());
+  const auto expected =
+      reference::token_log_probs(m.exact_model, {1, static_cast<int64_t>(text.size()), text});
+  const auto actual = plain.log_probs(text);
+  for (size_t i = 0; i < text.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 1e-9) << "token " << i;
+}
+
+TEST_P(DeviceModel, ForwardEqualsReference) {
+  const ModelSpec& spec = GetParam().spec;
+  Loaded m(spec);
+  photon::testing::NaiveModel<float> plain(spec, m.parameters);
+  const TokenBatch batch =
+      photon::testing::random_batch(spec, 3, 4 * spec.meta_context() - 1, photon::testing::test_seed());
+  const auto exact = reference::token_log_probs(m.exact_model, batch);
+  const auto fast = m.forward.token_log_probs(batch);
+  std::vector<double> naive;
+  for (int64_t r = 0; r < batch.rows; ++r) {
+    const auto row = batch.row(r);
+    const auto values = plain.log_probs({row.begin(), row.end()});
+    naive.insert(naive.end(), values.begin(), values.end());
+  }
+  Errors errors;
+  errors.add(fast, naive, exact);
+  errors.expect_within_twice_naive();
+}
+
+TEST_P(DeviceModel, HiergenEqualsReference) {
+  const ModelSpec& spec = GetParam().spec;
+  Loaded m(spec);
+  photon::testing::NaiveModel<float> plain(spec, m.parameters);
+  const GenerationRequest request = forced_request(spec);
+  const GenerationResult exact = m.exact.run(request);
+  const GenerationResult fast = m.generator.run(request);
+  EXPECT_EQ(fast.tokens, exact.tokens);
+  EXPECT_EQ(fast.prefill_rows, exact.prefill_rows);
+  EXPECT_EQ(fast.decode_rows, exact.decode_rows);
+  Errors errors;
+  for (size_t r = 0; r < request.prompts.size(); ++r) {
+    auto naive = plain.log_probs(text_of(request, r));
+    naive.erase(naive.begin(), naive.begin() + std::ssize(request.prompts[r]));
+    errors.add(fast.log_probs[r], naive, exact.log_probs[r]);
+  }
+  errors.expect_within_twice_naive();
+}
+
+TEST_P(DeviceModel, RecgenEqualsReference) {
+  const ModelSpec& spec = GetParam().spec;
+  if (spec.depth() < 2) return;
+  Loaded m(spec);
+  photon::testing::NaiveModel<float> plain(spec, m.parameters);
+  for (const Schedule schedule : {Schedule::streamed, Schedule::unrolled}) {
+    GenerationRequest request = forced_request(spec);
+    request.generation = Generation::recgen;
+    request.schedule = schedule;
+    const GenerationResult exact = m.exact.run(request);
+    const GenerationResult fast = m.generator.run(request);
+    EXPECT_EQ(fast.tokens, exact.tokens);
+    EXPECT_EQ(fast.prefill_rows, exact.prefill_rows);
+    EXPECT_EQ(fast.decode_rows, exact.decode_rows);
+    Errors errors;
+    for (size_t r = 0; r < request.prompts.size(); ++r) {
+      auto naive = plain.log_probs(text_of(request, r), Generation::recgen,
+                                   std::ssize(request.prompts[r]) / spec.meta_context());
+      naive.erase(naive.begin(), naive.begin() + std::ssize(request.prompts[r]));
+      errors.add(fast.log_probs[r], naive, exact.log_probs[r]);
+    }
+    errors.expect_within_twice_naive();
+  }
+}
+
+TEST_P(DeviceModel, SamplesShareTheirPrompt) {
+  const ModelSpec& spec = GetParam().spec;
+  Loaded m(spec);
+  photon::testing::NaiveModel<float> plain(spec, m.parameters);
+  GenerationRequest request;
+  request.prompts = {random_tokens(spec, 3 * spec.meta_context() + 1, 1),
+                     random_tokens(spec, 2 * spec.meta_context(), 2)};
+  request.samples = 3;
+  request.new_tokens = 2 * spec.meta_context() + 1;
+  for (uint64_t r = 0; r < 6; ++r) request.forced.push_back(random_tokens(spec, request.new_tokens, 10 + r));
+  const GenerationResult exact = m.exact.run(request);
+  const GenerationResult fast = m.generator.run(request);
+  EXPECT_EQ(fast.tokens, exact.tokens);
+  EXPECT_EQ(fast.prefill_rows, exact.prefill_rows);
+  EXPECT_EQ(fast.decode_rows, exact.decode_rows);
+  EXPECT_EQ(fast.kv_bytes_held * 4, exact.kv_bytes_held);  // two bytes an element against eight
+  Errors errors;
+  for (size_t r = 0; r < 6; ++r) {
+    auto naive = plain.log_probs(text_of(request, r));
+    naive.erase(naive.begin(), naive.begin() + std::ssize(request.prompts[r / 3]));
+    errors.add(fast.log_probs[r], naive, exact.log_probs[r]);
+  }
+  errors.expect_within_twice_naive();
+}
+
+// Whatever order lanes and blocks run in, and whether a graph replays or the host launches, bits are the
+// same.
+TEST_P(DeviceModel, RunsAreBitIdentical) {
+  const ModelSpec& spec = GetParam().spec;
+  Loaded m(spec);
+  GenerationRequest request;
+  request.prompts = ragged_prompts(spec);
+  request.new_tokens = 2 * spec.meta_context() + 1;
+  request.sampling = {.temperature = 0.9, .top_k = 7, .top_p = 0.95, .seed = 5};
+  const GenerationResult first = m.generator.run(request);
+  const GenerationResult replayed = m.generator.run(request);
+  m.generator.set_eager(true);
+  const GenerationResult eager = m.generator.run(request);
+  EXPECT_EQ(first.tokens, replayed.tokens);
+  EXPECT_EQ(first.log_probs, replayed.log_probs);
+  EXPECT_EQ(first.tokens, eager.tokens);
+  EXPECT_EQ(first.log_probs, eager.log_probs);
+  EXPECT_EQ(first.decode_rows, eager.decode_rows);
+}
+
+// What all launches say they move and compute is what the cost model says of the request.
+TEST_P(DeviceModel, LaunchesAddUpToTheCostModel) {
+  const ModelSpec& spec = GetParam().spec;
+  for (const Generation generation : {Generation::hiergen, Generation::recgen}) {
+    for (const int64_t samples : {1, 3}) {
+      if (generation == Generation::recgen && spec.depth() < 2) continue;
+      Loaded m(spec);
+      GenerationRequest request;
+      const int64_t prompt = 3 * spec.meta_context() + 1;
+      for (uint64_t p = 0; p < 2; ++p) request.prompts.push_back(random_tokens(spec, prompt, p));
+      request.samples = samples;
+      request.new_tokens = 2 * spec.meta_context();
+      request.generation = generation;
+      m.generator.set_eager(true);
+      std::vector<LaunchRecord> records;
+      m.stream.record(&records);
+      m.generator.run(request);
+      m.stream.record(nullptr);
+      Work launched;
+      for (const LaunchRecord& r : records) launched += r.work;
+      const RequestCost cost = request_cost(spec, {.prompt = prompt,
+                                                   .new_tokens = request.new_tokens,
+                                                   .batch = 2,
+                                                   .samples = samples,
+                                                   .generation = generation});
+      Work expected = total(cost.prefill);
+      expected += total(cost.decode);
+      const std::string where = fmt::format("{}, {} samples", to_string(generation), samples);
+      EXPECT_EQ(launched.weight_bytes, expected.weight_bytes) << where;
+      EXPECT_EQ(launched.kv_read_bytes, expected.kv_read_bytes) << where;
+      EXPECT_EQ(launched.kv_write_bytes, expected.kv_write_bytes) << where;
+      EXPECT_EQ(launched.flops, expected.flops) << where;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace photon::PHOTON_GPU

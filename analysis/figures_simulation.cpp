@@ -82,6 +82,9 @@ PlotAxis log_axis(const char* label, PlotAxis::Ticks ticks = PlotAxis::Ticks::pr
 double throughput(const Row& r) {
   return r.throughput_tokens_per_s;
 }
+double offered(const Row& r) {
+  return r.offered_requests_per_s;
+}
 double context(const Row& r) {
   return r.prompt + r.new_tokens;
 }
@@ -101,10 +104,10 @@ void load_figure(std::span<const Row* const> rows, const std::string& name,
                [](const Row& r) { return r.ttft_p99_seconds; }),
       panel_of(rows, "between two bursts, p99", x, throughput, log_axis("seconds", PlotAxis::Ticks::plain),
                [](const Row& r) { return r.burst_p99_seconds; }),
-      panel_of(rows, "a token after the first, p50", x, throughput,
+      panel_of(rows, "a token after the first burst, p50", x, throughput,
                log_axis("seconds", PlotAxis::Ticks::plain), [](const Row& r) { return r.token_p50_seconds; }),
-      panel_of(rows, "done within the limits", x, throughput, log_axis("requests/s"),
-               [](const Row& r) { return r.goodput_requests_per_s; })};
+      panel_of(rows, "done within the limits", log_axis("requests/s, offered"), offered,
+               log_axis("requests/s"), [](const Row& r) { return r.goodput_requests_per_s; })};
   std::erase_if(figure.panels, [](const PlotPanel& p) { return !drawable(p); });
   if (figure.panels.empty()) return;
   out.push_back(

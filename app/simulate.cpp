@@ -269,7 +269,9 @@ void setup(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--rows", o->rows, "Rows in a batch at most; 0: as memory allows")
       ->capture_default_str();
-  command->add_option("--prefill-tokens", o->prefill_tokens, "Prompt tokens that a step encodes at most")
+  command
+      ->add_option("--prefill-tokens", o->prefill_tokens,
+                   "Prompt tokens that a step encodes at most for each token that it adds to a row")
       ->capture_default_str();
   command->add_option("--limit-ttft", o->limit_ttft, "Seconds to the first token, at most");
   command->add_option("--limit-burst", o->limit_burst, "Seconds between two bursts of a request, at most");

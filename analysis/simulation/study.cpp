@@ -39,7 +39,7 @@ class Runner {
     config_.replicas = replicas;
     const Outcome outcome = simulate(requests_, config_, costs_);
     row.replicas = replicas;
-    summarize(requests_, config_, outcome, study_.limits, row);
+    summarize(requests_, study_.service.spec.meta_context(), config_, outcome, study_.limits, row);
     if (held_bytes_ > 0.0) row.requests_per_gib = static_cast<double>(held_) * 0x1p30 / held_bytes_;
   }
 
@@ -164,8 +164,8 @@ void add_rates(std::span<const Request> requests, const Outcome& outcome, int64_
 
 }  // namespace
 
-void summarize(std::span<const Request> requests, const FleetConfig& config, const Outcome& outcome,
-               const Limits& limits, Row& row) {
+void summarize(std::span<const Request> requests, int64_t unit, const FleetConfig& config,
+               const Outcome& outcome, const Limits& limits, Row& row) {
   row.refused = outcome.refused;
   row.done_at_last_arrival = outcome.done_by_then;
   row.in_flight_at_last_arrival = outcome.in_flight;
@@ -180,8 +180,8 @@ void summarize(std::span<const Request> requests, const FleetConfig& config, con
     const Fate& fate = outcome.fates[i];
     if (std::isnan(fate.last)) continue;
     ttft.push_back(fate.first - requests[i].arrival);
-    if (requests[i].answer > 1)
-      token.push_back((fate.last - fate.first) / static_cast<double>(requests[i].answer - 1));
+    const int64_t later = requests[i].answer - (unit - requests[i].prompt % unit);
+    if (later > 0) token.push_back((fate.last - fate.first) / static_cast<double>(later));
     waited += fate.admitted - requests[i].arrival;
     within += ttft.back() <= limits.ttft && fate.longest_gap <= limits.burst ? 1 : 0;
   }

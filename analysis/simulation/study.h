@@ -42,8 +42,9 @@ struct Study {
 /// where no number of replicas keeps within the limits, and when interrupted.
 std::vector<Row> run_study(const Study& study, const Trace* trace, const std::function<bool()>& interrupted);
 
-/// Fills what follows from the outcome.
-void summarize(std::span<const Request> requests, const FleetConfig& config, const Outcome& outcome,
-               const Limits& limits, Row& row);
+/// Fills what follows from the outcome. `unit`: tokens of a decode step, so that a request's first burst has
+/// unit - prompt mod unit of them.
+void summarize(std::span<const Request> requests, int64_t unit, const FleetConfig& config,
+               const Outcome& outcome, const Limits& limits, Row& row);
 
 }  // namespace photon::simulation

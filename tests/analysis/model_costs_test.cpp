@@ -9,8 +9,8 @@
 #include "core/error.h"
 #include "core/model_config.h"
 #include "core/paths.h"
-#include "tests/analysis/queueing.h"
 #include "tests/core/random_spec.h"
+#include "tests/core/temp_folder.h"
 
 namespace photon::testing {
 namespace {
@@ -66,7 +66,7 @@ double exact_prefill(const Service& s, const Workload& w, const Ceilings& c) {
 }
 
 TEST(ModelCosts, ALoneRequestTakesItsSerialFloor) {
-  const uint64_t seed = simulation_seed();
+  const uint64_t seed = file_test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 60; ++repeat) {
@@ -107,7 +107,7 @@ TEST(ModelCosts, ALoneRequestTakesItsSerialFloor) {
 }
 
 TEST(ModelCosts, BatchesAndSamplesTakeTheirSerialFloor) {
-  const uint64_t seed = simulation_seed();
+  const uint64_t seed = file_test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 80; ++repeat) {
@@ -138,7 +138,7 @@ TEST(ModelCosts, BatchesAndSamplesTakeTheirSerialFloor) {
 }
 
 TEST(ModelCosts, TheTableErrsWhereAWindowFillsAndNowhereElse) {
-  const uint64_t seed = simulation_seed();
+  const uint64_t seed = file_test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 50; ++repeat) {
@@ -189,7 +189,7 @@ TEST(ModelCosts, APromptInPiecesComputesTheSameAndReadsMore) {
 }
 
 TEST(ModelCosts, MemoryIsThatOfTheCacheModel) {
-  const uint64_t seed = simulation_seed();
+  const uint64_t seed = file_test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 100; ++repeat) {
@@ -207,7 +207,7 @@ TEST(ModelCosts, MemoryIsThatOfTheCacheModel) {
 }
 
 TEST(ModelCosts, ASharedPrefixIsHeldAndReadOnce) {
-  const uint64_t seed = simulation_seed();
+  const uint64_t seed = file_test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 60; ++repeat) {

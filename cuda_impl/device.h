@@ -79,6 +79,14 @@ __device__ inline float fast_reciprocal(float x) {
   return y;
 }
 
+/// The pointer to global memory, computed once: the compiler would rather add its parts anew for every access.
+template <class T>
+__device__ inline T* settled(T* p) {
+  size_t address = __cvta_generic_to_global(p);
+  asm("" : "+l"(address));
+  return static_cast<T*>(__cvta_global_to_generic(address));
+}
+
 /// Reads that will not come again, kept out of the way of those that will.
 template <class T, int N>
 __device__ Pack<T, N> load_streaming(const T* p) {
@@ -101,15 +109,20 @@ __device__ Pack<T, N> load_streaming(const T* p) {
 template <int Bytes>
 __device__ inline void copy_async(void* shared, const void* global, bool valid = true) {
   const auto to = static_cast<unsigned>(__cvta_generic_to_shared(shared));
-  const int count = valid ? Bytes : 0;
+  const int ignored = valid ? 0 : 1;
   if constexpr (Bytes == 16) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(count)
-                 : "memory");
+    asm volatile(
+        "{ .reg .pred ignored; setp.ne.s32 ignored, %2, 0; "
+        "cp.async.cg.shared.global [%0], [%1], 16, ignored; }" ::"r"(to),
+        "l"(global), "r"(ignored)
+        : "memory");
   } else {
     static_assert(Bytes == 4 || Bytes == 8);
-    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(to), "l"(global), "n"(Bytes),
-                 "r"(count)
-                 : "memory");
+    asm volatile(
+        "{ .reg .pred ignored; setp.ne.s32 ignored, %3, 0; "
+        "cp.async.ca.shared.global [%0], [%1], %2, ignored; }" ::"r"(to),
+        "l"(global), "n"(Bytes), "r"(ignored)
+        : "memory");
   }
 }
 /// Closes the group of this thread's copies started so far.
@@ -164,6 +177,10 @@ __device__ inline void let_next_kernel_start() {
 #endif  // PHOTON_CUDA
 
 #ifndef PHOTON_CUDA
+template <class T>
+T* settled(T* p) {
+  return p;
+}
 inline float fast_reciprocal(float x) {
   return 1.0f / x;
 }

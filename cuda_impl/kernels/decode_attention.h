@@ -33,6 +33,8 @@ struct CacheTraffic {
   double pairs = 0.0;      ///< (query, visible key)
   double rows_read = 0.0;  ///< cached rows (K and V of a unit), the units of this step not counted
   double rows_written = 0.0;
+  double shared_pairs = 0.0;      ///< of the pairs, those with keys of the shared prefix
+  double shared_rows_read = 0.0;  ///< of the rows read, those of the shared prefix, once for all samples
 };
 
 /// Parts that keep the whole device busy for `rows` sequences of up to `longest` cached units.
@@ -41,6 +43,7 @@ int32_t decode_attention_splits(const AttentionShape& shape, int64_t sequences, 
 /// Floats that a launch needs; 0 if one part serves.
 int64_t decode_attention_workspace(const AttentionShape& shape, int64_t rows, int32_t units, int32_t splits,
                                    int32_t shared_splits);
+/// Of all its launches. Writing the cache is rotate_append's.
 Work decode_attention_work(const DecodeAttention& a, const CacheTraffic& traffic);
 void decode_attention(Stream& stream, const DecodeAttention& a, const CacheTraffic& traffic);
 

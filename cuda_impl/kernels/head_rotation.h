@@ -11,13 +11,13 @@ template <class Row>
 struct Halves {
   static constexpr int few = Row::pack_size / 2;  ///< adjacent elements
 
-  int32_t half;             ///< head_size / 2
-  int32_t low[Row::packs];  ///< where in a head this lane's elements of the first half are
-  bool inside[Row::packs];  ///< of the head; lanes that are not hold copies
+  uint32_t half;             ///< head_size / 2
+  uint32_t low[Row::packs];  ///< where in a head this lane's elements of the first half are
+  bool inside[Row::packs];   ///< of the head; lanes that are not hold copies
   float cos[Row::elements / 2];
   float sin[Row::elements / 2];
 
-  __device__ explicit Halves(int head_size) : half(head_size / 2) {
+  __device__ explicit Halves(int head_size) : half(static_cast<uint32_t>(head_size / 2)) {
     const typename Row::Place place(head_size);
 #pragma unroll
     for (int n = 0; n < Row::packs; ++n) {
@@ -26,21 +26,12 @@ struct Halves {
     }
   }
 
-  struct Pointer {
-    const bf16* low[Row::packs];
-
-    __device__ Pointer(const bf16* row, const Halves& halves) {
-#pragma unroll
-      for (int n = 0; n < Row::packs; ++n) low[n] = row + halves.low[n];
-    }
-  };
-
-  __device__ Row load(const Pointer& row, int32_t offset) const {
+  __device__ Row load(const bf16* rows, uint32_t offset) const {
     Row out;
 #pragma unroll
     for (int n = 0; n < Row::packs; ++n) {
-      const bf16* from = row.low[n] + offset;
-      const bf16* partners = row.low[n] + (offset + half);
+      const bf16* from = rows + (offset + low[n]);
+      const bf16* partners = rows + (offset + low[n] + half);
       if constexpr (few == 1) {
         out.pairs[n] = to_bf16_pair(to_float(*from), to_float(*partners));
       } else {

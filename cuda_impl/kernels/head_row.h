@@ -23,46 +23,38 @@ struct alignas(P* N % 8 == 0 ? 16 : 8) HeadRow {
 
   /// Where in a head this lane's elements are.
   struct Place {
-    int32_t pack[N];  ///< first element
-    bool inside[N];   ///< of the head's size
+    uint32_t pack[N];  ///< first element
+    bool inside[N];    ///< of the head's size
 
     __device__ explicit Place(int head_size) {
-      const int lane = static_cast<int>(threadIdx.x) % G;
+      const uint32_t lane = threadIdx.x % G;
 #pragma unroll
       for (int n = 0; n < N; ++n) {
-        const int element = (lane + n * G) * P;
-        inside[n] = element < head_size;
+        const uint32_t element = (lane + n * G) * P;
+        inside[n] = element < static_cast<uint32_t>(head_size);
         pack[n] = inside[n] ? element : 0;
       }
     }
   };
 
-  /// This lane's packs of one row: others lie at an offset common to all lanes.
-  struct Pointer {
-    const bf16* pack[N];
-
-    __device__ Pointer(const bf16* row, const Place& place) {
-#pragma unroll
-      for (int n = 0; n < N; ++n) pack[n] = row + place.pack[n];
-    }
-  };
-
-  static __device__ HeadRow load(const Pointer& row, int32_t offset) {
+  /// The row `offset` elements after `rows`. Lanes differ in 32 bits, which costs half of what pointers
+  /// would.
+  static __device__ HeadRow load(const bf16* rows, uint32_t offset, const Place& place) {
     HeadRow out;
 #pragma unroll
     for (int n = 0; n < N; ++n) {
-      const auto pack = load_pairs<P>(row.pack[n] + offset);
+      const auto pack = load_pairs<P>(rows + (offset + place.pack[n]));
 #pragma unroll
       for (int i = 0; i < P / 2; ++i) out.pairs[n * P / 2 + i] = pack.v[i];
     }
     return out;
   }
   /// For rows that the launch reads once.
-  static __device__ HeadRow load_once(const Pointer& row, int32_t offset) {
+  static __device__ HeadRow load_once(const bf16* rows, uint32_t offset, const Place& place) {
     HeadRow out;
 #pragma unroll
     for (int n = 0; n < N; ++n) {
-      const auto pack = load_pairs_streaming<P>(row.pack[n] + offset);
+      const auto pack = load_pairs_streaming<P>(rows + (offset + place.pack[n]));
 #pragma unroll
       for (int i = 0; i < P / 2; ++i) out.pairs[n * P / 2 + i] = pack.v[i];
     }
@@ -81,6 +73,17 @@ struct alignas(P* N % 8 == 0 ? 16 : 8) HeadRow {
 #pragma unroll
       for (int i = 0; i < P / 2; ++i) pack.v[i] = pairs[n * P / 2 + i];
       if (place.inside[n]) store_pairs<P>(row + place.pack[n], pack);
+    }
+  }
+
+  static __device__ void store_floats(const float (&x)[elements], float* row, const Place& place) {
+    constexpr int width = P < 4 ? P : 4;
+#pragma unroll
+    for (int i = 0; i < elements; i += width) {
+      Pack<float, width> some;
+#pragma unroll
+      for (int j = 0; j < width; ++j) some.v[j] = x[i + j];
+      if (place.inside[i / P]) store_pack(row + place.pack[i / P] + i % P, some);
     }
   }
 

@@ -44,18 +44,17 @@ __global__ void __launch_bounds__(128, Row::elements > 8           ? 3
 
   const int32_t head_size = a.shape.head_size;
   const int32_t rows = single ? 1 : a.rows;
-  const int32_t packed = a.shape.packed_width();
-  const int32_t q_begin = static_cast<int32_t>(head) * head_size;
-  const int32_t k_begin = a.shape.width() + static_cast<int32_t>(kv_head) * head_size;
+  const auto packed = static_cast<uint32_t>(a.shape.packed_width());
+  const uint32_t q_begin = head * static_cast<uint32_t>(head_size);
+  const uint32_t k_begin =
+      static_cast<uint32_t>(a.shape.width()) + kv_head * static_cast<uint32_t>(head_size);
+  const uint32_t v_begin = k_begin + static_cast<uint32_t>(a.shape.kv_width());
   const typename Row::Place place(head_size);
   Halves<Row> halves(head_size);
-  const bf16* qkv = a.qkv + chunk * (static_cast<int64_t>(rows) * packed);
-  const typename Halves<Row>::Pointer new_q(qkv + q_begin, halves);
-  const typename Halves<Row>::Pointer new_k(qkv + k_begin, halves);
-  const typename Row::Pointer new_v(qkv + k_begin + a.shape.kv_width(), place);
+  const bf16* const qkv = settled(a.qkv + chunk * (static_cast<int64_t>(rows) * packed));
   const int64_t cache = (static_cast<int64_t>(chunk) * a.shape.kv_heads + kv_head) * (a.window * head_size);
-  const typename Halves<Row>::Pointer cached_k(a.k + cache, halves);
-  const typename Row::Pointer cached_v(a.v + cache, place);
+  bf16* const cached_k = settled(a.k + cache);
+  bf16* const cached_v = settled(a.v + cache);
   bf16* out_rows = a.out + chunk * (static_cast<int64_t>(rows) * a.shape.width()) + q_begin;
   float scale[Row::packs];
 #pragma unroll
@@ -70,8 +69,9 @@ __global__ void __launch_bounds__(128, Row::elements > 8           ? 3
 #pragma unroll
     for (int i = 0; i < tile; ++i) {
       if (first + i < a.length) {
-        keys[i] = halves.load(cached_k, (first + i) * head_size);
-        values[i] = Row::load(cached_v, (first + i) * head_size);
+        const auto offset = static_cast<uint32_t>((first + i) * head_size);
+        keys[i] = halves.load(cached_k, offset);
+        values[i] = Row::load(cached_v, offset, place);
       }
     }
   };
@@ -81,9 +81,10 @@ __global__ void __launch_bounds__(128, Row::elements > 8           ? 3
 #pragma unroll 1
   for (int r = 0; r < rows; ++r) {
     const int position = a.length + r;
-    const Row new_key = halves.load(new_k, r * packed);
-    const Row query = halves.load(new_q, r * packed);
-    const Row value = Row::load(new_v, r * packed);
+    const uint32_t new_row = static_cast<uint32_t>(r) * packed;
+    const Row new_key = halves.load(qkv, new_row + k_begin);
+    const Row query = halves.load(qkv, new_row + q_begin);
+    const Row value = Row::load(qkv, new_row + v_begin, place);
     halves.load_angles(a.rotations + position * head_size);
     float turned[Row::elements];
     halves.turn(new_key, turned);
@@ -93,8 +94,8 @@ __global__ void __launch_bounds__(128, Row::elements > 8           ? 3
 #pragma unroll
     for (int i = 0; i < Row::elements; ++i) q[i] *= scale[i / Row::pack_size];
     if (writes) {
-      halves.store(key, a.k + cache + position * head_size);
-      value.store(a.v + cache + position * head_size, place);
+      halves.store(key, cached_k + position * head_size);
+      value.store(cached_v + position * head_size, place);
     }
 
     float most = group_sum<Row::group>(key.dot(q));

@@ -368,32 +368,26 @@ GenerationResult Generator::finish() {
   return result;
 }
 
-// Units that the growing caches hold at the end: those encoded, less what windows let go.
+// Units in the growing caches at the end: what was encoded, as far as windows and rings keep it.
 int64_t Generator::kv_bytes_held() const {
   const GenerationPlan& plan = session_->plan;
+  const int64_t meta = spec_.meta_context();
   int64_t bytes = 0;
   for (int l = depth() == 0 ? 0 : 1; l <= depth(); ++l) {
-    const CachePlan& cache = plan.caches[static_cast<size_t>(l)];
-    if (!cache.kept) continue;
-    const StackShape& shape = spec_.shape(l);
-    const int64_t layers = l == 0 ? spec_.layers : spec_.level(l).encoder_layers;
+    if (!plan.caches[static_cast<size_t>(l)].kept) continue;
+    const VisibleUnits visible = visible_units(spec_, l);
+    const int64_t most = visible.block > 0 ? visible.block : visible.window > 0 ? visible.window : plan.capacity;
     int64_t held = 0;
     for (int64_t r = 0; r < plan.rows; ++r) {
       const Row& row = rows_[static_cast<size_t>(r)];
       const int64_t prompt = prompt_units_[static_cast<size_t>(l)][static_cast<size_t>(r / plan.samples)];
-      const int64_t meta = spec_.meta_context();
       const int64_t last = (row.emitted + meta - 1) / meta;
-      int64_t units = l == 0 ? row.emitted : last * spec_.units_per_meta_context(l);
-      units = std::max(units, prompt);
-      const int64_t first = first_kept(spec_, l, true, units);
-      if (plan.samples == 1) {
-        held += units - first;
-        continue;
-      }
-      held += units - std::max(first, prompt);
-      if (r % plan.samples == 0) held += prompt - first_kept(spec_, l, true, prompt);
+      const int64_t units = l == 0 ? row.emitted : std::max(prompt, last * spec_.units_per_meta_context(l));
+      held += std::min(most, plan.samples > 1 ? units - prompt : units);
+      if (plan.samples > 1 && r % plan.samples == 0) held += prompt - first_kept(spec_, l, true, prompt);
     }
-    bytes += held * layers * 2 * shape.kv_width() * static_cast<int64_t>(sizeof(bf16));
+    const int64_t layers = l == 0 ? spec_.layers : spec_.level(l).encoder_layers;
+    bytes += held * layers * 2 * spec_.shape(l).kv_width() * static_cast<int64_t>(sizeof(bf16));
   }
   return bytes;
 }

@@ -51,8 +51,8 @@ Matmul::~Matmul() {
 }
 
 const Matmul::Plan& Matmul::plan(const Product& p) {
-  const void* to = p.out_float != nullptr ? static_cast<const void*>(p.out_float) : p.out;
-  const Alignment aligned{alignment(p.x), alignment(p.weight), alignment(to)};
+  const void* result = p.out_float != nullptr ? static_cast<const void*>(p.out_float) : p.out;
+  const Alignment aligned{alignment(p.x), alignment(p.weight), alignment(result)};
   const Key key{p.rows,       p.in,         p.out_width,       p.x_stride,
                 p.out_stride, p.accumulate, p.bias != nullptr, p.out_float != nullptr,
                 aligned};

@@ -10,6 +10,7 @@
 #include "analysis/figures.h"
 #include "analysis/simulation/study.h"
 #include "app/command.h"
+#include "app/simulate_engine.h"
 #include "bench/sweep.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -44,6 +45,7 @@ struct Options {
   std::string prefill_efficiency;
   std::string decode_efficiency;
   std::filesystem::path measured;
+  std::string engine;
   std::string dtype = "bfloat16";
   std::string ceilings = "measured";
   uint64_t seed = 1;
@@ -226,6 +228,10 @@ void run(const Options& o) {
       for (Row& row : run_study(study, trace ? &*trace : nullptr, [&] { return guard.requested(); })) {
         rows.push_back(std::move(row));
       }
+      if (!o.engine.empty()) {
+        rows.push_back(
+            run_engine(study, trace ? &*trace : nullptr, o.engine, [&] { return guard.requested(); }));
+      }
     } catch (const UsageError&) {
       throw;
     } catch (const Error& e) {
@@ -280,6 +286,8 @@ void setup(CLI::App& app) {
   command->add_option("--decode-efficiency", o->decode_efficiency, "The same of decode");
   command->add_option("--measured", o->measured, "Both from the bench rows of a results file")
       ->type_name("RESULTS.csv");
+  command->add_option("--engine", o->engine, "Serve the same requests on this back end, too, one at a time")
+      ->type_name("DEVICE");
   command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
   command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
       ->capture_default_str();

@@ -227,7 +227,6 @@ void run_block() {
   }
   if (block.error) {
     abandon_fibers();
-    device_memory().overruns();
     std::rethrow_exception(block.error);
   }
 }
@@ -302,14 +301,19 @@ void run_kernel(const KernelRun& run, uint64_t seed) {
   std::iota(order.begin(), order.end(), uint64_t{0});
   for (uint64_t i = blocks; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
   shared_memory().begin_launch(run.dynamic_shared_bytes);
-  for (const uint64_t b : order) {
-    emulated::blockIdx = {static_cast<unsigned>(b % run.grid.x),
-                          static_cast<unsigned>(b / run.grid.x % run.grid.y),
-                          static_cast<unsigned>(b / (uint64_t{run.grid.x} * run.grid.y))};
-    shared_memory().begin_block();
-    prepare_block(run, LaneOrder(random.next()));
-    run_block();
-    shared_memory().check_guard_zones();
+  try {
+    for (const uint64_t b : order) {
+      const uint64_t row = b / run.grid.x;
+      emulated::blockIdx = {static_cast<unsigned>(b % run.grid.x), static_cast<unsigned>(row % run.grid.y),
+                            static_cast<unsigned>(row / run.grid.y)};
+      shared_memory().begin_block();
+      prepare_block(run, LaneOrder(random.next()));
+      run_block();
+      shared_memory().check_guard_zones();
+    }
+  } catch (...) {
+    device_memory().overruns();  // what else it broke is not to be blamed on the next launch
+    throw;
   }
   const std::string overruns = device_memory().overruns();
   if (!overruns.empty()) fault(overruns);

@@ -80,11 +80,11 @@ std::string describe(const Meeting& meeting) {
 std::string describe_waiting(unsigned warp, unsigned mask) {
   std::string text;
   while (mask != 0) {
-    const Meeting& first = block.lanes[warp * lanes_per_warp + std::countr_zero(mask)].meeting;
+    const Meeting& first = *block.lanes[warp * lanes_per_warp + std::countr_zero(mask)].meeting;
     unsigned together = 0;
     for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
       const auto i = static_cast<unsigned>(std::countr_zero(rest));
-      const Meeting& other = block.lanes[warp * lanes_per_warp + i].meeting;
+      const Meeting& other = *block.lanes[warp * lanes_per_warp + i].meeting;
       if (other.mask == first.mask && same_place(other.where, first.where)) together |= 1u << i;
     }
     if (!text.empty()) text += "; ";
@@ -144,7 +144,7 @@ void exit_lane() {
   }
   for (unsigned rest = warp.meeting; rest != 0; rest &= rest - 1) {
     const unsigned other = std::countr_zero(rest);
-    const Meeting& meeting = block.lanes[self.warp * lanes_per_warp + other].meeting;
+    const Meeting& meeting = *block.lanes[self.warp * lanes_per_warp + other].meeting;
     if (meeting.mask & bit_of(self)) {
       fault("lane " + std::to_string(other) + " waits in " + describe(meeting) +
             ", whose mask names this lane, which returns without it");
@@ -243,7 +243,7 @@ void meet_warp(const Meeting& meeting) {
     fault(describe(meeting) + ": the mask names " + list_of_lanes(missing) +
           ", which returned or never existed");
   }
-  self.meeting = meeting;
+  self.meeting = &meeting;
   warp.meeting |= bit_of(self);
   if ((warp.meeting & mask) != mask) {
     yield();
@@ -252,7 +252,7 @@ void meet_warp(const Meeting& meeting) {
   void* arguments[lanes_per_warp];
   for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
     const unsigned i = std::countr_zero(rest);
-    const Meeting& other = block.lanes[self.warp * lanes_per_warp + i].meeting;
+    const Meeting& other = *block.lanes[self.warp * lanes_per_warp + i].meeting;
     if (other.mask != mask || other.apply != meeting.apply || !same_place(other.where, meeting.where)) {
       fault("lanes of one mask meet at different places: " + describe_waiting(self.warp, mask));
     }
@@ -266,7 +266,8 @@ void meet_warp(const Meeting& meeting) {
 unsigned meet_block(bool predicate, const char* name, const std::source_location& where) {
   if (running_lane == nullptr) fault(std::string(name) + " outside a kernel");
   Lane& self = *running_lane;
-  self.meeting = {name, 0, nullptr, nullptr, where};
+  const Meeting meeting{name, 0, nullptr, nullptr, where};
+  self.meeting = &meeting;
   block.warps[self.warp].at_barrier |= bit_of(self);
   if (block.exited > 0) {
     fault("this thread comes to a barrier that others will not reach; no return before a barrier:" +
@@ -279,7 +280,7 @@ unsigned meet_block(bool predicate, const char* name, const std::source_location
     return block.barrier_result;
   }
   for (unsigned i = 0; i < block.threads; ++i) {
-    if (!same_place(block.lanes[i].meeting.where, where)) {
+    if (!same_place(block.lanes[i].meeting->where, where)) {
       fault("threads of one block meet at different barriers:" + describe_block());
     }
   }

@@ -48,6 +48,9 @@ class LaneOrder {
     return static_cast<int>(warp_ * 32 + queue_[at_++]);
   }
 
+  /// The lane that runs after it, if that is known already; else -1.
+  int peek() const { return at_ == queued_ ? -1 : static_cast<int>(warp_ * 32 + queue_[at_]); }
+
  private:
   void fill_queue() {
     const uint64_t draw = random_.next();

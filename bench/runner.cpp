@@ -24,6 +24,16 @@ double planned_bytes_per_row(const Case& c) {
   return kv_bytes_ideal(c.spec, w) + local_bytes(c.spec, w);
 }
 
+/// "1.2 GiB of weights, 120 of caches, ...; 128.4 of 132.9"
+std::string describe(const MemoryPlan& plan) {
+  const auto gib = [](int64_t bytes) { return static_cast<double>(bytes) / 0x1p30; };
+  return fmt::format(
+      "{:.3g} GiB of weights, {:.3g} of caches, {:.3g} of local caches, {:.3g} of workspace; {:.4g} of "
+      "{:.4g}",
+      gib(plan.weights), gib(plan.caches), gib(plan.local_caches), gib(plan.workspace), gib(plan.total()),
+      gib(plan.available));
+}
+
 /// A ceiling is the most that was seen.
 Ceilings larger(const Ceilings& a, const Ceilings& b) {
   Ceilings out = b;
@@ -125,7 +135,11 @@ std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
   Machine machine{options_.backend_name, backend_.device_name(), backend_.driver_version(),
                   backend_.clock_mhz(), 0.0};
 
-  const auto timings = sample(model, request_of(c, c.batch, options_.seed), options_.rule, interrupted_);
+  const GenerationRequest request = request_of(c, c.batch, options_.seed);
+  const MemoryPlan plan = model.memory_plan(request);
+  if (!plan.fits()) throw DoesNotFit(fmt::format("{}: {}", describe(c), describe(plan)));
+  if (options_.tell) options_.tell("plan: " + describe(plan));
+  const auto timings = sample(model, request, options_.rule, interrupted_);
   if (!timings) return std::nullopt;
   measured.timings = *timings;
   last_stop_ = timings->stop;

@@ -28,6 +28,8 @@ struct RunnerOptions {
   std::vector<std::string> argv;  ///< the command, for the row's identity
   uint64_t seed = 0;
   SamplingRule rule;
+  std::function<void(const std::string&)>
+      tell;                            ///< the memory plan of each case before it runs; empty: nobody
   double ceilings_age_seconds = 20.0;  ///< older ones are measured again before a row, and after it
 };
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/plots.h"
+#include "analysis/simulation/row.h"
 #include "core/model_spec.h"
 #include "core/results.h"
 
@@ -46,5 +47,9 @@ struct SpecGroup {
 /// KV bytes a sample and decode traffic a token against context length, from the cost model alone,
 /// `element_bytes` bytes a number.
 std::vector<CaptionedFigure> context_figures(std::span<const SpecGroup> groups, int element_bytes);
+
+/// Simulated fleets: latency against throughput where loads differ, and what a fleet does at most where
+/// contexts or samples of a prompt differ. Empty where nothing does.
+std::vector<CaptionedFigure> simulation_figures(std::span<const simulation::Row> rows);
 
 }  // namespace photon::analysis

@@ -196,6 +196,15 @@ std::string otherwise(const std::string& html, const std::string& text) {
   return html.empty() ? "<p>" + text + "</p>\n" : html;
 }
 
+std::string raw_files(const std::vector<fs::path>& files) {
+  std::string html;
+  for (const fs::path& file : files) {
+    html += fmt::format("<details><summary>{}, as it was read</summary><pre>{}</pre></details>\n",
+                        html_escape(file.string()), html_escape(read_text(file)));
+  }
+  return html;
+}
+
 std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& results,
                                  const std::vector<TrainingCurves>& runs) {
   Figures figures(request.out);
@@ -228,6 +237,16 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   sections.push_back({"context", "Memory and traffic against context",
                       otherwise(figures.draw(context_figures(groups, element_bytes(results.rows))),
                                 "No model spec was at hand: name some with <code>--models</code>.")});
+  if (!request.simulations.empty()) {
+    std::vector<simulation::Row> rows;
+    for (const fs::path& file : request.simulations) {
+      for (simulation::Row& row : simulation::read_rows(file)) rows.push_back(std::move(row));
+    }
+    sections.push_back({"fleets", "Simulated fleets",
+                        otherwise(figures.draw(simulation_figures(rows)),
+                                  "No two rows differ in load, context or samples alone.") +
+                            raw_files(request.simulations)});
+  }
   sections.push_back({"floors", "Model against measurement",
                       otherwise(figures.draw(floor_figures(results.rows)) + floor_table(results),
                                 "No row has both a time and a floor.")});
@@ -236,15 +255,10 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
                                 "No training curves were given: name <code>metrics.csv</code> files with "
                                 "<code>--metrics</code>.")});
   sections.push_back({"paper", "The paper's tables", paper_table()});
-  std::string raw;
-  for (const fs::path& file : request.results) {
-    raw += fmt::format("<details><summary>{}, as it was read</summary><pre>{}</pre></details>\n",
-                       html_escape(file.string()), html_escape(read_text(file)));
-  }
   sections.push_back(
       {"rows", "Every row",
        "<p>Numbers are rounded for reading; the files below hold every digit and every column.</p>\n" +
-           all_rows_tables(results) + raw});
+           all_rows_tables(results) + raw_files(request.results)});
   sections.push_back(
       {"runs", "What was run, on what, at which commit", runs_table(results) + machines_table(results)});
   sections.push_back(

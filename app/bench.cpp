@@ -115,11 +115,13 @@ std::string phase_outcome(const ResultRow& row, const std::string& name) {
                          : "");
 }
 
-std::string outcome(const ResultRow& row, bench::Stop stop) {
+std::string outcome(const ResultRow& row, const bench::Runner& runner) {
   const auto spread = row.number("spread");
-  return fmt::format("{}, {}; {} samples, spread {}, ended by {}", phase_outcome(row, "prefill"),
-                     phase_outcome(row, "decode"), row.text("samples"),
-                     spread ? fmt::format("{:.0f} %", *spread * 100.0) : "unknown", to_string(stop));
+  return fmt::format(
+      "{}, {}; {} samples, spread {}, ended by {}{}", phase_outcome(row, "prefill"),
+      phase_outcome(row, "decode"), row.text("samples"),
+      spread ? fmt::format("{:.0f} %", *spread * 100.0) : "unknown", to_string(runner.last_stop()),
+      runner.held_back_by().empty() ? "" : fmt::format("; clock held back by {}", runner.held_back_by()));
 }
 
 struct Count {
@@ -151,7 +153,7 @@ bool measure_cases(std::vector<bench::Case> cases, InferenceModel& model, bench:
       const auto row = runner.measure(c, model);
       if (!row) return false;
       output.add(*row);
-      say(fmt::format("{} {}: {}", at, describe(c), outcome(*row, runner.last_stop())));
+      say(fmt::format("{} {}: {}", at, describe(c), outcome(*row, runner)));
     } catch (const bench::DoesNotFit& e) {
       ++count.skipped;
       say(fmt::format("{} skipped: {}", at, e.what()));

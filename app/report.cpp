@@ -22,6 +22,8 @@ void setup(CLI::App& app) {
       ->type_name("DIR");
   command->add_option("--metrics", request->metrics, "Metrics files of trainings")
       ->type_name("METRICS.csv...");
+  command->add_option("--simulations", request->simulations, "Rows of photon simulate")
+      ->type_name("SIMULATION.csv...");
   command
       ->add_option("--models", request->models,
                    "Specs for the figures over context length; default: those of the checkpoints in the rows")

@@ -25,8 +25,8 @@ struct Hardware {
   std::string name;
   int64_t memory_bytes = 0;
   int64_t cache_bytes = 0;
-  std::optional<double> power_watts;
-  std::optional<double> price_per_hour;
+  std::optional<double> power_watts;     ///< of the board under load, data sheet
+  std::optional<double> price_per_hour;  ///< of renting it, in the currency that the file's comment names
   Rates data_sheet;
   Rates measured;
 

@@ -223,10 +223,6 @@ double ModelCosts::step_seconds(std::span<const PrefillPiece> prefill, std::span
   return prefill_seconds(prefill) + decode_seconds(rows);
 }
 
-int64_t ModelCosts::prefill_units() const {
-  return std::max<int64_t>(1, s_.prefill_tokens / s_.spec.meta_context());
-}
-
 ServicePlan ModelCosts::plan(const Request& r) const {
   const int64_t unit = s_.spec.meta_context();
   const bool vanilla = s_.spec.depth() == 0;

@@ -1,7 +1,8 @@
 // Step times and memory of one model on one machine from the traffic model (core/cost, core/floor): the
 // serial floor of what a step does, divided by the fraction of it that the machine reaches, and never less
-// than its kernels take to launch. Products, norms and head depend on the number of rows alone and are exact;
-// attention to the caches comes from tables over the context (context_table.h).
+// than its kernels take to launch. Products and head depend on the number of rows alone and are exact, but
+// for prompts of less than eight units, of which some readings reconstruct fewer than this takes; attention
+// to the caches comes from tables over the context (context_table.h).
 #pragma once
 
 #include <optional>
@@ -25,9 +26,9 @@ struct Service {
   Generation generation = Generation::hiergen;  ///< recgen: on the streamed schedule
   int64_t samples = 1;                          ///< rows of each request, sharing its prefill
   int64_t shared_prefix = 0;                    ///< tokens that all prompts begin with, kept once
-  int64_t prefill_tokens = 8192;                ///< that a step encodes at most; at least one unit
-  int64_t weight_bytes = 2;                     ///< of one element
-  int64_t kv_bytes = 2;                         ///< of one element
+  int64_t prefill_tokens = 8192;  ///< that a step encodes at most for each token that it adds to a row
+  int64_t weight_bytes = 2;       ///< of one element
+  int64_t kv_bytes = 2;           ///< of one element
 };
 
 class ModelCosts final : public StepCosts {
@@ -43,7 +44,9 @@ class ModelCosts final : public StepCosts {
   /// Memory that is left for requests of 0.95 of the machine's, after weights and the shared prefix. Throws
   /// Error where nothing is.
   double room_bytes(int64_t memory_bytes) const;
-  int64_t prefill_units() const;  ///< a step
+  /// Units that a step encodes at most: of tokens, as many times more as a unit has tokens, so that prompts
+  /// delay a token of an answer alike in all architectures.
+  int64_t prefill_units() const { return s_.prefill_tokens; }
 
  private:
   /// Operations that are not attention to a cache: time = max(memory, arithmetic), in seconds.

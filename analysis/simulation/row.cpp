@@ -54,60 +54,64 @@ void set_cell(Row& row, const Column& column, const std::string& cell, const std
 }  // namespace
 
 std::span<const Column> columns() {
+  constexpr auto setting = Column::Shown::setting;
+  constexpr auto figure = Column::Shown::figure;
   static const auto all = std::to_array<Column>({
       {"schema_version", "", "of these columns", &Row::schema_version},
-      {"model", "", "name of the spec", &Row::model, true},
+      {"model", "", "name of the spec", &Row::model, setting},
       {"architecture", "", "vanilla, block or photon", &Row::architecture},
       {"reading", "", "causal, parallel, literal or hatted; empty for vanilla", &Row::reading},
-      {"generation", "", "hiergen or recgen (streamed)", &Row::generation, true},
-      {"hardware", "", "name in the hardware file", &Row::hardware, true},
-      {"dtype", "", "of weights and cache", &Row::dtype, true},
-      {"band", "", "low, mid or high end of the efficiency", &Row::band, true},
-      {"efficiency", "", "where it comes from", &Row::efficiency, true},
-      {"prefill_efficiency", "", "serial floor / time of prefill", &Row::prefill_efficiency, true},
-      {"decode_efficiency", "", "serial floor / time of decode", &Row::decode_efficiency, true},
-      {"arrivals", "", "poisson, bursts, at once or trace", &Row::arrivals, true},
-      {"prompt_law", "", "of the prompts' lengths", &Row::prompt_law, true},
-      {"answer_law", "", "of the answers' lengths", &Row::answer_law, true},
-      {"offered_requests_per_s", "1/s", "that arrive, mean", &Row::offered_requests_per_s, true},
-      {"prompt", "tokens", "in, mean", &Row::prompt, true},
-      {"new_tokens", "tokens", "out of each sample, mean", &Row::new_tokens, true},
-      {"samples_per_prompt", "", "of each request", &Row::samples_per_prompt, true},
-      {"shared_prefix", "tokens", "that all prompts begin with", &Row::shared_prefix, true},
-      {"requests", "", "that arrived", &Row::requests, true},
-      {"seed", "", "of arrivals and lengths", &Row::seed, true},
-      {"replicas", "", "GPUs, each with a model", &Row::replicas, true},
-      {"prefill_tokens", "tokens", "encoded in a step at most", &Row::prefill_tokens, true},
-      {"row_limit", "rows", "in a batch at most; 0: as memory allows", &Row::row_limit, true},
-      {"limit_ttft_seconds", "s", "wanted", &Row::limit_ttft_seconds, true},
-      {"limit_burst_seconds", "s", "wanted", &Row::limit_burst_seconds, true},
-      {"refused", "", "requests that no empty replica could hold", &Row::refused, true},
+      {"generation", "", "hiergen or recgen (streamed)", &Row::generation, setting},
+      {"hardware", "", "name in the hardware file", &Row::hardware, setting},
+      {"dtype", "", "of weights and cache", &Row::dtype, setting},
+      {"band", "", "low, mid or high end of the efficiency", &Row::band, setting},
+      {"efficiency", "", "where it comes from", &Row::efficiency, setting},
+      {"prefill_efficiency", "", "serial floor / time of prefill", &Row::prefill_efficiency, setting},
+      {"decode_efficiency", "", "serial floor / time of decode", &Row::decode_efficiency, setting},
+      {"arrivals", "", "poisson, bursts, at once or trace", &Row::arrivals, setting},
+      {"prompt_law", "", "of the prompts' lengths", &Row::prompt_law, setting},
+      {"answer_law", "", "of the answers' lengths", &Row::answer_law, setting},
+      {"offered_requests_per_s", "1/s", "that arrive, mean", &Row::offered_requests_per_s, setting},
+      {"prompt", "tokens", "in, mean", &Row::prompt, setting},
+      {"new_tokens", "tokens", "out of each sample, mean", &Row::new_tokens, setting},
+      {"samples_per_prompt", "", "of each request", &Row::samples_per_prompt, setting},
+      {"shared_prefix", "tokens", "that all prompts begin with", &Row::shared_prefix, setting},
+      {"requests", "", "that arrived", &Row::requests, setting},
+      {"seed", "", "of arrivals and lengths", &Row::seed, setting},
+      {"replicas", "", "GPUs, each with a model", &Row::replicas, setting},
+      {"prefill_tokens", "tokens", "encoded in a step at most, a token that it adds to a row",
+       &Row::prefill_tokens, setting},
+      {"row_limit", "rows", "in a batch at most; 0: as memory allows", &Row::row_limit, setting},
+      {"limit_ttft_seconds", "s", "wanted", &Row::limit_ttft_seconds, setting},
+      {"limit_burst_seconds", "s", "wanted", &Row::limit_burst_seconds, setting},
+      {"refused", "", "requests that no empty replica could hold", &Row::refused, figure},
       {"done_at_last_arrival", "", "requests", &Row::done_at_last_arrival},
       {"in_flight_at_last_arrival", "", "requests that waited or were served",
        &Row::in_flight_at_last_arrival},
-      {"requests_per_s", "1/s", "done", &Row::requests_per_s, true},
-      {"throughput_tokens_per_s", "tokens/s", "out, of the whole fleet", &Row::throughput_tokens_per_s, true},
+      {"requests_per_s", "1/s", "done", &Row::requests_per_s, figure},
+      {"throughput_tokens_per_s", "tokens/s", "out, of the whole fleet", &Row::throughput_tokens_per_s,
+       figure},
       {"wait_mean_seconds", "s", "arrival to admission", &Row::wait_mean_seconds},
-      {"ttft_p50_seconds", "s", "arrival to first token", &Row::ttft_p50_seconds, true},
+      {"ttft_p50_seconds", "s", "arrival to first token", &Row::ttft_p50_seconds, figure},
       {"ttft_p90_seconds", "s", "arrival to first token", &Row::ttft_p90_seconds},
-      {"ttft_p99_seconds", "s", "arrival to first token", &Row::ttft_p99_seconds, true},
-      {"burst_p50_seconds", "s", "between two bursts of a request", &Row::burst_p50_seconds, true},
+      {"ttft_p99_seconds", "s", "arrival to first token", &Row::ttft_p99_seconds, figure},
+      {"burst_p50_seconds", "s", "between two bursts of a request", &Row::burst_p50_seconds, figure},
       {"burst_p90_seconds", "s", "between two bursts of a request", &Row::burst_p90_seconds},
-      {"burst_p99_seconds", "s", "between two bursts of a request", &Row::burst_p99_seconds, true},
-      {"token_p50_seconds", "s", "a token after the first one, mean of a request", &Row::token_p50_seconds,
-       true},
-      {"token_p99_seconds", "s", "a token after the first one, mean of a request", &Row::token_p99_seconds},
-      {"within_limits", "", "share of the requests", &Row::within_limits, true},
-      {"goodput_requests_per_s", "1/s", "done within the limits", &Row::goodput_requests_per_s, true},
-      {"utilisation", "", "share of the time in which a replica steps", &Row::utilisation, true},
-      {"batch_mean", "rows", "decoded in a step, over time", &Row::batch_mean, true},
+      {"burst_p99_seconds", "s", "between two bursts of a request", &Row::burst_p99_seconds, figure},
+      {"token_p50_seconds", "s", "a token after the first burst, mean of a request", &Row::token_p50_seconds,
+       figure},
+      {"token_p99_seconds", "s", "a token after the first burst, mean of a request", &Row::token_p99_seconds},
+      {"within_limits", "", "share of the requests", &Row::within_limits, figure},
+      {"goodput_requests_per_s", "1/s", "done within the limits", &Row::goodput_requests_per_s, figure},
+      {"utilisation", "", "share of the time in which a replica steps", &Row::utilisation, figure},
+      {"batch_mean", "rows", "decoded in a step, over time", &Row::batch_mean, figure},
       {"batch_peak", "requests", "admitted at once to one replica", &Row::batch_peak},
       {"in_system_mean", "requests", "waiting or served, over time", &Row::in_system_mean},
       {"memory_peak", "", "planned for requests / room for them", &Row::memory_peak},
-      {"requests_per_gib", "1/GiB", "that one GiB of cache memory holds", &Row::requests_per_gib, true},
+      {"requests_per_gib", "1/GiB", "that one GiB of cache memory holds", &Row::requests_per_gib, figure},
       {"cost_per_million_tokens", "price", "out, in the hardware file's currency",
-       &Row::cost_per_million_tokens, true},
-      {"energy_kwh_per_million_tokens", "kWh", "out", &Row::energy_kwh_per_million_tokens, true},
+       &Row::cost_per_million_tokens, figure},
+      {"energy_kwh_per_million_tokens", "kWh", "out", &Row::energy_kwh_per_million_tokens, figure},
   });
   return all;
 }
@@ -144,11 +148,11 @@ std::string to_markdown(std::span<const Row> rows) {
   std::string shared;
   std::vector<const Column*> shown;
   for (const Column& c : columns()) {
-    if (!c.in_table || rows.empty()) continue;
+    if (c.shown == Column::Shown::no || rows.empty()) continue;
     const std::string first = cell_of(rows[0], c);
     const bool same =
         std::all_of(rows.begin(), rows.end(), [&](const Row& r) { return cell_of(r, c) == first; });
-    if (!same || rows.size() == 1) {
+    if (!same || (c.shown == Column::Shown::figure && !first.empty())) {
       shown.push_back(&c);
     } else if (!first.empty()) {
       shared += fmt::format("{}{}: {}{}{}", shared.empty() ? "" : ", ", c.name, readable(rows[0], c),

@@ -45,7 +45,7 @@ struct Column {
   std::string_view unit;
   std::string_view meaning;  ///< one line
   std::variant<std::string Row::*, int64_t Row::*, double Row::*> field;
-  bool in_table = false;  ///< of Markdown
+  enum class Shown { no, setting, figure } shown = Shown::no;  ///< in Markdown
 };
 
 /// All columns in file order.
@@ -53,7 +53,7 @@ std::span<const Column> columns();
 
 std::string to_csv(std::span<const Row> rows);   ///< with header
 std::string to_json(std::span<const Row> rows);  ///< an array; empty cells left out
-/// The columns for reading; those equal in every row go into a line above the table.
+/// The columns for reading; settings equal in every row go into a line above the table.
 std::string to_markdown(std::span<const Row> rows);
 
 /// Throws Error with file and line on another header or version and on cells that do not fit.

@@ -15,16 +15,12 @@ class Runner {
  public:
   Runner(const Study& study, std::span<const Request> requests, const Efficiency& efficiency,
          const std::function<bool()>& interrupted)
-      : study_(study),
-        requests_(requests),
-        costs_(study.service, study.hardware.ceilings(study.dtype, study.data_sheet_only), efficiency,
-               longest(requests)) {
+      : study_(study), requests_(requests), costs_(study_costs(study, efficiency, requests)) {
     config_.replica.room_bytes = costs_.room_bytes(study.hardware.memory_bytes);
     config_.replica.most_rows = study.most_rows;
     config_.replica.prefill_units = costs_.prefill_units();
     config_.replica.samples = study.service.samples;
-    const auto first_counted = static_cast<size_t>(warm_up_share * static_cast<double>(requests.size()));
-    config_.record_from = requests[first_counted].arrival;
+    config_.record_from = recorded_from(requests);
     config_.interrupted = interrupted;
     for (const Request& r : requests) {
       const ServicePlan plan = costs_.plan(r);
@@ -39,7 +35,7 @@ class Runner {
     config_.replicas = replicas;
     const Outcome outcome = simulate(requests_, config_, costs_);
     row.replicas = replicas;
-    summarize(requests_, config_, outcome, study_.limits, row);
+    summarize(requests_, study_.service.spec.meta_context(), config_, outcome, study_.limits, row);
     if (held_bytes_ > 0.0) row.requests_per_gib = static_cast<double>(held_) * 0x1p30 / held_bytes_;
   }
 
@@ -69,12 +65,6 @@ class Runner {
   }
 
  private:
-  static int64_t longest(std::span<const Request> requests) {
-    int64_t most = 0;
-    for (const Request& r : requests) most = std::max(most, r.prompt + r.answer);
-    return most;
-  }
-
   const Study& study_;
   std::span<const Request> requests_;
   ModelCosts costs_;
@@ -90,42 +80,6 @@ double quantile(std::vector<double>& values, double q) {
   const auto at = values.begin() + std::clamp<int64_t>(rank, 0, std::ssize(values) - 1);
   std::nth_element(values.begin(), at, values.end());
   return *at;
-}
-
-Row describe(const Study& study, std::span<const Request> requests) {
-  const ModelSpec& spec = study.service.spec;
-  const ArrivalLaw& arrivals = study.load.arrivals;
-  Row row;
-  row.model = spec.name;
-  row.architecture = spec.architecture();
-  if (spec.depth() > 0) row.reading = to_string(spec.reading);
-  row.generation = to_string(study.service.generation);
-  row.hardware = study.hardware.name;
-  row.dtype = to_string(study.dtype);
-  row.efficiency = study.efficiency.source;
-  row.arrivals = to_string(arrivals.kind);
-  row.prompt_law = study.prompt_law;
-  row.answer_law = study.answer_law;
-  const double last = requests.back().arrival;
-  if (arrivals.rate > 0.0) {
-    row.offered_requests_per_s = arrivals.rate;
-  } else if (last > 0.0) {
-    row.offered_requests_per_s = static_cast<double>(requests.size() - 1) / last;
-  }
-  row.prompt = row.new_tokens = 0.0;
-  for (const Request& r : requests) {
-    row.prompt += static_cast<double>(r.prompt) / static_cast<double>(requests.size());
-    row.new_tokens += static_cast<double>(r.answer) / static_cast<double>(requests.size());
-  }
-  row.samples_per_prompt = study.service.samples;
-  row.shared_prefix = study.service.shared_prefix;
-  row.requests = std::ssize(requests);
-  row.seed = static_cast<int64_t>(study.load.seed);
-  row.prefill_tokens = study.service.prefill_tokens;
-  row.row_limit = study.most_rows;
-  if (std::isfinite(study.limits.ttft)) row.limit_ttft_seconds = study.limits.ttft;
-  if (std::isfinite(study.limits.burst)) row.limit_burst_seconds = study.limits.burst;
-  return row;
 }
 
 void add_price(const Hardware& hardware, Row& row) {
@@ -164,8 +118,55 @@ void add_rates(std::span<const Request> requests, const Outcome& outcome, int64_
 
 }  // namespace
 
-void summarize(std::span<const Request> requests, const FleetConfig& config, const Outcome& outcome,
-               const Limits& limits, Row& row) {
+ModelCosts study_costs(const Study& study, const Efficiency& efficiency, std::span<const Request> requests) {
+  int64_t longest = 0;
+  for (const Request& r : requests) longest = std::max(longest, r.prompt + r.answer);
+  return ModelCosts(study.service, study.hardware.ceilings(study.dtype, study.data_sheet_only), efficiency,
+                    longest);
+}
+
+double recorded_from(std::span<const Request> requests) {
+  return requests[static_cast<size_t>(warm_up_share * static_cast<double>(requests.size()))].arrival;
+}
+
+Row describe(const Study& study, std::span<const Request> requests) {
+  const ModelSpec& spec = study.service.spec;
+  const ArrivalLaw& arrivals = study.load.arrivals;
+  Row row;
+  row.model = spec.name;
+  row.architecture = spec.architecture();
+  if (spec.depth() > 0) row.reading = to_string(spec.reading);
+  row.generation = to_string(study.service.generation);
+  row.hardware = study.hardware.name;
+  row.dtype = to_string(study.dtype);
+  row.efficiency = study.efficiency.source;
+  row.arrivals = to_string(arrivals.kind);
+  row.prompt_law = study.prompt_law;
+  row.answer_law = study.answer_law;
+  const double last = requests.back().arrival;
+  if (arrivals.rate > 0.0) {
+    row.offered_requests_per_s = arrivals.rate;
+  } else if (last > 0.0) {
+    row.offered_requests_per_s = static_cast<double>(requests.size() - 1) / last;
+  }
+  row.prompt = row.new_tokens = 0.0;
+  for (const Request& r : requests) {
+    row.prompt += static_cast<double>(r.prompt) / static_cast<double>(requests.size());
+    row.new_tokens += static_cast<double>(r.answer) / static_cast<double>(requests.size());
+  }
+  row.samples_per_prompt = study.service.samples;
+  row.shared_prefix = study.service.shared_prefix;
+  row.requests = std::ssize(requests);
+  row.seed = static_cast<int64_t>(study.load.seed);
+  row.prefill_tokens = study.service.prefill_tokens;
+  row.row_limit = study.most_rows;
+  if (std::isfinite(study.limits.ttft)) row.limit_ttft_seconds = study.limits.ttft;
+  if (std::isfinite(study.limits.burst)) row.limit_burst_seconds = study.limits.burst;
+  return row;
+}
+
+void summarize(std::span<const Request> requests, int64_t unit, const FleetConfig& config,
+               const Outcome& outcome, const Limits& limits, Row& row) {
   row.refused = outcome.refused;
   row.done_at_last_arrival = outcome.done_by_then;
   row.in_flight_at_last_arrival = outcome.in_flight;
@@ -180,8 +181,8 @@ void summarize(std::span<const Request> requests, const FleetConfig& config, con
     const Fate& fate = outcome.fates[i];
     if (std::isnan(fate.last)) continue;
     ttft.push_back(fate.first - requests[i].arrival);
-    if (requests[i].answer > 1)
-      token.push_back((fate.last - fate.first) / static_cast<double>(requests[i].answer - 1));
+    const int64_t later = requests[i].answer - (unit - requests[i].prompt % unit);
+    if (later > 0) token.push_back((fate.last - fate.first) / static_cast<double>(later));
     waited += fate.admitted - requests[i].arrival;
     within += ttft.back() <= limits.ttft && fate.longest_gap <= limits.burst ? 1 : 0;
   }

@@ -42,8 +42,16 @@ struct Study {
 /// where no number of replicas keeps within the limits, and when interrupted.
 std::vector<Row> run_study(const Study& study, const Trace* trace, const std::function<bool()>& interrupted);
 
-/// Fills what follows from the outcome.
-void summarize(std::span<const Request> requests, const FleetConfig& config, const Outcome& outcome,
-               const Limits& limits, Row& row);
+// The parts of run_study, for whoever runs the fleet on other times.
+
+ModelCosts study_costs(const Study& study, const Efficiency& efficiency, std::span<const Request> requests);
+/// When the requests that percentiles count begin to arrive.
+double recorded_from(std::span<const Request> requests);
+/// A row with what is known beforehand.
+Row describe(const Study& study, std::span<const Request> requests);
+/// Fills what follows from the outcome. `unit`: tokens of a decode step, so that a request's first burst has
+/// unit - prompt mod unit of them.
+void summarize(std::span<const Request> requests, int64_t unit, const FleetConfig& config,
+               const Outcome& outcome, const Limits& limits, Row& row);
 
 }  // namespace photon::simulation

@@ -2,20 +2,11 @@
 // fixed.
 #pragma once
 
-#include <cstdlib>
 #include <functional>
-#include <random>
-#include <vector>
 
 #include "analysis/simulation/fleet.h"
-#include "core/random.h"
 
 namespace photon::testing {
-
-inline uint64_t simulation_seed() {
-  const char* const given = std::getenv("PHOTON_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
 
 /// Every request is one decode step of `service(number of the step)` seconds and holds one byte.
 class QueueCosts final : public simulation::StepCosts {

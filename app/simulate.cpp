@@ -1,0 +1,317 @@
+// photon simulate: a fleet that serves many requests, from the traffic model alone.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "analysis/figures.h"
+#include "analysis/simulation/study.h"
+#include "app/command.h"
+#include "app/simulate_engine.h"
+#include "bench/sweep.h"
+#include "core/atomic_file.h"
+#include "core/error.h"
+#include "core/interrupt.h"
+#include "core/model_config.h"
+
+namespace photon {
+namespace {
+
+using namespace simulation;
+
+struct Options {
+  std::vector<std::filesystem::path> models;
+  std::filesystem::path hardware;
+  std::string generations = "hiergen";
+  std::string rates;
+  std::string arrivals = "poisson";
+  double burst_factor = 4.0;
+  double burst_seconds = 10.0;
+  std::filesystem::path trace;
+  std::string prompt = "2048";
+  std::string answer = "128";
+  std::string contexts;
+  std::string samples = "1";
+  int64_t shared_prefix = 0;
+  int64_t requests = 10'000;
+  std::string replicas = "1";
+  int64_t rows = 0;
+  int64_t prefill_tokens = 8192;
+  double limit_ttft = 0.0;
+  double limit_burst = 0.0;
+  std::string prefill_efficiency;
+  std::string decode_efficiency;
+  std::filesystem::path measured;
+  std::string engine;
+  std::string dtype = "bfloat16";
+  std::string ceilings = "measured";
+  uint64_t seed = 1;
+  std::string format = "md";
+  std::filesystem::path out;
+  std::vector<std::string> overrides;
+};
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    parts.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return parts;
+}
+
+ArrivalLaw::Kind arrivals_of(const Options& o) {
+  for (const auto kind : {ArrivalLaw::Kind::poisson, ArrivalLaw::Kind::bursts, ArrivalLaw::Kind::trace}) {
+    if (o.arrivals == to_string(kind)) return kind;
+  }
+  throw UsageError(fmt::format("--arrivals {}: poisson, bursts or trace", o.arrivals));
+}
+
+/// One law a rate; `max` is all requests at once.
+std::vector<ArrivalLaw> arrival_laws(const Options& o) {
+  const ArrivalLaw::Kind kind = arrivals_of(o);
+  if (o.rates.empty()) {
+    if (kind != ArrivalLaw::Kind::trace) throw UsageError("--rate is missing: requests a second, or max");
+    return {{.kind = kind}};
+  }
+  std::vector<ArrivalLaw> laws;
+  for (const std::string& word : split(o.rates)) {
+    if (word == "max") {
+      laws.push_back({.kind = ArrivalLaw::Kind::at_once});
+      continue;
+    }
+    double rate = 0.0;
+    const auto [end, status] = std::from_chars(word.data(), word.data() + word.size(), rate);
+    if (status != std::errc{} || end != word.data() + word.size() || !(rate > 0.0)) {
+      throw UsageError(fmt::format("--rate {}: '{}' is neither a number above 0 nor max", o.rates, word));
+    }
+    laws.push_back(
+        {.kind = kind, .rate = rate, .burst_factor = o.burst_factor, .burst_seconds = o.burst_seconds});
+  }
+  return laws;
+}
+
+struct Lengths {
+  std::string prompt, answer;
+};
+
+/// Prompts and answers as given, or prompts that fill a context up to the answer.
+std::vector<Lengths> lengths_of(const Options& o) {
+  if (o.contexts.empty()) return {{o.prompt, o.answer}};
+  const LengthLaw answer = parse_length_law(o.answer, "--new");
+  if (answer.kind != LengthLaw::Kind::fixed)
+    throw UsageError("--context goes with a number of tokens as --new");
+  std::vector<Lengths> lengths;
+  for (const int64_t context : bench::parse_sweep(o.contexts, "--context")) {
+    const int64_t prompt = context - static_cast<int64_t>(answer.first);
+    if (prompt < 1)
+      throw UsageError(fmt::format("--context {}: --new {} leaves no prompt", context, o.answer));
+    lengths.push_back({std::to_string(prompt), o.answer});
+  }
+  return lengths;
+}
+
+std::vector<int64_t> replicas_of(const Options& o) {
+  return o.replicas == "auto" ? std::vector<int64_t>{0} : bench::parse_sweep(o.replicas, "--replicas");
+}
+
+EfficiencyBand efficiency_of(const Options& o, std::span<const ResultRow> measured, const ModelSpec& spec,
+                             Generation generation) {
+  EfficiencyBand band;
+  band.source = "the floor: what no machine beats";
+  if (!o.measured.empty()) band = measured_band(measured, spec.architecture(), to_string(generation));
+  const auto set = [&](const std::string& text, const char* option, double Efficiency::*regime) {
+    if (text.empty()) return;
+    const auto values = parse_band(text, option);
+    band.low.*regime = values[0];
+    band.mid.*regime = values[1];
+    band.high.*regime = values[2];
+    band.source = "given";
+  };
+  set(o.prefill_efficiency, "--prefill-efficiency", &Efficiency::prefill);
+  set(o.decode_efficiency, "--decode-efficiency", &Efficiency::decode);
+  return band;
+}
+
+/// Everything that was asked for, in the order of the rows.
+std::vector<Study> studies_of(const Options& o) {
+  const auto laws = arrival_laws(o);
+  const auto lengths = lengths_of(o);
+  const auto samples = bench::parse_sweep(o.samples, "--samples");
+  const auto replicas = replicas_of(o);
+  const DType dtype = parse_dtype(o.dtype);
+  if (o.ceilings != "measured" && o.ceilings != "datasheet") {
+    throw UsageError(fmt::format("--ceilings {}: measured or datasheet", o.ceilings));
+  }
+  if (!(o.limit_ttft >= 0.0) || !(o.limit_burst >= 0.0))
+    throw UsageError("a limit is a number of seconds above 0");
+  const std::vector<ResultRow> measured =
+      o.measured.empty() ? std::vector<ResultRow>{} : read_results(o.measured);
+  const Hardware hardware = load_hardware(o.hardware);
+  std::vector<Generation> generations;
+  for (const std::string& name : split(o.generations)) generations.push_back(parse_generation(name));
+
+  std::vector<Study> studies;
+  for (const auto& file : o.models) {
+    const ModelSpec spec = load_model_spec(file, o.overrides);
+    for (const Generation generation : generations) {
+      if (generation == Generation::recgen && spec.depth() < 2) continue;
+      Study study;
+      study.service.spec = spec;
+      study.service.generation = generation;
+      study.service.shared_prefix = o.shared_prefix;
+      study.service.prefill_tokens = o.prefill_tokens;
+      study.service.weight_bytes = study.service.kv_bytes = element_bytes(dtype);
+      study.load.requests = o.requests;
+      study.load.seed = o.seed;
+      study.hardware = hardware;
+      study.dtype = dtype;
+      study.data_sheet_only = o.ceilings == "datasheet";
+      study.efficiency = efficiency_of(o, measured, spec, generation);
+      if (o.limit_ttft > 0.0) study.limits.ttft = o.limit_ttft;
+      if (o.limit_burst > 0.0) study.limits.burst = o.limit_burst;
+      study.most_rows = o.rows;
+      for (const Lengths& length : lengths) {
+        study.prompt_law = length.prompt;
+        study.answer_law = length.answer;
+        study.load.prompt = parse_length_law(length.prompt, "--prompt");
+        study.load.answer = parse_length_law(length.answer, "--new");
+        for (const int64_t count : samples) {
+          study.service.samples = count;
+          for (const ArrivalLaw& law : laws) {
+            study.load.arrivals = law;
+            for (const int64_t n : replicas) {
+              study.replicas = n;
+              studies.push_back(study);
+            }
+          }
+        }
+      }
+    }
+  }
+  if (studies.empty()) throw UsageError("nothing to simulate: recgen needs a model of two levels or more");
+  return studies;
+}
+
+void write_out(const std::filesystem::path& folder, std::span<const Row> rows) {
+  std::filesystem::create_directories(folder);
+  write_file_atomically(folder / "simulation.csv", to_csv(rows));
+  for (const auto& [figure, caption] : analysis::simulation_figures(rows)) {
+    draw_figure(figure, folder);
+    fmt::print(stderr, "{}\n", (folder / (figure.name + ".svg")).string());
+  }
+}
+
+void run(const Options& o) {
+  if (o.format != "md" && o.format != "json" && o.format != "csv") {
+    throw UsageError(fmt::format("--format {}: md, json or csv", o.format));
+  }
+  const std::vector<Study> studies = studies_of(o);
+  std::optional<Trace> trace;
+  if (!o.trace.empty()) {
+    trace = read_trace(o.trace);
+    if (trace->left_out > 0) {
+      fmt::print(stderr, "{}: {} requests without a token in or out are left out\n", o.trace.string(),
+                 trace->left_out);
+    }
+  }
+  const InterruptGuard guard;
+  std::vector<Row> rows;
+  int64_t impossible = 0;
+  for (size_t i = 0; i < studies.size(); ++i) {
+    const Study& study = studies[i];
+    try {
+      for (Row& row : run_study(study, trace ? &*trace : nullptr, [&] { return guard.requested(); })) {
+        rows.push_back(std::move(row));
+      }
+      if (!o.engine.empty()) {
+        rows.push_back(
+            run_engine(study, trace ? &*trace : nullptr, o.engine, [&] { return guard.requested(); }));
+      }
+    } catch (const UsageError&) {
+      throw;
+    } catch (const Error& e) {
+      if (guard.requested()) throw Error("interrupted: nothing is written");
+      ++impossible;
+      fmt::print(stderr, "[{}/{}] {} {}: {}\n", i + 1, studies.size(), study.service.spec.name,
+                 to_string(study.service.generation), e.what());
+    }
+  }
+  if (rows.empty()) throw Error("nothing could be simulated");
+  fmt::print("{}", o.format == "csv" ? to_csv(rows) : o.format == "json" ? to_json(rows) : to_markdown(rows));
+  if (!o.out.empty()) write_out(o.out, rows);
+}
+
+void setup(CLI::App& app) {
+  const auto o = std::make_shared<Options>();
+  CLI::App* const command =
+      app.add_subcommand("simulate", "Serve many requests on many GPUs, from the traffic model alone");
+  command->add_option("models", o->models, "Model specs (TOML)")->required()->type_name("MODEL.toml...");
+  command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
+      ->required()
+      ->type_name("HW.toml");
+  command->add_option("--generation", o->generations, "hiergen, recgen")->capture_default_str();
+  command->add_option("--rate", o->rates, "Requests a second; max: all at once")->type_name("LIST");
+  command->add_option("--arrivals", o->arrivals, "poisson, bursts or trace")->capture_default_str();
+  command->add_option("--burst-factor", o->burst_factor, "Rate of a burst over the mean")
+      ->capture_default_str();
+  command->add_option("--burst-seconds", o->burst_seconds, "Mean length of a burst")->capture_default_str();
+  command->add_option("--trace", o->trace, "Requests as recorded: TIMESTAMP,ContextTokens,GeneratedTokens")
+      ->type_name("FILE.csv");
+  command->add_option("--prompt", o->prompt, "Tokens in: N, uniform:A:B, lognormal:MEDIAN:SIGMA or trace")
+      ->capture_default_str();
+  command->add_option("--new", o->answer, "Tokens out, in the same words")->capture_default_str();
+  command->add_option("--context", o->contexts, "Prompt and answer together, instead of --prompt")
+      ->type_name("LIST");
+  command->add_option("--samples", o->samples, "Answers to each prompt")->capture_default_str();
+  command->add_option("--shared-prefix", o->shared_prefix, "Tokens that all prompts begin with")
+      ->capture_default_str();
+  command->add_option("--requests", o->requests, "How many")->capture_default_str();
+  command->add_option("--replicas", o->replicas, "GPUs; auto: the fewest that keep 99 % within the limits")
+      ->capture_default_str();
+  command->add_option("--rows", o->rows, "Rows in a batch at most; 0: as memory allows")
+      ->capture_default_str();
+  command
+      ->add_option("--prefill-tokens", o->prefill_tokens,
+                   "Prompt tokens that a step encodes at most for each token that it adds to a row")
+      ->capture_default_str();
+  command->add_option("--limit-ttft", o->limit_ttft, "Seconds to the first token, at most");
+  command->add_option("--limit-burst", o->limit_burst, "Seconds between two bursts of a request, at most");
+  command->add_option("--prefill-efficiency", o->prefill_efficiency,
+                      "Serial floor / time of prefill: one number or LOW:MID:HIGH");
+  command->add_option("--decode-efficiency", o->decode_efficiency, "The same of decode");
+  command->add_option("--measured", o->measured, "Both from the bench rows of a results file")
+      ->type_name("RESULTS.csv");
+  command->add_option("--engine", o->engine, "Serve the same requests on this back end, too, one at a time")
+      ->type_name("DEVICE");
+  command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
+  command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
+      ->capture_default_str();
+  command->add_option("--seed", o->seed, "Of arrivals and lengths")->capture_default_str();
+  command->add_option("--format", o->format, "md, json or csv")->capture_default_str();
+  command->add_option("--out", o->out, "Folder for simulation.csv and figures")->type_name("DIR");
+  command->add_option("--set", o->overrides, "Override a key of the specs")
+      ->type_name("KEY=VALUE")
+      ->expected(1)
+      ->take_all();
+  command->footer(
+      "Throughput and latency against load:\n"
+      "  photon simulate MODELS --hardware HW.toml --rate 1,2,4,8,16 --out DIR\n"
+      "What one GPU serves as context grows, and as samples share a prompt:\n"
+      "  photon simulate MODELS --hardware HW.toml --rate max --context 2048-1048576*2 --out DIR\n"
+      "  photon simulate MODELS --hardware HW.toml --rate max --samples 1-64*2 --out DIR\n"
+      "How many GPUs a load takes:\n"
+      "  photon simulate MODELS --hardware HW.toml --rate 100 --replicas auto --limit-ttft 1 --limit-burst "
+      "0.5\n"
+      "The rules are in docs/simulator.md, the figures in docs/numbers.md.");
+  command->callback([o] { run(*o); });
+}
+
+const RegisterCommand registered{65, setup};
+
+}  // namespace
+}  // namespace photon

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "analysis/simulation/row.h"
 #include "core/error.h"
 #include "core/paths.h"
 #include "tests/analysis/synthetic_rows.h"
@@ -130,7 +131,7 @@ TEST_F(Report, RefusesFilesItCannotRead) {
 
 TEST_F(Report, DrawsSimulatedFleets) {
   write_results(synthetic::study());
-  std::vector<simulation::Row> rows(2);
+  std::vector<photon::simulation::Row> rows(2);
   for (size_t i = 0; i < rows.size(); ++i) {
     const double load = 10.0 * static_cast<double>(i + 1);
     rows[i].model = "photon-small";
@@ -143,7 +144,7 @@ TEST_F(Report, DrawsSimulatedFleets) {
     rows[i].ttft_p99_seconds = 0.01 * load;
   }
   request.simulations = {folder / "simulation.csv"};
-  std::ofstream(request.simulations[0], std::ios::binary) << simulation::to_csv(rows);
+  std::ofstream(request.simulations[0], std::ios::binary) << photon::simulation::to_csv(rows);
   const std::string page = text_of(write_report(request));
   EXPECT_NE(page.find("<h2 id=\"fleets\">"), std::string::npos);
   EXPECT_NE(page.find("<figure id=\"simulated-load\">"), std::string::npos);

@@ -11,6 +11,7 @@
 #include "app/bench_words.h"
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/device_report.h"
 #include "app/model_source.h"
 #include "bench/machine.h"
 #include "bench/output.h"
@@ -34,7 +35,7 @@ struct Options {
   std::string schedules = "streamed";
   std::string batches = "1";
   std::string samples = "1";
-  std::vector<std::string> dtypes = {"float32"};
+  std::vector<std::string> dtypes;
   std::string device = "cpu";
   bool device_named = false;
   uint64_t seed = 1;
@@ -131,7 +132,9 @@ bool measure_cases(std::vector<bench::Case> cases, InferenceModel& model, bench:
 
 void measure_generation(const Options& o) {
   const bench::Sweep sweep = sweep_of(o);
-  const auto dtypes = parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype);
+  const auto dtypes = o.dtypes.empty()
+                          ? std::vector<DType>{backend->own_dtype()}
+                          : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype);
   bench::Output output(bench::Output::parse_format(o.format), o.out);
   if (o.resume && o.out.empty()) throw UsageError("--resume goes with --out FILE, whose rows it leaves out");
   const auto backend = backends().make(o.device);
@@ -164,6 +167,7 @@ void measure_generation(const Options& o) {
     if (!complete) break;
   }
   output.finish();
+  print_kernels(*backend);
   if (!complete) {
     throw Error(fmt::format("interrupted; {} rows were measured and kept{}", output.added(),
                             o.out.empty() ? "" : fmt::format(" in {}: --resume goes on", o.out.string())));
@@ -214,7 +218,7 @@ void setup(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--samples-per-prompt", o->samples, "Rows that share one prefill")
       ->capture_default_str();
-  command->add_option("--dtype", o->dtypes, "float32, float64, bfloat16")
+  command->add_option("--dtype", o->dtypes, "float32, float64, bfloat16; unset: the device's own")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--device", o->device, "Back end")->capture_default_str();

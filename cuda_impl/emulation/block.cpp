@@ -148,8 +148,10 @@ void yield() {
 }
 
 [[noreturn, gnu::noinline]] void wrong_mask(const Warp& warp, const Meeting& meeting) {
+  if ((meeting.mask & bit_of(*running_lane)) == 0) {
+    fault(describe(meeting) + ": the mask does not name the calling lane");
+  }
   const unsigned missing = meeting.mask & ~(warp.exists & ~warp.exited);
-  if (missing == 0) fault(describe(meeting) + ": the mask does not name the calling lane");
   fault(describe(meeting) + ": the mask names " + list_of_lanes(missing) +
         ", which returned or never existed");
 }

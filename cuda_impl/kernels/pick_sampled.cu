@@ -165,6 +165,7 @@ __device__ int32_t pick_restricted(Distribution& d, const SampledPick& s, int32_
 __global__ void __launch_bounds__(most_threads) sampled_kernel(Pick a, SampledPick s) {
   PHOTON_SHARED(Scratch, scratch);
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t pick = blockIdx.x;
   const int64_t state = pick / a.samples;
   const PickPlace place(a, a.first_state * a.samples + pick);
@@ -190,7 +191,6 @@ __global__ void __launch_bounds__(most_threads) sampled_kernel(Pick a, SampledPi
       place.write(a, token, static_cast<float>(shifted - log_sum));
     }
   }
-  let_next_kernel_start();
 }
 
 }  // namespace

@@ -105,6 +105,26 @@ TEST_F(Report, PageStandsByItselfAndEveryLinkLeadsSomewhere) {
   EXPECT_EQ(html.find("This is not text"), std::string::npos);
 }
 
+TEST_F(Report, CountersStandBesideTheLaunchesTheyBelongTo) {
+  write_results({synthetic::eval("a", "vanilla", 1, 2.0, "text")});
+  request.counters = {folder / "counters.csv"};
+  request.launches = {folder / "launches.csv"};
+  std::ofstream(request.counters[0])
+      << "ID,Kernel Name,thread Domain:Push/Pop_Range:PL_Type:PL_Value:CLR_Type:Color:Msg_Type:Msg,"
+         "dram__bytes_read.sum,dram__bytes_write.sum,lts__t_bytes.sum,gpu__time_duration.sum\n"
+         ",,,byte,byte,byte,us\n"
+         "0,k,\"1 \"\"photon:decode:none\"\" \"\"photon:qkv:none\"\"\",3000,0,4096,2\n";
+  std::ofstream(request.launches[0])
+      << "scope,op,file,launches,weight_bytes,kv_read_bytes,kv_write_bytes,other_bytes,flops\n"
+         "decode,qkv,cuda_impl/runtime/matmul.cpp,1,2000,0,0,10,1e6\n";
+  const std::string html = text_of(write_report(request));
+  EXPECT_NE(html.find("Hardware counters beside the model"), std::string::npos);
+  EXPECT_NE(html.find("decode / qkv"), std::string::npos);
+  EXPECT_NE(html.find(">1.50<"), std::string::npos) << "bytes counted over bytes of the model";
+  request.counters = {request.results[0]};
+  EXPECT_THROW(write_report(request), Error) << "results are no counters";
+}
+
 TEST_F(Report, WorksWithQualityAloneAndSaysWhatIsMissing) {
   write_results({synthetic::eval("a", "vanilla", 1, 2.0, "Markov source, order 2"),
                  synthetic::eval("b <i>&</i>", "photon", 1, 2.1, "Markov source, order 2")});

@@ -132,7 +132,8 @@ __global__ void __launch_bounds__(most_warps* warp_size) decode_attention_tensor
     if (!exists) continue;
     const int64_t index = (q.row * a.units + q.unit) * a.shape.heads + q.head;
     const int64_t state_index = p.states.index(index, p.first_part + part);
-    const float inverse = state.sum[0][h] > 0.0f ? fast_reciprocal(state.sum[0][h]) : 0.0f;
+    const float norm = state.norm[0][2 * h];
+    const float inverse = norm > 0.0f ? fast_reciprocal(norm) : 0.0f;
 #pragma unroll
     for (int d = 0; d < D; ++d) {
       const int column = 8 * d + 2 * (lane % 4);
@@ -145,7 +146,7 @@ __global__ void __launch_bounds__(most_warps* warp_size) decode_attention_tensor
       }
     }
     if (!p.writes_out && lane % 4 == 0) {
-      p.states.norms[state_index] = {{state.most[0][h] * p.scale, state.sum[0][h]}};
+      p.states.norms[state_index] = {{state.most[0][h] * p.scale, norm}};
     }
   }
 }

@@ -59,7 +59,7 @@ class FlashTile {
 
   float out[M][D][4];  ///< as mma lays out: rows lane / 4 and + 8, columns 8 d + 2 (lane % 4) and + 1
   float most[M][2];    ///< of the scores as they are
-  float sum[M][2];     ///< of the weights in this lane's columns; all of them after attend()
+  float norm[M][4];    ///< sums of weights, as `out`, the same in every column
 
   /// By all threads of the block, with `shared_bytes` of dynamic shared memory. `query(r)` is row r of the
   /// block's queries, null if there is none; `scale` makes powers of two of the scores.
@@ -92,14 +92,6 @@ class FlashTile {
                 first, scale);
       }
     }
-#pragma unroll
-    for (int m = 0; m < M; ++m) {
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        sum[m][h] += __shfl_xor_sync(full_warp, sum[m][h], 1);
-        sum[m][h] += __shfl_xor_sync(full_warp, sum[m][h], 2);
-      }
-    }
   }
 
  private:
@@ -113,8 +105,9 @@ class FlashTile {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
         most[m][h] = -INFINITY;
-        sum[m][h] = 0.0f;
       }
+#pragma unroll
+      for (float& x : norm[m]) x = 0.0f;
 #pragma unroll
       for (int d = 0; d < D; ++d) {
 #pragma unroll
@@ -285,7 +278,8 @@ class FlashTile {
         const float reference = high == -INFINITY ? 0.0f : high * scale;
         const float keep = fast_exp2(fmaf(most[m][h], scale, -reference));
         most[m][h] = high;
-        sum[m][h] *= keep;
+        norm[m][2 * h] *= keep;
+        norm[m][2 * h + 1] *= keep;
 #pragma unroll
         for (int d = 0; d < D; ++d) {
           out[m][d][2 * h] *= keep;
@@ -296,11 +290,13 @@ class FlashTile {
 #pragma unroll
           for (int i = 2 * h; i < 2 * h + 2; ++i) {
             scores[m][n][i] = fast_exp2(fmaf(scores[m][n][i], scale, -reference));
-            sum[m][h] += scores[m][n][i];
           }
         }
       }
     }
+    // Weights are rounded for their products, and what is summed up for the norm has to be the same: with
+    // sums of the weights as they were, a row of nearly equal ones would be off as a whole.
+    const uint32_t ones[2] = {0x3f803f80u, 0x3f803f80u};
     // Matrices 0 and 1 are keys 0-7 and 8-15 of elements 0-7, matrices 2 and 3 of elements 8-15.
     const int value_row = lane % 16;
     const int value_chunk = lane / 16;
@@ -315,6 +311,7 @@ class FlashTile {
         weights[m][1] = to_bf16_pair(low[2], low[3]);
         weights[m][2] = to_bf16_pair(high[0], high[1]);
         weights[m][3] = to_bf16_pair(high[2], high[3]);
+        mma_m16n8k16(norm[m], weights[m], ones);
       }
 #pragma unroll
       for (int d = 0; d < D; d += 2) {

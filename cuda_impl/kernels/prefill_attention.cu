@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(128) prefill_attention_kernel(PrefillKernel p)
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
       if (!visible.present(m, h)) continue;
-      const float inverse = fast_reciprocal(state.sum[m][h]);
+      const float inverse = fast_reciprocal(state.norm[m][2 * h]);
       bf16* to = out + static_cast<int64_t>((visible.unit + 16 * m + 8 * h)) * a.shape.width();
 #pragma unroll
       for (int d = 0; d < D; ++d) {

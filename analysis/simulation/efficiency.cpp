@@ -35,12 +35,12 @@ std::array<double, 3> parse_band(const std::string& text, const std::string& opt
   }
   if (values.size() == 1) values.assign(3, values[0]);
   const bool fractions =
-      std::all_of(values.begin(), values.end(), [](double x) { return x > 0.0 && x <= 1.0; });
+      std::all_of(values.begin(), values.end(), [](double x) { return x > 0.0 && x <= Efficiency::most; });
   if (values.size() != 3 || !fractions || !std::is_sorted(values.begin(), values.end())) {
     throw UsageError(
-        fmt::format("{} {}: a fraction of the serial floor's speed, above 0 and up to 1, or "
+        fmt::format("{} {}: a fraction of the serial floor's speed, above 0 and up to {}, or "
                     "LOW:MID:HIGH",
-                    option, text));
+                    option, text, Efficiency::most));
   }
   return {values[0], values[1], values[2]};
 }
@@ -57,8 +57,8 @@ EfficiencyBand measured_band(std::span<const ResultRow> rows, std::string_view a
     const auto p = row.number("prefill_serial_fraction");
     const auto d = row.number("decode_serial_fraction");
     if (!p || !d || !(*p > 0.0) || !(*d > 0.0)) continue;
-    prefill.push_back(std::min(*p, 1.0));
-    decode.push_back(std::min(*d, 1.0));
+    prefill.push_back(std::min(*p, Efficiency::most));
+    decode.push_back(std::min(*d, Efficiency::most));
   }
   if (prefill.empty()) {
     throw Error(fmt::format("no bench row of {} under {} has serial fractions of prefill and decode",

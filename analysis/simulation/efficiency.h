@@ -18,13 +18,13 @@ struct EfficiencyBand {
   bool is_point() const { return low.prefill == high.prefill && low.decode == high.decode; }
 };
 
-/// "0.6" or "0.5:0.6:0.7" (low, mid, high), each above 0 and up to 1, not falling. Throws UsageError that
-/// begins with `option`.
+/// "0.6" or "0.5:0.6:0.7" (low, mid, high), each above 0 and up to Efficiency::most, not falling. Throws
+/// UsageError that begins with `option`.
 std::array<double, 3> parse_band(const std::string& text, const std::string& option);
 
 /// The 10th, 50th and 90th percentile of prefill_serial_fraction and decode_serial_fraction over the bench
-/// rows of an architecture and generation ("" for vanilla and for one level: hiergen); fractions above 1,
-/// which a cache can cause, count as 1. Throws Error where no row has both.
+/// rows of an architecture and generation ("" for vanilla: hiergen), on the streamed schedule. Throws Error
+/// where no row has both.
 EfficiencyBand measured_band(std::span<const ResultRow> rows, std::string_view architecture,
                              std::string_view generation);
 

@@ -43,10 +43,10 @@ double visible_before(const ModelSpec& spec, int l, int64_t n) {
 }
 
 void check(const Service& s, const Efficiency& e) {
-  const auto fraction = [](double x) { return x > 0.0 && x <= 1.0; };
+  const auto fraction = [](double x) { return x > 0.0 && x <= Efficiency::most; };
   if (!fraction(e.prefill) || !fraction(e.decode)) {
-    throw UsageError(fmt::format("efficiencies of {} in prefill and {} in decode; above 0 and up to 1",
-                                 e.prefill, e.decode));
+    throw UsageError(fmt::format("efficiencies of {} in prefill and {} in decode; above 0 and up to {}",
+                                 e.prefill, e.decode, Efficiency::most));
   }
   if (s.samples < 1 || s.samples > int64_t{1} << 20) {
     throw UsageError(fmt::format("{} samples a prompt; 1 to {} are allowed", s.samples, int64_t{1} << 20));

@@ -7,6 +7,7 @@
 #include "cuda_impl/runtime/ceilings.h"
 #include "cuda_impl/runtime/device.h"
 #include "cuda_impl/runtime/inference.h"
+#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
@@ -22,6 +23,8 @@ class DeviceBackend final : public Backend {
   double clock_mhz() const override { return device_.state().clock_mhz; }
   std::string held_back_by() const override { return device_.state().held_back_by; }
   std::string driver_version() const override { return device_.driver_version(); }
+  DType own_dtype() const override { return DType::bfloat16; }
+  std::vector<std::string> kernels_run() const override { return Stream::launched(); }
   Ceilings measure_ceilings(DType dtype) override { return PHOTON_GPU::measure_ceilings(device_, dtype); }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float>) override {
     throw Error(fmt::format("model '{}': training runs on --device cpu", spec.name));

@@ -279,7 +279,7 @@ TEST(ModelCosts, WhatMakesNoServiceIsRefused) {
   Service s{.spec = paper_spec("block-600m")};
   EXPECT_THROW(ModelCosts(s, Ceilings{}, {}, 1000), Error);
   EXPECT_THROW(ModelCosts(s, h200(), {0.0, 1.0}, 1000), UsageError);
-  EXPECT_THROW(ModelCosts(s, h200(), {1.0, 1.5}, 1000), UsageError);
+  EXPECT_THROW(ModelCosts(s, h200(), {1.0, 15.0}, 1000), UsageError);
   EXPECT_THROW(ModelCosts(s, h200(), {1.0, std::nan("")}, 1000), UsageError);
   EXPECT_THROW(ModelCosts(s, h200(), {}, 1000).room_bytes(1 << 20), Error);
   s.generation = Generation::recgen;  // of one level

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "analysis/simulation/row.h"
 #include "core/error.h"
 #include "core/paths.h"
 #include "tests/analysis/synthetic_rows.h"
@@ -125,6 +126,30 @@ TEST_F(Report, RefusesFilesItCannotRead) {
   EXPECT_FALSE(fs::exists(request.out / "index.html"));
   request.metrics = {};
   request.results.push_back(folder / "absent.csv");
+  EXPECT_THROW(write_report(request), Error);
+}
+
+TEST_F(Report, DrawsSimulatedFleets) {
+  write_results(synthetic::study());
+  std::vector<photon::simulation::Row> rows(2);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const double load = 10.0 * static_cast<double>(i + 1);
+    rows[i].model = "photon-small";
+    rows[i].architecture = "photon";
+    rows[i].generation = "recgen";
+    rows[i].band = "mid";
+    rows[i].arrivals = "poisson";
+    rows[i].offered_requests_per_s = load;
+    rows[i].throughput_tokens_per_s = 100.0 * load;
+    rows[i].ttft_p99_seconds = 0.01 * load;
+  }
+  request.simulations = {folder / "simulation.csv"};
+  std::ofstream(request.simulations[0], std::ios::binary) << photon::simulation::to_csv(rows);
+  const std::string page = text_of(write_report(request));
+  EXPECT_NE(page.find("<h2 id=\"fleets\">"), std::string::npos);
+  EXPECT_NE(page.find("<figure id=\"simulated-load\">"), std::string::npos);
+  EXPECT_TRUE(fs::exists(request.out / "figures" / "simulated-load.png"));
+  std::ofstream(request.simulations[0], std::ios::app) << "1,cut\n";
   EXPECT_THROW(write_report(request), Error);
 }
 

@@ -298,9 +298,8 @@ TEST(EmulationFaults, ThreadsThatMissABarrierAreFound) {
     const auto of = [](void (*kernel)()) { return complaint([&] { start({1, 64}, kernel); }); };
     EXPECT_TRUE(holds(of(return_before_barrier), {"return_before_barrier", "no return before a barrier",
                                                   "lane 8 returned", "__syncthreads at"}));
-    EXPECT_TRUE(
-        holds(of(barrier_in_divergent_code), {"different barriers", "warp 0: lanes 0-31 in __syncthreads",
-                                              "warp 1: lanes 0-31 in __syncthreads"}));
+    EXPECT_TRUE(holds(of(barrier_in_divergent_code),
+                      {"different barriers", "warp 0: ", "warp 1: ", " in __syncthreads at "}));
     EXPECT_TRUE(holds(of(barrier_or_collective), {"deadlock", "warp 1: lane 0 in __syncthreads",
                                                   "lanes 1-31 in __syncwarp (mask 0xffffffff)"}));
   }

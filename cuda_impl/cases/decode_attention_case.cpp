@@ -289,6 +289,7 @@ void add_decode_attention_cases(std::vector<NamedCase>& cases) {
       {.shape = eighty, .rows = 2, .grown = 40, .splits = 2},
       {.shape = grouped_128, .rows = 2, .units = 5, .grown = 70, .splits = 2},
       {.shape = {1, 1, 128}, .rows = 2, .units = 2, .grown = 40},
+      {.shape = {1, 1, 66}, .rows = 2, .units = 3, .grown = 30},
       {.shape = wide, .rows = 2, .units = 2, .grown = 30, .splits = 2},
       {.shape = {2, 2, 134}, .rows = 2, .grown = 30},
       {.shape = fifty_two, .rows = 3, .grown = 60, .visible = {.window = 7}},

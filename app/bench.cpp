@@ -140,7 +140,7 @@ void measure_generation(const Options& o) {
                           : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype);
   InterruptGuard guard;
   const bench::Interrupted interrupted = [&] { return guard.requested(); };
-  bench::Runner runner(*backend, {o.device, command_line(), o.seed, o.rule}, interrupted);
+  bench::Runner runner(*backend, {o.device, command_line(), o.seed, o.rule, say}, interrupted);
 
   std::vector<std::pair<ModelSource, std::vector<bench::Case>>> work;
   Count count;

@@ -143,7 +143,7 @@ void bench_acceptance(const AcceptanceOptions& options) {
   check_against_reference(a, *backend, options.seed);
 
   InterruptGuard guard;
-  bench::Runner runner(*backend, {device, command_line(), options.seed, a.rule},
+  bench::Runner runner(*backend, {device, command_line(), options.seed, a.rule, say},
                        [&] { return guard.requested(); });
   print_ceilings(a.dtype, runner.ceilings(a.dtype));
   std::vector<bench::Outcome> outcomes;

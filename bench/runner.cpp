@@ -24,6 +24,16 @@ double planned_bytes_per_row(const Case& c) {
   return kv_bytes_ideal(c.spec, w) + local_bytes(c.spec, w);
 }
 
+/// "1.2 GiB of weights, 120 of caches, ...; 128.4 of 132.9"
+std::string describe(const MemoryPlan& plan) {
+  const auto gib = [](int64_t bytes) { return static_cast<double>(bytes) / 0x1p30; };
+  return fmt::format(
+      "{:.3g} GiB of weights, {:.3g} of caches, {:.3g} of local caches, {:.3g} of workspace; {:.4g} of "
+      "{:.4g}",
+      gib(plan.weights), gib(plan.caches), gib(plan.local_caches), gib(plan.workspace), gib(plan.total()),
+      gib(plan.available));
+}
+
 /// A ceiling is the most that was seen.
 Ceilings larger(const Ceilings& a, const Ceilings& b) {
   Ceilings out = b;
@@ -35,6 +45,27 @@ Ceilings larger(const Ceilings& a, const Ceilings& b) {
   out.cache_bytes = std::max(a.cache_bytes, b.cache_bytes);
   if (a.launch_seconds > 0.0) out.launch_seconds = std::min(a.launch_seconds, b.launch_seconds);
   return out;
+}
+
+/// The most copies of the request's only prompt that the model's plan finds room for, at most `limit`.
+int64_t most_prompts(const InferenceModel& model, GenerationRequest request, int64_t limit) {
+  const std::vector<int32_t> prompt = request.prompts.front();
+  const auto fits = [&](int64_t count) {
+    request.prompts.assign(static_cast<size_t>(count), prompt);
+    return model.memory_plan(request).fits();
+  };
+  int64_t low = 0;
+  int64_t high = 1;  // the first that is too many
+  while (high <= limit && fits(high)) {
+    low = high;
+    high = std::min(2 * high, limit + 1);
+    if (low == limit) return low;
+  }
+  while (low + 1 < high) {
+    const int64_t middle = (low + high) / 2;
+    (fits(middle) ? low : high) = middle;
+  }
+  return low;
 }
 
 }  // namespace
@@ -71,17 +102,23 @@ void Runner::check_memory(const Case& c) const {
 std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
   c.batch = c.samples_per_prompt;
   check_memory(c);
-  const MemoryBatches batches{c.batch, 2 * c.batch};
-  const auto measured = measure_bytes_per_sample(backend_, model, c, batches, options_.seed, interrupted_);
-  if (interrupted_ && interrupted_()) return std::nullopt;
-  const double row = std::max(planned_bytes_per_row(c), measured.value_or(0.0));
-  const double room = usable_share * static_cast<double>(backend_.memory_bytes()) -
-                      static_cast<double>(backend_.memory_in_use());
-  const auto prompts = static_cast<int64_t>(room / (row * static_cast<double>(c.samples_per_prompt)));
+  GenerationRequest request = request_of(c, c.batch, options_.seed);
+  const MemoryPlan one = model.memory_plan(request);
+  int64_t most = int64_t{1} << 40;  // rows
+  if (one.workspace == 0) {  // a plan of the caches alone says too little: what a row takes is measured
+    const MemoryBatches batches{c.batch, 2 * c.batch};
+    const auto measured = measure_bytes_per_sample(backend_, model, c, batches, options_.seed, interrupted_);
+    if (interrupted_ && interrupted_()) return std::nullopt;
+    const double row = std::max(planned_bytes_per_row(c), measured.value_or(0.0));
+    const double room = usable_share * static_cast<double>(backend_.memory_bytes()) -
+                        static_cast<double>(backend_.memory_in_use());
+    most = static_cast<int64_t>(room / row);
+  }
+  const auto prompts = most_prompts(model, request, most / c.samples_per_prompt);
   if (prompts < 1) {
-    throw DoesNotFit(fmt::format("{}: not one prompt fits: {:.2f} GiB are free, its rows need {:.2f} GiB",
-                                 describe(c), room / 0x1p30,
-                                 row * static_cast<double>(c.samples_per_prompt) / 0x1p30));
+    throw DoesNotFit(fmt::format(
+        "{}: not one prompt fits: its rows need {:.2f} GiB beside {:.2f} GiB of weights", describe(c),
+        static_cast<double>(one.total() - one.weights) / 0x1p30, static_cast<double>(one.weights) / 0x1p30));
   }
   return prompts * c.samples_per_prompt;
 }
@@ -98,7 +135,11 @@ std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
   Machine machine{options_.backend_name, backend_.device_name(), backend_.driver_version(),
                   backend_.clock_mhz(), 0.0};
 
-  const auto timings = sample(model, request_of(c, c.batch, options_.seed), options_.rule, interrupted_);
+  const GenerationRequest request = request_of(c, c.batch, options_.seed);
+  const MemoryPlan plan = model.memory_plan(request);
+  if (!plan.fits()) throw DoesNotFit(fmt::format("{}: {}", describe(c), describe(plan)));
+  if (options_.tell) options_.tell("plan: " + describe(plan));
+  const auto timings = sample(model, request, options_.rule, interrupted_);
   if (!timings) return std::nullopt;
   measured.timings = *timings;
   last_stop_ = timings->stop;

@@ -28,6 +28,8 @@ struct RunnerOptions {
   std::vector<std::string> argv;  ///< the command, for the row's identity
   uint64_t seed = 0;
   SamplingRule rule;
+  std::function<void(const std::string&)>
+      tell;                            ///< the memory plan of each case before it runs; empty: nobody
   double ceilings_age_seconds = 20.0;  ///< older ones are measured again before a row, and after it
 };
 
@@ -38,9 +40,9 @@ class Runner {
   /// Empty if interrupted. Throws DoesNotFit.
   std::optional<ResultRow> measure(const Case& c, InferenceModel& model);
 
-  /// The batch that fits by plan: 0.95 of the back end's memory, less what the process holds with the model
-  /// loaded, over the larger of planned and measured memory of a row; a multiple of the samples per prompt.
-  /// Runs two small batches. Empty if interrupted; throws DoesNotFit if not even one prompt fits.
+  /// The largest batch that the model's plan finds room for; a multiple of the samples per prompt. Where the
+  /// plan knows no workspace, two small batches are run and what a row of them takes counts as well, within
+  /// 0.95 of the back end's memory. Empty if interrupted; throws DoesNotFit if not even one prompt fits.
   std::optional<int64_t> largest_batch(Case c, InferenceModel& model);
 
   const Ceilings& ceilings(DType dtype);  ///< measured now unless still fresh

@@ -51,7 +51,13 @@ class FakeModel final : public InferenceModel {
   std::vector<Stream> forward(const TokenBatch&) override { return {}; }
   std::vector<double> token_log_probs(const TokenBatch&) override { return {}; }
 
-  MemoryPlan memory_plan(const GenerationRequest&) const override { return {}; }
+  MemoryPlan memory_plan(const GenerationRequest& request) const override {
+    const auto rows = static_cast<int64_t>(request.prompts.size()) * request.samples;
+    return {.weights = device_.weights,
+            .caches = rows * planned_row,
+            .workspace = planned_workspace,
+            .available = plan_limit};
+  }
   GenerationResult generate(const GenerationRequest& request) override {
     ++device_.runs;
     const auto rows = static_cast<int64_t>(request.prompts.size()) * request.samples;
@@ -79,6 +85,9 @@ class FakeModel final : public InferenceModel {
   }
 
   static constexpr int64_t burst = 4;
+  int64_t planned_row = 5000;
+  int64_t planned_workspace = 0;  ///< 0: not planned
+  int64_t plan_limit = int64_t{1} << 40;
   double prefill_seconds = 0.25;
   double run_seconds = 0.5;
   bool drop_a_token = false;

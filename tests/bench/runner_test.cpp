@@ -109,6 +109,23 @@ TEST_F(RunnerTest, TheLargestBatchFillsMemoryByPlan) {
   EXPECT_GT(static_cast<double>(*batch + 4) * row, room);
 }
 
+TEST_F(RunnerTest, AWholePlanIsTakenAtItsWord) {
+  FakeModel model(small_spec(2), backend_.device);
+  model.planned_workspace = 77;
+  Runner runner(backend_, options_, {});
+  for (const int64_t samples : {1, 4}) {
+    for (const int64_t rows : {4, 7, 4096, 99999}) {
+      model.plan_limit = model.planned_workspace + backend_.device.weights + rows * model.planned_row;
+      Case c = small_case(2, sweep_max);
+      c.samples_per_prompt = samples;
+      EXPECT_EQ(runner.largest_batch(c, model), rows / samples * samples) << rows << " rows fit";
+    }
+    model.plan_limit = model.planned_workspace + backend_.device.weights;
+    EXPECT_THROW(runner.largest_batch(small_case(2), model), DoesNotFit);
+  }
+  EXPECT_EQ(backend_.device.runs, 0) << "planned, not tried";
+}
+
 TEST_F(RunnerTest, WhatDoesNotFitIsNotTried) {
   FakeModel model(small_spec(2), backend_.device);
   Runner runner(backend_, options_, {});

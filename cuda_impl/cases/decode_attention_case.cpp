@@ -2,9 +2,9 @@
 
 #include <optional>
 
-#include "cuda_impl/cases/attention_cases.h"
+#include "cuda_impl/cases/add_cases.h"
 #include "cuda_impl/cases/attention_host.h"
-#include "cuda_impl/cases/repeated_values.h"
+#include "cuda_impl/cases/repeated_array.h"
 #include "cuda_impl/kernels/decode_attention.h"
 
 namespace photon::PHOTON_GPU {

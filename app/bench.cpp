@@ -6,9 +6,12 @@
 #include <memory>
 #include <utility>
 
+#include "app/bench_acceptance.h"
 #include "app/bench_training.h"
+#include "app/bench_words.h"
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/device_report.h"
 #include "app/model_source.h"
 #include "bench/machine.h"
 #include "bench/output.h"
@@ -32,8 +35,9 @@ struct Options {
   std::string schedules = "streamed";
   std::string batches = "1";
   std::string samples = "1";
-  std::vector<std::string> dtypes = {"float32"};
+  std::vector<std::string> dtypes;
   std::string device = "cpu";
+  bool device_named = false;
   uint64_t seed = 1;
   bench::SamplingRule rule;
   std::string format = "md";
@@ -41,6 +45,7 @@ struct Options {
   bool resume = false;
   bool ceilings_only = false;
   std::filesystem::path hardware;
+  std::string preset;
   bool training = false;
   int64_t length = 512;
 };
@@ -75,23 +80,6 @@ bench::Sweep sweep_of(const Options& o) {
   return sweep;
 }
 
-void say(const std::string& line) {
-  fmt::print(stderr, "{}\n", line);
-}
-
-void print_ceilings(DType dtype, const Ceilings& c) {
-  say(fmt::format(
-      "ceilings, {}: read {:.1f} GB/s, copy {:.1f} GB/s, last-level cache {}, matrix product {:.1f} GFLOP/s"
-      "{}; median up to {:.0f} % below these",
-      to_string(dtype), c.read_bandwidth / 1e9, c.copy_bandwidth / 1e9,
-      c.cache_bytes > 0
-          ? fmt::format("{:.1f} GB/s up to {} MiB", c.cache_bandwidth / 1e9, c.cache_bytes >> 20)
-          : "not told apart",
-      c.matrix_rate / 1e9,
-      c.launch_seconds > 0.0 ? fmt::format(", launch {:.2f} us", c.launch_seconds * 1e6) : "",
-      c.spread * 100.0));
-}
-
 void measure_ceilings(const Options& o) {
   const auto backend = backends().make(o.device);
   say(backend->device_name());
@@ -102,24 +90,6 @@ void measure_ceilings(const Options& o) {
     write_file_atomically(o.hardware, text);
     say(fmt::format("written to {}", o.hardware.string()));
   }
-}
-
-std::string phase_outcome(const ResultRow& row, const std::string& name) {
-  const auto rate = row.number(name + "_tokens_per_s");
-  const auto fraction = row.number(name + "_serial_fraction");
-  if (!rate || !fraction) return fmt::format("{} none", name);
-  return fmt::format("{} {:.4g} tok/s ({}, {:.0f} % of the serial floor's speed{})", name, *rate,
-                     row.text(name + "_bound"), *fraction * 100.0,
-                     *fraction > 1.0
-                         ? ": weights came from a cache, or the ceilings were measured on a busier machine"
-                         : "");
-}
-
-std::string outcome(const ResultRow& row, bench::Stop stop) {
-  const auto spread = row.number("spread");
-  return fmt::format("{}, {}; {} samples, spread {}, ended by {}", phase_outcome(row, "prefill"),
-                     phase_outcome(row, "decode"), row.text("samples"),
-                     spread ? fmt::format("{:.0f} %", *spread * 100.0) : "unknown", to_string(stop));
 }
 
 struct Count {
@@ -151,7 +121,7 @@ bool measure_cases(std::vector<bench::Case> cases, InferenceModel& model, bench:
       const auto row = runner.measure(c, model);
       if (!row) return false;
       output.add(*row);
-      say(fmt::format("{} {}: {}", at, describe(c), outcome(*row, runner.last_stop())));
+      say(fmt::format("{} {}: {}", at, describe(c), outcome(*row, runner)));
     } catch (const bench::DoesNotFit& e) {
       ++count.skipped;
       say(fmt::format("{} skipped: {}", at, e.what()));
@@ -162,7 +132,9 @@ bool measure_cases(std::vector<bench::Case> cases, InferenceModel& model, bench:
 
 void measure_generation(const Options& o) {
   const bench::Sweep sweep = sweep_of(o);
-  const auto dtypes = parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype);
+  const auto dtypes = o.dtypes.empty()
+                          ? std::vector<DType>{backend->own_dtype()}
+                          : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype);
   bench::Output output(bench::Output::parse_format(o.format), o.out);
   if (o.resume && o.out.empty()) throw UsageError("--resume goes with --out FILE, whose rows it leaves out");
   const auto backend = backends().make(o.device);
@@ -195,6 +167,7 @@ void measure_generation(const Options& o) {
     if (!complete) break;
   }
   output.finish();
+  print_kernels(*backend);
   if (!complete) {
     throw Error(fmt::format("interrupted; {} rows were measured and kept{}", output.added(),
                             o.out.empty() ? "" : fmt::format(" in {}: --resume goes on", o.out.string())));
@@ -206,6 +179,13 @@ void run(const Options& o) {
   if (o.ceilings_only || !o.hardware.empty()) {
     if (!o.models.empty()) throw UsageError("--ceilings-only and --write-hardware measure no model");
     return measure_ceilings(o);
+  }
+  if (!o.preset.empty()) {
+    return bench_acceptance({.preset = o.preset,
+                             .models = o.models,
+                             .device = o.device_named ? o.device : "",
+                             .out = o.out,
+                             .seed = o.seed});
   }
   if (o.models.empty())
     throw UsageError("bench needs a model: a spec (configs/models/) or a checkpoint folder");
@@ -238,7 +218,7 @@ void setup(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--samples-per-prompt", o->samples, "Rows that share one prefill")
       ->capture_default_str();
-  command->add_option("--dtype", o->dtypes, "float32, float64, bfloat16")
+  command->add_option("--dtype", o->dtypes, "float32, float64, bfloat16; unset: the device's own")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--device", o->device, "Back end")->capture_default_str();
@@ -252,6 +232,10 @@ void setup(CLI::App& app) {
   command->add_option("--format", o->format, "Of standard output: md, csv or jsonl")->capture_default_str();
   command->add_option("--out", o->out, "CSV file that every row is added to as soon as it is measured");
   command->add_flag("--resume", o->resume, "Leave out what --out already holds from this machine and commit");
+  command
+      ->add_option("--preset", o->preset,
+                   "Check the back end, measure a list of cases and say which reached their targets")
+      ->type_name("NAME|FILE.toml");
   command->add_flag("--training", o->training,
                     "Training steps (--batch rows of --length tokens) beside the matrix rate");
   command->add_option("--length", o->length, "Tokens in a training row")
@@ -270,8 +254,13 @@ void setup(CLI::App& app) {
       "  photon bench configs/models/photon-small.toml --training --batch 8\n"
       "How near to its serial floor decoding at batch 1 comes (decode_serial_fraction):\n"
       "  photon bench configs/models/photon-base.toml --batch 1 --prompt 128 --new 128\n"
+      "What an H200 is held to, in under eight minutes; models named here take the place of its own:\n"
+      "  photon bench --preset h200-acceptance\n"
       "Figures are defined in docs/numbers.md.");
-  command->callback([o] { run(*o); });
+  command->callback([o, command] {
+    o->device_named = command->count("--device") > 0;
+    run(*o);
+  });
 }
 
 const RegisterCommand registered{55, setup};

@@ -1,5 +1,5 @@
-// The back ends of cuda_impl that this build has. Its headers mean CUDA or the emulation by a definition of the
-// including file, so each is reached through a function of its own.
+// The back ends of cuda_impl that this build has. Its headers mean CUDA or the emulation by a definition of
+// the including file, so each is reached through a function of its own.
 #pragma once
 
 #include "core/backend.h"

@@ -11,6 +11,7 @@
 
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/device_report.h"
 #include "core/checkpoint.h"
 #include "core/error.h"
 #include "core/progress.h"
@@ -34,7 +35,7 @@ struct Options {
   std::string schedule = "streamed";
   int64_t prompt = 0;
   std::string device = "cpu";
-  std::string dtype = "float32";
+  std::string dtype;
   std::string format = "md";
 };
 
@@ -85,7 +86,6 @@ int64_t context_of(const std::optional<RunState>& training, const ModelSpec& spe
 }
 
 void run(Options options) {
-  const DType dtype = parse_dtype(options.dtype);
   const Generation generation = parse_generation(options.generation);
   const Schedule schedule = parse_schedule(options.schedule);
   if ((generation == Generation::recgen) != (options.prompt > 0)) {
@@ -102,6 +102,7 @@ void run(Options options) {
   if (options.score.context == 0) options.score.context = context_of(training, spec);
   const Text text = read_text(options, spec);
   const auto backend = backends().make(options.device);
+  const DType dtype = dtype_for(*backend, options.dtype);
   const auto model = backend->inference(spec, checkpoint.parameters, dtype);
 
   Progress progress("eval", std::ssize(text.tokens), "tokens");

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/device_report.h"
 #include "core/checkpoint.h"
 #include "core/error.h"
 #include "core/safetensors.h"
@@ -19,7 +20,7 @@ struct Options {
   std::filesystem::path checkpoint;
   std::filesystem::path tokens;
   std::filesystem::path out;
-  std::string dtype = "float32";
+  std::string dtype;
   std::string device = "cpu";
 };
 
@@ -75,8 +76,8 @@ void write(const std::filesystem::path& file, const std::vector<Stream>& streams
 }
 
 void run(const Options& options) {
-  const DType dtype = parse_dtype(options.dtype);
   const auto backend = backends().make(options.device);
+  const DType dtype = dtype_for(*backend, options.dtype);
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const TokenBatch batch = read_tokens(options.tokens);
   const auto model = backend->inference(checkpoint.spec, checkpoint.parameters, dtype);
@@ -87,7 +88,8 @@ void run(const Options& options) {
     write<float>(options.out, streams);
   }
   fmt::print(stderr, "{}: {} streams of {} rows of {} tokens, {} on {}\n", options.out.string(),
-             streams.size(), batch.rows, batch.length, options.dtype, backend->device_name());
+             streams.size(), batch.rows, batch.length, to_string(dtype), backend->device_name());
+  print_kernels(*backend);
 }
 
 void setup(CLI::App& app) {
@@ -100,7 +102,7 @@ void setup(CLI::App& app) {
       ->required()
       ->type_name("FILE");
   command->add_option("--out", options->out, "File to write")->required()->type_name("FILE.safetensors");
-  command->add_option("--dtype", options->dtype, "float32, float64 or bfloat16")->capture_default_str();
+  command->add_option("--dtype", options->dtype, "float32, float64 or bfloat16; unset: the device's own");
   command->add_option("--device", options->device, "Back end")->capture_default_str();
   command->callback([options] { run(*options); });
 }

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/device_report.h"
 #include "core/checkpoint.h"
 #include "core/error.h"
 #include "core/interrupt.h"
@@ -29,7 +30,7 @@ struct Options {
   std::string generation = "hiergen";
   std::string schedule = "streamed";
   bool ignore_end_of_text = false;
-  std::string dtype = "float32";
+  std::string dtype;
   std::string device = "cpu";
 };
 
@@ -62,7 +63,6 @@ void run(const Options& options) {
   if (options.choose != "none" && options.choose != "majority" && options.choose != "likelihood") {
     throw UsageError(fmt::format("--choose {}: none, majority or likelihood", options.choose));
   }
-  const DType dtype = parse_dtype(options.dtype);
   GenerationRequest request;
   request.generation = parse_generation(options.generation);
   request.schedule = parse_schedule(options.schedule);
@@ -70,6 +70,7 @@ void run(const Options& options) {
   request.samples = options.samples;
   request.sampling = options.sampling;
   const auto backend = backends().make(options.device);
+  const DType dtype = dtype_for(*backend, options.dtype);
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const Tokenizer tokenizer(options.checkpoint / "tokenizer.model");
   if (tokenizer.vocab() != checkpoint.spec.vocab) {
@@ -92,6 +93,7 @@ void run(const Options& options) {
     }
     return !interrupt.requested();
   };
+  print_plan(model->memory_plan(request));
   const GenerationResult result = model->generate(request);
   if (streaming) {
     fmt::print("{}\n", decoder.finish());
@@ -108,6 +110,7 @@ void run(const Options& options) {
       result.decode_seconds > 0.0
           ? fmt::format(" ({:.1f} tokens/s)", static_cast<double>(made) / result.decode_seconds)
           : "");
+  print_kernels(*backend);
 }
 
 void setup(CLI::App& app) {
@@ -130,7 +133,7 @@ void setup(CLI::App& app) {
   command->add_option("--generation", o->generation, "hiergen or recgen")->capture_default_str();
   command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")->capture_default_str();
   command->add_flag("--ignore-end-of-text", o->ignore_end_of_text, "Go on behind the end of a document");
-  command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16")->capture_default_str();
+  command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16; unset: the device's own");
   command->add_option("--device", o->device, "Back end")->capture_default_str();
   command->callback([o] { run(*o); });
 }

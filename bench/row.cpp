@@ -80,6 +80,7 @@ void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machi
   row.set("seed", std::to_string(seed));
   row.set("backend", machine.backend);
   row.set("device", machine.device);
+  if (!machine.driver.empty()) row.set("driver", machine.driver);
   if (machine.clock_before_mhz > 0.0) row.set("clock_before_mhz", machine.clock_before_mhz);
   if (machine.clock_after_mhz > 0.0) row.set("clock_after_mhz", machine.clock_after_mhz);
   set_case(row, c);

@@ -14,6 +14,7 @@ namespace photon::bench {
 struct Machine {
   std::string backend;
   std::string device;
+  std::string driver;             ///< version; empty where there is none
   double clock_before_mhz = 0.0;  ///< 0 where it cannot be told
   double clock_after_mhz = 0.0;
 };

@@ -95,13 +95,15 @@ std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
   Measured measured;
   measured.prefill_bound = expected.prefill.bound;
   measured.decode_bound = expected.decode.bound;
-  Machine machine{options_.backend_name, backend_.device_name(), backend_.clock_mhz(), 0.0};
+  Machine machine{options_.backend_name, backend_.device_name(), backend_.driver_version(),
+                  backend_.clock_mhz(), 0.0};
 
   const auto timings = sample(model, request_of(c, c.batch, options_.seed), options_.rule, interrupted_);
   if (!timings) return std::nullopt;
   measured.timings = *timings;
   last_stop_ = timings->stop;
   machine.clock_after_mhz = backend_.clock_mhz();
+  held_back_by_ = backend_.held_back_by();
   const Ceilings now = larger(before, ceilings(c.dtype));
 
   const auto batches =

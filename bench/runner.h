@@ -46,6 +46,8 @@ class Runner {
   const Ceilings& ceilings(DType dtype);  ///< measured now unless still fresh
   std::string device_name() const { return backend_.device_name(); }
   Stop last_stop() const { return last_stop_; }
+  /// What held the device's clock back when the last samples ended; empty: nothing, or it cannot be told.
+  const std::string& held_back_by() const { return held_back_by_; }
 
  private:
   struct Aged {
@@ -60,6 +62,7 @@ class Runner {
   Interrupted interrupted_;
   std::map<DType, Aged> ceilings_;
   Stop last_stop_ = Stop::steady;
+  std::string held_back_by_;
 };
 
 }  // namespace photon::bench

@@ -140,6 +140,13 @@ class Backend {
   /// (pages) and slow (microseconds): for measuring memory, not for counting it.
   virtual int64_t memory_in_use() const = 0;
   virtual double clock_mhz() const { return 0.0; }  ///< of the compute units now; 0 where it cannot be told
+  /// What keeps that clock below its highest right now, "power limit"; empty where nothing does or it cannot
+  /// be told.
+  virtual std::string held_back_by() const { return ""; }
+  virtual std::string driver_version() const { return ""; }   ///< empty where there is none
+  virtual DType own_dtype() const { return DType::float32; }  ///< what it computes in unless told otherwise
+  /// Kernels started so far and where each is from, a line each; empty where there are none.
+  virtual std::vector<std::string> kernels_run() const { return {}; }
   virtual Ceilings measure_ceilings(DType dtype) = 0;
   /// parameters: float32 in parameter_list order.
   virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,

@@ -39,6 +39,10 @@ struct Work {
   Work& operator+=(const Work& w);
 };
 
+/// Up to so many rows a product with a weight matrix is a matrix-vector kernel on a device, with norm, SwiGLU and
+/// residual folded in; above, each is a launch of its own.
+constexpr int64_t matrix_vector_rows = 4;
+
 /// One operation of a forward: everything of its kind in one stack.
 struct Operation {
   enum class Kind { embedding, chunker, converter, stack, attention, local_attention, head };
@@ -47,7 +51,7 @@ struct Operation {
   bool decoder = false;  ///< stack and attention: of decoder l (vanilla's counts as one with a growing cache)
   Work work;
   CacheRows rows;         ///< of the growing cache, summed over layers and sequences
-  double launches = 1.0;  ///< kernels that a well-fused implementation starts for it
+  double launches = 1.0;  ///< kernels that cuda_impl starts for it, the merging of a split cache not counted
 };
 
 using Forward = std::vector<Operation>;

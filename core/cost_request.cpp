@@ -89,20 +89,30 @@ class RequestWriter {
          .decoder = decoder,
          .work = matrix_work(stack_elements(shape, layers), rows, w_.weight_bytes),
          .rows = {},
-         // norm, q k v with rotation, out, norm, gate and up with their product, down; the final norm
-         .launches = 6.0 * static_cast<double>(layers) + 1.0});
+         // [norm,] q k v, out, [norm,] gate and up [, their product], down; the final norm, if not the head's
+         .launches = (rows <= matrix_vector_rows ? 4.0 : 7.0) * static_cast<double>(layers) +
+                     (feeds_head(level, decoder) ? 0.0 : 1.0)});
   }
 
-  void matrix(Forward& f, Operation::Kind kind, int level, double elements, int64_t rows) const {
+  /// The head reads this stack's states at once, so their norm is its own.
+  bool feeds_head(int level, bool decoder) const {
+    return decoder && level == 1 && (spec_.depth() == 0 || spec_.feedback(1) == Feedback::token);
+  }
+
+  void matrix(Forward& f, Operation::Kind kind, int level, double elements, int64_t rows,
+              double launches = 1.0) const {
     f.push_back({.kind = kind,
                  .level = level,
                  .decoder = kind != Operation::Kind::chunker,
                  .work = matrix_work(elements, rows, w_.weight_bytes),
-                 .rows = {}});
+                 .rows = {},
+                 .launches = launches});
   }
 
   void head(Forward& f, int64_t rows) const {
-    matrix(f, Operation::Kind::head, 1, static_cast<double>(spec_.vocab * spec_.base.width), rows);
+    // [norm,] logits, their parts, the choice
+    const double launches = feeds_head(1, true) && rows > matrix_vector_rows ? 4.0 : 3.0;
+    matrix(f, Operation::Kind::head, 1, static_cast<double>(spec_.vocab * spec_.base.width), rows, launches);
   }
 
   void embeddings(Forward& f, bool decoder, int64_t rows) const {
@@ -133,14 +143,14 @@ class RequestWriter {
                  CacheRows rows) const {
     rows.read *= layers;
     rows.written *= layers;
-    f.push_back({.kind = Operation::Kind::attention,
-                 .level = std::max(l, 1),
-                 .decoder = l == 0,
-                 .work = attention_work(shape, static_cast<double>(layers) * pairs,
-                                        static_cast<double>(rows.read), static_cast<double>(rows.written),
-                                        w_.kv_bytes),
-                 .rows = rows,
-                 .launches = static_cast<double>(layers)});
+    f.push_back(
+        {.kind = Operation::Kind::attention,
+         .level = std::max(l, 1),
+         .decoder = l == 0,
+         .work = attention_work(shape, static_cast<double>(layers) * pairs, static_cast<double>(rows.read),
+                                static_cast<double>(rows.written), w_.kv_bytes),
+         .rows = rows,
+         .launches = 2.0 * static_cast<double>(layers)});  // rotation with the cache's rows; attention
   }
 
   /// Units [0, n) of every prompt; `kept` of them stay in the cache.
@@ -180,7 +190,7 @@ class RequestWriter {
     } else {
       const auto elements =
           static_cast<double>(spec_.level(l).chunk * spec_.shape(l - 1).width * spec_.shape(l).width);
-      matrix(f, Operation::Kind::chunker, l, elements, rows);
+      matrix(f, Operation::Kind::chunker, l, elements, rows, rows <= matrix_vector_rows ? 1.0 : 2.0);
     }
   }
 

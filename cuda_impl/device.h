@@ -79,7 +79,8 @@ __device__ inline float fast_reciprocal(float x) {
   return y;
 }
 
-/// The pointer to global memory, computed once: the compiler would rather add its parts anew for every access.
+/// The pointer to global memory, computed once: the compiler would rather add its parts anew for every
+/// access.
 template <class T>
 __device__ inline T* settled(T* p) {
   size_t address = __cvta_generic_to_global(p);
@@ -103,6 +104,11 @@ __device__ Pack<T, N> load_streaming(const T* p) {
     memcpy(&out, &raw, sizeof(out));
   }
   return out;
+}
+
+/// Asks for the line at `p` to be brought into the last-level cache.
+__device__ inline void prefetch_to_cache(const void* p) {
+  asm volatile("prefetch.global.L2 [%0];" ::"l"(p));
 }
 
 /// Starts a copy of `Bytes` (4, 8 or 16) from global to shared memory; with `valid` false it writes zeros.

@@ -2,25 +2,14 @@
 // double.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <span>
 #include <vector>
 
-namespace photon::PHOTON_GPU {
+#include "cuda_impl/device.h"
 
-/// (positions, head_size / 2, 2): cos and sin of rotary positions, theta 10,000.
-inline std::vector<float> rotation_table(int64_t positions, int head_size) {
-  std::vector<float> table;
-  for (int64_t p = 0; p < positions; ++p) {
-    for (int i = 0; i < head_size / 2; ++i) {
-      const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * i / head_size);
-      table.push_back(static_cast<float>(std::cos(angle)));
-      table.push_back(static_cast<float>(std::sin(angle)));
-    }
-  }
-  return table;
-}
+namespace photon::PHOTON_GPU {
 
 /// One query over `keys` and `values`, (rows, head_size) each; the result is as long as the query.
 template <class S>

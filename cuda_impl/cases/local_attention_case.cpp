@@ -4,6 +4,7 @@
 #include "cuda_impl/cases/attention_host.h"
 #include "cuda_impl/cases/repeated_values.h"
 #include "cuda_impl/kernels/local_attention.h"
+#include "cuda_impl/runtime/rotations.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
@@ -28,7 +29,7 @@ class LocalAttentionCase : public OpCase {
  public:
   LocalAttentionCase(const Parameters& p, uint64_t seed)
       : p_(p),
-        table_(rotation_table(p.length + p.rows, p.shape.head_size)),
+        table_(rotation_table(p.length + p.rows, p.shape.head_size, 10000.0)),
         rotations_(table_),
         qkv_(count(p.rows) * static_cast<size_t>(p.shape.packed_width()), seed),
         k_(cache_size(), seed + 1),

@@ -34,6 +34,7 @@ struct Block {
   unsigned arrived = 0;  ///< at the barrier
   unsigned predicates = 0;
   unsigned barrier_result = 0;
+  std::source_location barrier;  ///< that the first thread arrived at
   Fiber host;
   std::exception_ptr error;
 };
@@ -80,11 +81,11 @@ std::string describe(const Meeting& meeting) {
 std::string describe_waiting(unsigned warp, unsigned mask) {
   std::string text;
   while (mask != 0) {
-    const Meeting& first = block.lanes[warp * lanes_per_warp + std::countr_zero(mask)].meeting;
+    const Meeting& first = *block.lanes[warp * lanes_per_warp + std::countr_zero(mask)].meeting;
     unsigned together = 0;
     for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
       const auto i = static_cast<unsigned>(std::countr_zero(rest));
-      const Meeting& other = block.lanes[warp * lanes_per_warp + i].meeting;
+      const Meeting& other = *block.lanes[warp * lanes_per_warp + i].meeting;
       if (other.mask == first.mask && same_place(other.where, first.where)) together |= 1u << i;
     }
     if (!text.empty()) text += "; ";
@@ -118,7 +119,13 @@ void resume(Lane& next) {
 /// The next lane to run; null if all wait or have returned.
 Lane* next_lane() {
   const int next = block.order.next();
-  return next < 0 ? nullptr : &block.lanes[static_cast<unsigned>(next)];
+  if (next < 0) return nullptr;
+  if (const int later = block.order.peek(); later >= 0) {
+    const char* stack =
+        static_cast<const char*>(block.lanes[static_cast<unsigned>(later)].fiber.stack_pointer);
+    for (int line = 0; line < 4; ++line) __builtin_prefetch(stack + line * 64, 1);
+  }
+  return &block.lanes[static_cast<unsigned>(next)];
 }
 
 /// Hands over to the next lane, or to the host if there is none.
@@ -133,6 +140,62 @@ void yield() {
   }
 }
 
+// The rest of meet_warp and meet_block, out of line: frames of waiting lanes stay small, of which a block has
+// up to a thousand in the cache.
+
+[[noreturn, gnu::noinline]] void meets_nobody(const Meeting& meeting) {
+  fault(describe(meeting) + ", outside a kernel");
+}
+
+[[noreturn, gnu::noinline]] void wrong_mask(const Warp& warp, const Meeting& meeting) {
+  if ((meeting.mask & bit_of(*running_lane)) == 0) {
+    fault(describe(meeting) + ": the mask does not name the calling lane");
+  }
+  const unsigned missing = meeting.mask & ~(warp.exists & ~warp.exited);
+  fault(describe(meeting) + ": the mask names " + list_of_lanes(missing) +
+        ", which returned or never existed");
+}
+
+[[noreturn, gnu::noinline]] void wrong_barrier() {
+  if (block.exited == 0) fault("threads of one block meet at different barriers:" + describe_block());
+  fault("this thread comes to a barrier that others will not reach; no return before a barrier:" +
+        describe_block());
+}
+
+[[noreturn, gnu::noinline]] void different_meetings(unsigned warp, unsigned mask) {
+  fault("lanes of one mask meet at different places: " + describe_waiting(warp, mask));
+}
+
+/// All lanes of the mask are there, the running one last.
+[[gnu::noinline]] void complete_meeting(Warp& warp, const Meeting& meeting) {
+  const Lane& self = *running_lane;
+  const unsigned mask = meeting.mask;
+  void* arguments[lanes_per_warp];
+  for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
+    const unsigned i = std::countr_zero(rest);
+    const Meeting& other = *block.lanes[self.warp * lanes_per_warp + i].meeting;
+    if (other.mask != mask || other.apply != meeting.apply || !same_place(other.where, meeting.where)) {
+      different_meetings(self.warp, mask);
+    }
+    arguments[i] = other.argument;
+  }
+  if (meeting.apply != nullptr) meeting.apply(arguments, mask);
+  warp.meeting &= ~mask;
+  block.order.make_ready(self.warp, mask & ~bit_of(self));
+}
+
+/// All threads of the block are there, the running one last.
+[[gnu::noinline]] void complete_barrier() {
+  const Lane& self = *running_lane;
+  block.barrier_result = block.predicates;
+  block.arrived = block.predicates = 0;
+  for (unsigned w = 0; w * lanes_per_warp < block.threads; ++w) {
+    Warp& warp = block.warps[w];
+    warp.at_barrier = 0;
+    block.order.make_ready(w, w == self.warp ? warp.exists & ~bit_of(self) : warp.exists);
+  }
+}
+
 void exit_lane() {
   Lane& self = *running_lane;
   Warp& warp = block.warps[self.warp];
@@ -144,7 +207,7 @@ void exit_lane() {
   }
   for (unsigned rest = warp.meeting; rest != 0; rest &= rest - 1) {
     const unsigned other = std::countr_zero(rest);
-    const Meeting& meeting = block.lanes[self.warp * lanes_per_warp + other].meeting;
+    const Meeting& meeting = *block.lanes[self.warp * lanes_per_warp + other].meeting;
     if (meeting.mask & bit_of(self)) {
       fault("lane " + std::to_string(other) + " waits in " + describe(meeting) +
             ", whose mask names this lane, which returns without it");
@@ -227,7 +290,6 @@ void run_block() {
   }
   if (block.error) {
     abandon_fibers();
-    device_memory().overruns();
     std::rethrow_exception(block.error);
   }
 }
@@ -235,61 +297,34 @@ void run_block() {
 }  // namespace
 
 void meet_warp(const Meeting& meeting) {
-  if (running_lane == nullptr) fault(std::string(meeting.name) + " outside a kernel");
+  if (running_lane == nullptr) meets_nobody(meeting);
   Lane& self = *running_lane;
   Warp& warp = block.warps[self.warp];
   const unsigned mask = meeting.mask;
-  if ((mask & bit_of(self)) == 0) fault(describe(meeting) + ": the mask does not name the calling lane");
-  if (const unsigned missing = mask & ~(warp.exists & ~warp.exited)) {
-    fault(describe(meeting) + ": the mask names " + list_of_lanes(missing) +
-          ", which returned or never existed");
-  }
-  self.meeting = meeting;
+  if ((mask & bit_of(self)) == 0 || (mask & ~(warp.exists & ~warp.exited)) != 0) wrong_mask(warp, meeting);
+  self.meeting = &meeting;
   warp.meeting |= bit_of(self);
-  if ((warp.meeting & mask) != mask) {
+  if ((warp.meeting & mask) == mask) {
+    complete_meeting(warp, meeting);
+  } else {
     yield();
-    return;
   }
-  void* arguments[lanes_per_warp];
-  for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
-    const unsigned i = std::countr_zero(rest);
-    const Meeting& other = block.lanes[self.warp * lanes_per_warp + i].meeting;
-    if (other.mask != mask || other.apply != meeting.apply || !same_place(other.where, meeting.where)) {
-      fault("lanes of one mask meet at different places: " + describe_waiting(self.warp, mask));
-    }
-    arguments[i] = other.argument;
-  }
-  if (meeting.apply != nullptr) meeting.apply(arguments, mask);
-  warp.meeting &= ~mask;
-  block.order.make_ready(self.warp, mask & ~bit_of(self));
 }
 
 unsigned meet_block(bool predicate, const char* name, const std::source_location& where) {
-  if (running_lane == nullptr) fault(std::string(name) + " outside a kernel");
+  const Meeting meeting{name, 0, nullptr, nullptr, where};
+  if (running_lane == nullptr) meets_nobody(meeting);
   Lane& self = *running_lane;
-  self.meeting = {name, 0, nullptr, nullptr, where};
+  self.meeting = &meeting;
   block.warps[self.warp].at_barrier |= bit_of(self);
-  if (block.exited > 0) {
-    fault("this thread comes to a barrier that others will not reach; no return before a barrier:" +
-          describe_block());
-  }
+  if (block.arrived == 0) block.barrier = where;
+  if (block.exited > 0 || !same_place(block.barrier, where)) wrong_barrier();
   block.predicates += predicate;
   ++block.arrived;
-  if (block.arrived < block.threads) {
+  if (block.arrived == block.threads) {
+    complete_barrier();
+  } else {
     yield();
-    return block.barrier_result;
-  }
-  for (unsigned i = 0; i < block.threads; ++i) {
-    if (!same_place(block.lanes[i].meeting.where, where)) {
-      fault("threads of one block meet at different barriers:" + describe_block());
-    }
-  }
-  block.barrier_result = block.predicates;
-  block.arrived = block.predicates = 0;
-  for (unsigned w = 0; w * lanes_per_warp < block.threads; ++w) {
-    Warp& warp = block.warps[w];
-    warp.at_barrier = 0;
-    block.order.make_ready(w, w == self.warp ? warp.exists & ~bit_of(self) : warp.exists);
   }
   return block.barrier_result;
 }
@@ -302,14 +337,19 @@ void run_kernel(const KernelRun& run, uint64_t seed) {
   std::iota(order.begin(), order.end(), uint64_t{0});
   for (uint64_t i = blocks; i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
   shared_memory().begin_launch(run.dynamic_shared_bytes);
-  for (const uint64_t b : order) {
-    emulated::blockIdx = {static_cast<unsigned>(b % run.grid.x),
-                          static_cast<unsigned>(b / run.grid.x % run.grid.y),
-                          static_cast<unsigned>(b / (uint64_t{run.grid.x} * run.grid.y))};
-    shared_memory().begin_block();
-    prepare_block(run, LaneOrder(random.next()));
-    run_block();
-    shared_memory().check_guard_zones();
+  try {
+    for (const uint64_t b : order) {
+      const uint64_t row = b / run.grid.x;
+      emulated::blockIdx = {static_cast<unsigned>(b % run.grid.x), static_cast<unsigned>(row % run.grid.y),
+                            static_cast<unsigned>(row / run.grid.y)};
+      shared_memory().begin_block();
+      prepare_block(run, LaneOrder(random.next()));
+      run_block();
+      shared_memory().check_guard_zones();
+    }
+  } catch (...) {
+    device_memory().overruns();  // what else it broke is not to be blamed on the next launch
+    throw;
   }
   const std::string overruns = device_memory().overruns();
   if (!overruns.empty()) fault(overruns);

@@ -47,8 +47,8 @@ struct Lane {
   Fiber fiber;
   uint3 thread{};
   unsigned warp = 0;
-  unsigned index = 0;  ///< in its warp
-  Meeting meeting;
+  unsigned index = 0;                ///< in its warp
+  const Meeting* meeting = nullptr;  ///< while it waits
   std::vector<AsyncCopy> copies;
   uint32_t open_group = 0;  ///< of copies started and not committed
   bool waited_for_previous_kernel = false;

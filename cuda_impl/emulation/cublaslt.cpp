@@ -64,7 +64,7 @@ namespace {
 struct Plan {
   uint64_t m = 0, n = 0, k = 0;
   uint64_t workspace = 0;
-  std::array<uint32_t, 4> alignment{};
+  std::array<uint32_t, 4> alignment = {2, 2, 2, 2};
 };
 static_assert(sizeof(Plan) <= sizeof(cublasLtMatmulAlgo_t));
 
@@ -135,12 +135,10 @@ void check_apart(const Extent& x, const Extent& y) {
   fault(std::string("cublasLtMatmul: ") + x.name + " and " + y.name + " overlap");
 }
 
-void check_alignment(const Extent& extent, uint32_t alignment) {
+void check_alignment(const Extent& extent, uint32_t alignment, const char* who_wants_it) {
   if (reinterpret_cast<uintptr_t>(extent.data) % alignment == 0) return;
   fault(std::string("cublasLtMatmul: ") + extent.name + " is not aligned to the " +
-        std::to_string(alignment) +
-        " bytes that the algorithm was chosen for (CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_..._BYTES, 256 if "
-        "unset)");
+        std::to_string(alignment) + " bytes that " + who_wants_it);
 }
 
 StridedMatrix strided(const void* data, const MatrixLayout& layout, int32_t operation = CUBLAS_OP_N) {
@@ -417,11 +415,14 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
     const Extent bias{"the bias", problem.bias, static_cast<size_t>(elements) * d_layout->element_bytes()};
     check_inside(bias);
     check_apart(bias, d_extent);
+    check_alignment(bias, 16, "kernels with a bias epilogue assume");
   }
-  check_alignment(a_extent, plan.alignment[0]);
-  check_alignment(b_extent, plan.alignment[1]);
-  if (problem.beta != 0.0f) check_alignment(c_extent, plan.alignment[2]);
-  check_alignment(d_extent, plan.alignment[3]);
+  const char* heuristic =
+      "the algorithm was chosen for (CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_..._BYTES, 256 if unset)";
+  check_alignment(a_extent, plan.alignment[0], heuristic);
+  check_alignment(b_extent, plan.alignment[1], heuristic);
+  if (problem.beta != 0.0f) check_alignment(c_extent, plan.alignment[2], heuristic);
+  check_alignment(d_extent, plan.alignment[3], heuristic);
 
   const auto work = [=, a_layout = *a_layout, b_layout = *b_layout, c_layout = *c_layout,
                      d_layout = *d_layout, bias_stride = description->bias_batch_stride] {

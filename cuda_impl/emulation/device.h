@@ -34,5 +34,7 @@ inline void wait_for_previous_kernel() {
   emulation::running_lane->waited_for_previous_kernel = true;
 }
 inline void let_next_kernel_start() {}
+/// Nothing that a program could see.
+inline void prefetch_to_cache(const void*) {}
 
 }  // namespace photon::emulated

@@ -48,6 +48,9 @@ class LaneOrder {
     return static_cast<int>(warp_ * 32 + queue_[at_++]);
   }
 
+  /// The lane that runs after it, if that is known already; else -1.
+  int peek() const { return at_ == queued_ ? -1 : static_cast<int>(warp_ * 32 + queue_[at_]); }
+
  private:
   void fill_queue() {
     const uint64_t draw = random_.next();
@@ -63,12 +66,14 @@ class LaneOrder {
     const unsigned odd = (draw >> 13 & 31) | 1u;
     const unsigned shift = draw >> 18 & 31;
     const unsigned flip = draw >> 23 & 31;
-    at_ = queued_ = 0;
+    unsigned queued = 0;  // a local: bytes of the queue may alias a member
     for (unsigned i = 0; i < 32; ++i) {
       const unsigned lane = ((odd * i + shift) & 31) ^ flip;
-      queue_[queued_] = static_cast<uint8_t>(lane);
-      queued_ += lanes >> lane & 1u;
+      queue_[queued] = static_cast<uint8_t>(lane);
+      queued += lanes >> lane & 1u;
     }
+    at_ = 0;
+    queued_ = queued;
   }
 
   Random random_;

@@ -3,27 +3,21 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <string>
 
 #include "cuda_impl/emulation/fault.h"
+#include "cuda_impl/emulation/guard_zone.h"
 #include "cuda_impl/emulation/sanitizer.h"
 
 namespace photon::emulation {
 namespace {
 
 constexpr size_t guard = 256;
-constexpr unsigned char poison = 0xff;
 
 /// Bytes from the end of the data to the end of its block.
 size_t tail(size_t bytes) {
   return (bytes + guard - 1) / guard * guard - bytes + guard;
-}
-
-/// Offset of the first byte that is no longer poisoned; `bytes` if all are.
-size_t first_written(const char* zone, size_t bytes) {
-  return static_cast<size_t>(
-      std::find_if(zone, zone + bytes, [](char c) { return static_cast<unsigned char>(c) != poison; }) -
-      zone);
 }
 
 }  // namespace
@@ -76,7 +70,11 @@ bool DeviceMemory::contains(const void* p, size_t bytes) const {
   const auto found = find(p);
   if (found == allocations_.end()) return false;
   const auto offset = static_cast<size_t>(static_cast<const char*>(p) - found->first);
-  return offset <= found->second.bytes && bytes <= found->second.bytes - offset;
+  if (offset > found->second.bytes || bytes > found->second.bytes - offset) return false;
+  const auto& zones = found->second.zones;
+  const char* begin = static_cast<const char*>(p);
+  const auto after = zones.lower_bound(const_cast<char*>(begin) + std::max(bytes, size_t{1}));
+  return after == zones.begin() || std::prev(after)->first + std::prev(after)->second <= begin;
 }
 
 bool DeviceMemory::owns(const void* p) const {
@@ -114,11 +112,21 @@ std::string DeviceMemory::overruns() {
   return all;
 }
 
-void DeviceMemory::reserve_guard_zone(void* p, size_t bytes) {
-  if (!contains(p, bytes)) fault("a guard zone outside every allocation");
-  std::memset(p, poison, bytes);
-  forbid(p, bytes);
-  allocations_.at(find(p)->first).zones[static_cast<char*>(p)] = bytes;
+void DeviceMemory::lay_out_part(void* p, size_t bytes, size_t whole) {
+  const auto found = find(p);
+  auto* begin = static_cast<char*>(p);
+  if (found == allocations_.end() || begin + whole > found->first + found->second.bytes) {
+    fault("device memory: a part of " + std::to_string(whole) + " bytes outside every allocation");
+  }
+  auto& zones = allocations_.at(found->first).zones;
+  for (auto zone = zones.begin(); zone != zones.end();) {
+    const bool overlaps = zone->first < begin + whole && begin < zone->first + zone->second;
+    if (overlaps) permit(zone->first, zone->second);
+    zone = overlaps ? zones.erase(zone) : std::next(zone);
+  }
+  std::memset(begin, poison, whole);
+  forbid(begin + bytes, whole - bytes);
+  if (whole > bytes) zones[begin + bytes] = whole - bytes;
 }
 
 }  // namespace photon::emulation

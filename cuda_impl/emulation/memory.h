@@ -27,21 +27,21 @@ class DeviceMemory {
   /// Gives `p` back: it was an allocation or is unknown; overrun: the zones around it were written to.
   Release release(void* p);
 
-  /// The bytes lie in one allocation.
+  /// The bytes lie in one allocation and touch no zone in it.
   bool contains(const void* p, size_t bytes) const;
   /// `p` points into an allocation or the zones around it.
   bool owns(const void* p) const;
-  /// Writes to the zones around allocations and to reserved ones, in words; poisons them again.
+  /// Writes to the zones around allocations and between parts, in words; poisons them again.
   std::string overruns();
 
-  /// Makes [p, p + bytes) of an allocation, which is divided further, a zone that nobody may touch, until the
-  /// allocation is released.
-  void reserve_guard_zone(void* p, size_t bytes);
+  /// Divides an allocation: [p, p + bytes) becomes a part of its own, poisoned, and the rest up to p + whole
+  /// a zone that nobody may touch, until another part is laid over them.
+  void lay_out_part(void* p, size_t bytes, size_t whole);
 
  private:
   struct Allocation {
     size_t bytes;
-    std::map<char*, size_t> zones;  ///< reserved ones
+    std::map<char*, size_t> zones;  ///< between its parts
   };
   using Allocations = std::map<char*, Allocation>;
   Allocations::const_iterator find(const void* p) const;

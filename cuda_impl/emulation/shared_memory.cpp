@@ -6,15 +6,15 @@
 #include <new>
 
 #include "cuda_impl/emulation/fault.h"
-#include "cuda_impl/emulation/memory.h"
+#include "cuda_impl/emulation/guard_zone.h"
 #include "cuda_impl/emulation/sanitizer.h"
 
 namespace photon::emulation {
 namespace {
 
 constexpr size_t guard = 256;
+constexpr size_t last_guard = 4096;
 constexpr size_t arena_bytes = most_shared_bytes + 64 * 1024;
-constexpr unsigned char poison = 0xff;
 
 size_t rounded_up(size_t x, size_t unit) {
   return (x + unit - 1) / unit * unit;
@@ -43,9 +43,11 @@ const SharedMemory::Variable& SharedMemory::add(size_t begin, size_t bytes,
 }
 
 void SharedMemory::begin_launch(size_t dynamic_bytes) {
-  permit(memory_.get(), arena_bytes);
-  std::memset(memory_.get(), poison, arena_bytes);
-  forbid(memory_.get(), arena_bytes);
+  const size_t used =
+      variables_.empty() ? arena_bytes : variables_.back().begin + variables_.back().bytes + guard;
+  permit(memory_.get(), used);
+  std::memset(memory_.get(), poison, used);
+  forbid(memory_.get(), used);
   variables_.clear();
   static_bytes_ = 0;
   // Aligned to 16 and no more, as on the device.
@@ -69,7 +71,7 @@ void* SharedMemory::variable(size_t bytes, size_t alignment, const std::source_l
   }
   const Variable& last = variables_.back();
   const size_t begin = rounded_up(last.begin + last.bytes + guard, std::max(alignment, size_t{16}));
-  if (begin + bytes + guard > arena_bytes) fault("too many shared variables at " + place(where));
+  if (begin + bytes + last_guard > arena_bytes) fault("too many shared variables at " + place(where));
   return memory_.get() + add(begin, bytes, where).begin;
 }
 
@@ -81,9 +83,10 @@ void* SharedMemory::dynamic(size_t alignment) const {
 }
 
 bool SharedMemory::contains(const void* p, size_t bytes) const {
-  const auto at = static_cast<size_t>(static_cast<const char*>(p) - memory_.get());
-  return std::any_of(variables_.begin(), variables_.end(),
-                     [&](const Variable& v) { return at >= v.begin && at + bytes <= v.begin + v.bytes; });
+  const auto begin = reinterpret_cast<uintptr_t>(p) - reinterpret_cast<uintptr_t>(memory_.get());
+  return std::any_of(variables_.begin(), variables_.end(), [&](const Variable& v) {
+    return begin >= v.begin && begin <= v.begin + v.bytes && bytes <= v.begin + v.bytes - begin;
+  });
 }
 
 std::string SharedMemory::name_of(const Variable& variable) const {
@@ -96,12 +99,9 @@ void SharedMemory::check_guard_zones() {
   size_t begin = 0;
   for (size_t i = 0; i <= variables_.size(); ++i) {
     const bool last = i == variables_.size();
-    const size_t end = last ? begin + guard : variables_[i].begin;
-    const auto* written = std::find_if(memory_.get() + begin, memory_.get() + end,
-                                       [](char c) { return static_cast<unsigned char>(c) != poison; });
-    if (written != memory_.get() + end) {
-      device_memory().overruns();
-      const auto at = static_cast<size_t>(written - memory_.get());
+    const size_t end = last ? begin + last_guard : variables_[i].begin;
+    const size_t at = begin + first_written(memory_.get() + begin, end - begin);
+    if (at != end) {
       std::string what = "shared memory: a write outside every variable, ";
       if (i > 0) {
         what += std::to_string(at - begin) + " bytes past the end of " + name_of(variables_[i - 1]) + " (" +

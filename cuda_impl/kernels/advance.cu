@@ -8,6 +8,7 @@ constexpr unsigned threads = 64;
 // One block a row.
 __global__ void __launch_bounds__(threads) advance_kernel(Advance a) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t row = blockIdx.x;
   const int32_t start = a.rows.start[row];
   __syncthreads();
@@ -22,7 +23,6 @@ __global__ void __launch_bounds__(threads) advance_kernel(Advance a) {
       a.rows.start[row] = next < a.rows.target[row] ? next : -1;
     }
   }
-  let_next_kernel_start();
 }
 
 }  // namespace

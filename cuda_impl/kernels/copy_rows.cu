@@ -10,6 +10,7 @@ constexpr unsigned threads = 256;
 template <int N>
 __global__ void __launch_bounds__(threads) copy_rows_kernel(CopyRows a) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t packs_a_group = static_cast<int64_t>(a.rows) * a.width / N;
   const int64_t index = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
   if (index < a.groups * packs_a_group) {
@@ -17,7 +18,6 @@ __global__ void __launch_bounds__(threads) copy_rows_kernel(CopyRows a) {
     const int64_t i = index % packs_a_group * N;
     store_pack(a.to + group * a.to_stride + i, load_pack<N>(a.from + group * a.from_stride + i));
   }
-  let_next_kernel_start();
 }
 
 }  // namespace

@@ -19,6 +19,11 @@ double state_bytes(const DecodeAttention& a, int32_t parts) {
   return queries(a) * parts * (a.shape.head_size + 2) * sizeof(float);
 }
 
+int32_t parts_of(int64_t streams, int64_t wanted, int64_t most) {
+  const int64_t parts = (wanted + streams - 1) / std::max<int64_t>(1, streams);
+  return static_cast<int32_t>(std::clamp<int64_t>(parts, 1, std::max<int64_t>(1, most)));
+}
+
 struct Works {
   Work own;
   Work shared;
@@ -30,13 +35,14 @@ Works works(const DecodeAttention& a, const CacheTraffic& t) {
   const double query_bytes = queries(a) * a.shape.head_size * sizeof(bf16);
   const bool merged = a.splits + a.shared_splits > 1;
   Works w;
-  w.own =
-      attention_work(shape, t.pairs - t.shared_pairs, t.rows_read - t.shared_rows_read, 0.0, sizeof(bf16));
+  const double shared_pairs = a.shared_splits > 0 ? t.shared_pairs : 0.0;
+  const double shared_rows = a.shared_splits > 0 ? t.shared_rows_read : 0.0;
+  w.own = attention_work(shape, t.pairs - shared_pairs, t.rows_read - shared_rows, 0.0, sizeof(bf16));
   // The units of this step are read, too: they are activations.
   const double new_rows = static_cast<double>(a.rows) * a.units * 2.0 * a.shape.kv_width() * sizeof(bf16);
   w.own.other_bytes = query_bytes + new_rows + (merged ? state_bytes(a, a.splits) : query_bytes);
   if (a.shared_splits > 0) {
-    w.shared = attention_work(shape, t.shared_pairs, t.shared_rows_read, 0.0, sizeof(bf16));
+    w.shared = attention_work(shape, shared_pairs, shared_rows, 0.0, sizeof(bf16));
     w.shared.other_bytes = query_bytes + state_bytes(a, a.shared_splits);
   }
   if (merged) w.merge.other_bytes = state_bytes(a, a.splits + a.shared_splits) + query_bytes;
@@ -56,10 +62,16 @@ int32_t decode_attention_splits(const AttentionShape& shape, int64_t sequences, 
   // Sixteen warps keep enough bytes in flight on a multiprocessor; shorter parts than these are all overhead.
   constexpr int64_t warps_wanted = 16;
   constexpr int64_t shortest_part = 64;
-  const int64_t streams = std::max<int64_t>(1, sequences * shape.kv_heads);
-  const int64_t wanted = (multiprocessors * warps_wanted + streams - 1) / streams;
-  const int64_t most = std::max<int64_t>(1, longest / shortest_part);
-  return static_cast<int32_t>(std::min(wanted, most));
+  return parts_of(sequences * shape.kv_heads, multiprocessors * warps_wanted, longest / shortest_part);
+}
+
+int32_t shared_prefix_splits(const AttentionShape& shape, int64_t prompts, int64_t longest,
+                             int multiprocessors) {
+  // Blocks hold two tiles of keys each, so few of them are enough, and every part costs a state for each
+  // query of each sample.
+  constexpr int64_t blocks_wanted = 4;
+  constexpr int64_t shortest_part = 2 * flash_keys;
+  return parts_of(prompts * shape.kv_heads, multiprocessors * blocks_wanted, longest / shortest_part);
 }
 
 int64_t decode_attention_workspace(const AttentionShape& shape, int64_t rows, int32_t units, int32_t splits,

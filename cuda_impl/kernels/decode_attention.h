@@ -12,18 +12,18 @@ namespace photon::PHOTON_GPU {
 
 /// Keys and values of the new units are in the cache already.
 struct DecodeAttention {
-  AttentionShape shape;
+  AttentionShape shape = {};
   const bf16* q = nullptr;  ///< (rows · units, ..), row stride `q_stride`, rotated
   int64_t q_stride = 0;
-  CacheView cache;  ///< of this layer: (rows, kv_heads, capacity, head_size)
-  SharedPrefix shared;
-  VisibleUnits visible;
-  UnitPosition position;  ///< of the first new unit
-  bf16* out = nullptr;    ///< (rows · units, width); rows of idle sequences are zeroed
+  CacheView cache = {};  ///< of this layer: (rows, kv_heads, capacity, head_size)
+  SharedPrefix shared = {};
+  VisibleUnits visible = {};
+  UnitPosition position = {};  ///< of the first new unit
+  bf16* out = nullptr;         ///< (rows · units, width); rows of idle sequences are zeroed
   int64_t rows = 0;
   int32_t units = 1;           ///< new ones a row; unit i sees what is visible up to itself
   int32_t splits = 1;          ///< parts the own cache is read in, decode_attention_splits
-  int32_t shared_splits = 0;   ///< parts of the shared prefix; 0 if there is none
+  int32_t shared_splits = 0;   ///< of the shared prefix: shared_prefix_splits; 0 if there is none
   float* workspace = nullptr;  ///< decode_attention_workspace(...) floats
 };
 
@@ -37,9 +37,12 @@ struct CacheTraffic {
   double shared_rows_read = 0.0;  ///< of the rows read, those of the shared prefix, once for all samples
 };
 
-/// Parts that keep the whole device busy for `rows` sequences of up to `longest` cached units.
+/// Parts that keep the whole device busy for `sequences` own caches of up to `longest` units.
 int32_t decode_attention_splits(const AttentionShape& shape, int64_t sequences, int64_t longest,
                                 int multiprocessors);
+/// The same for the shared prefixes of `prompts` prompts.
+int32_t shared_prefix_splits(const AttentionShape& shape, int64_t prompts, int64_t longest,
+                             int multiprocessors);
 /// Floats that a launch needs; 0 if one part serves.
 int64_t decode_attention_workspace(const AttentionShape& shape, int64_t rows, int32_t units, int32_t splits,
                                    int32_t shared_splits);

@@ -26,9 +26,15 @@ struct StreamKernel {
   FastDivision grouped;
 };
 
+/// Blocks that a multiprocessor is to hold: what the registers of a tile and of the sums leave room for.
+template <class Row, int Q>
+constexpr int blocks_at_once = Row::elements* Q <= 8    ? 5
+                               : Row::elements* Q <= 16 ? 4
+                                                        : 2;
+
 /// A warp for each (row, kv head, Q queries, part).
 template <class Row, int Q>
-__global__ void __launch_bounds__(threads, Row::elements* Q > 16 ? 2 : 3)
+__global__ void __launch_bounds__(threads, (blocks_at_once<Row, Q>))
     decode_attention_stream_kernel(StreamKernel p) {
   wait_for_previous_kernel();
   let_next_kernel_start();

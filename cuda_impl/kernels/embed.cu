@@ -11,6 +11,7 @@ constexpr unsigned threads = 128;
 template <int N>
 __global__ void __launch_bounds__(threads) embed_kernel(Embed a) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t index = blockIdx.x;
   const int32_t token = a.slots.tokens[a.slots.at(index / a.count, index % a.count)];
   const bf16* from = a.table + static_cast<int64_t>(token) * a.width;
@@ -18,7 +19,6 @@ __global__ void __launch_bounds__(threads) embed_kernel(Embed a) {
   for (int i = static_cast<int>(threadIdx.x) * N; i < a.width; i += N * static_cast<int>(threads)) {
     store_pack(to + i, load_pack<N>(from + i));
   }
-  let_next_kernel_start();
 }
 
 }  // namespace

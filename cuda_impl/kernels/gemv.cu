@@ -11,6 +11,7 @@ namespace {
 constexpr unsigned warps = 8;
 constexpr unsigned threads = warps * warp_size;
 constexpr int columns_a_warp = 2;
+constexpr int cache_line = 128 / sizeof(bf16);  // elements
 
 // x of all rows into shared memory, normalised where asked: rounded to bf16 as the separate norm rounds it.
 template <int Rows, int N>
@@ -76,20 +77,25 @@ __global__ void __launch_bounds__(threads) gemv_kernel(Gemv a) {
   using Partial = float[warps];
   PHOTON_SHARED(Partial, partial);
   bf16* staged = dynamic_shared<bf16>();
-  wait_for_previous_kernel();
-  stage_rows<Rows, N>(a, staged, partial);
-  __syncthreads();
   const int warp = static_cast<int>(threadIdx.x) / warp_size;
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
   const int results = Paired ? 1 : columns_a_warp;
   const int first = (static_cast<int>(blockIdx.x) * static_cast<int>(warps) + warp) * results;
+  const bf16* weight[columns_a_warp] = {};
   if (first < a.out_width) {
-    const bf16* weight[columns_a_warp];
     for (int c = 0; c < columns_a_warp; ++c) {
       const int64_t column = Paired ? first + static_cast<int64_t>(c) * a.out_width
                                     : (first + c < a.out_width ? first + c : first);
       weight[c] = a.weight + column * a.in;
+      // No kernel writes weights, so they can be on their way while the one before still runs.
+      for (int i = lane * cache_line; i < a.in; i += warp_size * cache_line) prefetch_to_cache(weight[c] + i);
     }
+  }
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  stage_rows<Rows, N>(a, staged, partial);
+  __syncthreads();
+  if (first < a.out_width) {
     float sum[columns_a_warp][Rows];
     dot_columns<Rows, N>(a, staged, weight, sum);
     for (int c = 0; c < results; ++c) {
@@ -109,7 +115,6 @@ __global__ void __launch_bounds__(threads) gemv_kernel(Gemv a) {
       }
     }
   }
-  let_next_kernel_start();
 }
 
 template <int Rows, int N>

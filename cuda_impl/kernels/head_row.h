@@ -69,10 +69,10 @@ struct alignas(P* N % 8 == 0 ? 16 : 8) HeadRow {
   __device__ void store(bf16* row, const Place& place) const {
 #pragma unroll
     for (int n = 0; n < N; ++n) {
-      Pack<uint32_t, P / 2> pack;
+      Pack<uint32_t, P / 2> words;
 #pragma unroll
-      for (int i = 0; i < P / 2; ++i) pack.v[i] = pairs[n * P / 2 + i];
-      if (place.inside[n]) store_pairs<P>(row + place.pack[n], pack);
+      for (int i = 0; i < P / 2; ++i) words.v[i] = pairs[n * P / 2 + i];
+      if (place.inside[n]) store_pairs<P>(row + place.pack[n], words);
     }
   }
 

@@ -16,6 +16,7 @@ __device__ const bf16* latent(const Latents& a, int64_t row, int32_t i) {
 __global__ void __launch_bounds__(threads)
     gather_conditioning_kernel(Latents a, bool previous, int32_t first_chunk, int32_t chunks, bf16* out) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t index = blockIdx.x;
   const auto k = static_cast<int32_t>(index % a.context);
   const auto chunk = first_chunk + static_cast<int32_t>(index / a.context % chunks);
@@ -25,12 +26,12 @@ __global__ void __launch_bounds__(threads)
   for (int i = static_cast<int>(threadIdx.x) * pack; i < a.width; i += pack * static_cast<int>(threads)) {
     store_pack(to + i, load_pack<pack>(from + i));
   }
-  let_next_kernel_start();
 }
 
 // One block a history; a thread owns its elements of all K entries, so the shift needs no barrier.
 __global__ void __launch_bounds__(threads) push_latents_kernel(Latents a) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t row = blockIdx.x / a.samples;  // of the new ones
   const int64_t prompt = a.row_of == nullptr ? row : a.row_of[row];
   bf16* history = a.history + (prompt * a.samples + blockIdx.x % a.samples) * a.context * a.width;
@@ -42,21 +43,21 @@ __global__ void __launch_bounds__(threads) push_latents_kernel(Latents a) {
       store_pack(history + k * static_cast<int64_t>(a.width) + i, load_pack<pack>(from + i));
     }
   }
-  let_next_kernel_start();
 }
 
 __global__ void __launch_bounds__(threads) reset_latents_kernel(Latents a, const bf16* start) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   bf16* to = a.history + static_cast<int64_t>(blockIdx.x) * a.width;
   for (int i = static_cast<int>(threadIdx.x) * pack; i < a.width; i += pack * static_cast<int>(threads)) {
     store_pack(to + i, load_pack<pack>(start + i));
   }
-  let_next_kernel_start();
 }
 
 // One block a latent.
 __global__ void __launch_bounds__(threads) keep_latents_kernel(Latents a, KeptLatents to) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t row = blockIdx.x / a.count;
   const int64_t j = blockIdx.x % a.count;
   const int32_t start = to.start[row];
@@ -68,7 +69,6 @@ __global__ void __launch_bounds__(threads) keep_latents_kernel(Latents a, KeptLa
       store_pack(out + i, load_pack<pack>(from + i));
     }
   }
-  let_next_kernel_start();
 }
 
 Work moved(double latents, const Latents& a) {

@@ -14,6 +14,12 @@ namespace {
 template <class Row>
 constexpr int keys_a_tile = Row::elements <= 8 ? 4 : 2;
 
+/// Blocks that a multiprocessor is to hold.
+template <class Row, bool single>
+constexpr int blocks_at_once = Row::elements > 8          ? 3
+                               : single&& Row::packs <= 2 ? 5
+                                                          : 4;
+
 struct LocalKernel {
   LocalAttention op;
   float scale;  ///< of scores, in powers of two
@@ -27,10 +33,7 @@ struct LocalKernel {
 // needs them and kept in the lane's own slots of shared memory. The first query head of a key's head writes
 // the cache, rows that no group of this launch reads there.
 template <class Row, bool single>
-__global__ void __launch_bounds__(128, Row::elements > 8           ? 3
-                                       : single && Row::packs <= 2 ? 5
-                                                                   : 4)
-    local_attention_kernel(LocalKernel p) {
+__global__ void __launch_bounds__(128, (blocks_at_once<Row, single>)) local_attention_kernel(LocalKernel p) {
   constexpr int tile = keys_a_tile<Row>;
   const LocalAttention& a = p.op;
   const auto pairs = static_cast<uint32_t>(a.chunks) * p.heads.divisor();

@@ -10,7 +10,7 @@
 namespace photon::PHOTON_GPU {
 
 struct LocalAttention {
-  AttentionShape shape;
+  AttentionShape shape = {};
   const bf16* qkv = nullptr;  ///< (chunks · rows, packed width): the new rows, not rotated yet
   const float* rotations =
       nullptr;          ///< (positions, head_size / 2, 2): cos, sin; at least length + rows positions

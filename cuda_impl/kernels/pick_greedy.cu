@@ -33,6 +33,7 @@ __global__ void __launch_bounds__(part_threads) greedy_part_kernel(Pick a, Greed
   using Warps = GreedyPart[part_threads / warp_size];
   PHOTON_SHARED(Warps, warps);
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const float* logits = a.logits + static_cast<int64_t>(blockIdx.x) * a.vocab;
   const int32_t begin = static_cast<int32_t>(blockIdx.y) * part_columns;
   const int32_t end = min(a.vocab, begin + part_columns);
@@ -48,13 +49,13 @@ __global__ void __launch_bounds__(part_threads) greedy_part_kernel(Pick a, Greed
     for (unsigned w = 1; w < part_threads / warp_size; ++w) part = merged(part, warps[w]);
     parts[static_cast<int64_t>(blockIdx.x) * gridDim.y + blockIdx.y] = part;
   }
-  let_next_kernel_start();
 }
 
 // One warp a pick.
 __global__ void __launch_bounds__(warp_size)
     greedy_merge_kernel(Pick a, const GreedyPart* parts, int32_t parts_a_state) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t pick = blockIdx.x;
   const int64_t state = pick / a.samples;
   const auto lane = static_cast<int32_t>(threadIdx.x);
@@ -69,7 +70,6 @@ __global__ void __launch_bounds__(warp_size)
     const int32_t token = place.given(a) ? place.token(a) : (part.best < a.vocab ? part.best : 0);
     place.write(a, token, a.logits[state * a.vocab + token] - part.high - logf(part.sum));
   }
-  let_next_kernel_start();
 }
 
 }  // namespace

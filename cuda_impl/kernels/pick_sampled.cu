@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cuda_impl/kernels/philox.h"
 #include "cuda_impl/kernels/pick_place.h"
 #include "cuda_impl/kernels/reduce.h"
@@ -5,14 +7,14 @@
 namespace photon::PHOTON_GPU {
 namespace {
 
-constexpr unsigned threads = 512;
-constexpr unsigned warps = threads / warp_size;
+constexpr unsigned most_threads = 512;
+constexpr unsigned warps = most_threads / warp_size;
 
 struct Scratch {
   float high[warps];
   double sum[warps];
   int32_t count[warps];
-  double before[threads];  // of the threads' own ranges of the vocabulary
+  double before[most_threads];  // of the threads' own ranges of the vocabulary
   int32_t token;
 };
 
@@ -67,7 +69,7 @@ class Distribution {
   /// last one of any value if none does.
   template <class Value>
   __device__ int32_t find(double threshold, Value value) {
-    const int32_t range = (vocab_ + static_cast<int32_t>(threads) - 1) / static_cast<int32_t>(threads);
+    const int32_t range = (vocab_ + step() - 1) / step();
     const int32_t begin = min(vocab_, static_cast<int32_t>(threadIdx.x) * range);
     const int32_t end = min(vocab_, begin + range);
     double own = 0.0;
@@ -78,7 +80,7 @@ class Distribution {
     if (threadIdx.x == 0) {
       double sum = 0.0;
       int32_t last = 0;
-      for (unsigned t = 0; t < threads; ++t) {
+      for (unsigned t = 0; t < blockDim.x; ++t) {
         const double mass = scratch_.before[t];
         scratch_.before[t] = sum;
         if (mass > 0.0) last = static_cast<int32_t>(t);
@@ -109,7 +111,7 @@ class Distribution {
 
  private:
   __device__ static int32_t first() { return static_cast<int32_t>(threadIdx.x); }
-  __device__ static int32_t step() { return static_cast<int32_t>(threads); }
+  __device__ static int32_t step() { return static_cast<int32_t>(blockDim.x); }
 
   const float* logits_;
   int32_t vocab_;
@@ -160,9 +162,10 @@ __device__ int32_t pick_restricted(Distribution& d, const SampledPick& s, int32_
 }
 
 // One block a pick.
-__global__ void __launch_bounds__(threads) sampled_kernel(Pick a, SampledPick s) {
+__global__ void __launch_bounds__(most_threads) sampled_kernel(Pick a, SampledPick s) {
   PHOTON_SHARED(Scratch, scratch);
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t pick = blockIdx.x;
   const int64_t state = pick / a.samples;
   const PickPlace place(a, a.first_state * a.samples + pick);
@@ -188,15 +191,16 @@ __global__ void __launch_bounds__(threads) sampled_kernel(Pick a, SampledPick s)
       place.write(a, token, static_cast<float>(shifted - log_sum));
     }
   }
-  let_next_kernel_start();
 }
 
 }  // namespace
 
 void pick_sampled(Stream& stream, const Pick& a, const SampledPick& sampling) {
   const auto picks = static_cast<double>(a.states * a.samples);
+  const auto needed = static_cast<unsigned>((a.vocab + warp_size - 1) / warp_size) * warp_size;
   stream.launch({"pick_sampled", {.other_bytes = picks * a.vocab * sizeof(float)}},
-                {dim3(static_cast<unsigned>(a.states * a.samples)), threads}, sampled_kernel, a, sampling);
+                {dim3(static_cast<unsigned>(a.states * a.samples)), std::min(needed, most_threads)},
+                sampled_kernel, a, sampling);
 }
 
 }  // namespace photon::PHOTON_GPU

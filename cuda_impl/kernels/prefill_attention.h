@@ -9,12 +9,12 @@
 namespace photon::PHOTON_GPU {
 
 struct PrefillAttention {
-  AttentionShape shape;
+  AttentionShape shape = {};
   const bf16* qkv = nullptr;  ///< (sequences · units, packed width), q and k rotated
   bf16* out = nullptr;        ///< (sequences · units, width)
   int64_t sequences = 0;
   int32_t units = 0;
-  VisibleUnits visible;
+  VisibleUnits visible = {};
 };
 
 /// What stays in a cache is rotate_append's to store.

@@ -16,6 +16,7 @@ __global__ void __launch_bounds__(most_threads) rms_norm_kernel(RmsNorm a) {
   using Partial = float[most_threads / warp_size];
   PHOTON_SHARED(Partial, partial);
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t row = blockIdx.x;
   const bf16* x = a.x + row * a.x_stride;
   const int first = static_cast<int>(threadIdx.x) * N;
@@ -36,7 +37,6 @@ __global__ void __launch_bounds__(most_threads) rms_norm_kernel(RmsNorm a) {
     store_pack(a.out + row * a.out_stride + i, p);
     if (a.copy != nullptr) store_pack(a.copy + row * a.copy_stride + i, p);
   }
-  let_next_kernel_start();
 }
 
 }  // namespace

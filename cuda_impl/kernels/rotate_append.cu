@@ -12,6 +12,7 @@ constexpr unsigned most_threads = 256;
 // One block a unit. A thread turns pairs (i, i + head_size / 2) of a head; v is copied as it is.
 __global__ void __launch_bounds__(most_threads) rotate_append_kernel(RotateAppend a) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t row = blockIdx.x / a.units;
   const int32_t i = static_cast<int32_t>(blockIdx.x % a.units);
   const int32_t first = a.position.start == nullptr ? 0 : a.position.unit(row);
@@ -55,7 +56,6 @@ __global__ void __launch_bounds__(most_threads) rotate_append_kernel(RotateAppen
       store_pack(to, load_pack<2>(v + p));
     }
   }
-  let_next_kernel_start();
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ constexpr unsigned threads = 256;
 template <int N>
 __global__ void __launch_bounds__(threads) swiglu_kernel(Swiglu a) {
   wait_for_previous_kernel();
+  let_next_kernel_start();
   const int64_t packs_a_row = a.ffn / N;
   const int64_t index = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
   if (index < a.rows * packs_a_row) {
@@ -23,7 +24,6 @@ __global__ void __launch_bounds__(threads) swiglu_kernel(Swiglu a) {
     for (int j = 0; j < N; ++j) out.v[j] = to_bf16(silu(to_float(gate.v[j])) * to_float(up.v[j]));
     store_pack(a.out + row * a.ffn + i, out);
   }
-  let_next_kernel_start();
 }
 
 template <int N>

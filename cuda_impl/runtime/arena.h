@@ -6,8 +6,23 @@
 #include <cstdint>
 
 #include "cuda_impl/device.h"
+#ifndef PHOTON_CUDA
+#include "cuda_impl/emulation/memory.h"
+#endif
 
 namespace photon::PHOTON_GPU {
+
+#ifdef PHOTON_CUDA
+constexpr int64_t guard_bytes = 0;
+inline void lay_out_part(void*, int64_t, int64_t) {}
+#else
+/// Behind every part: a write past its end is found.
+constexpr int64_t guard_bytes = 256;
+/// What lay there before is gone.
+inline void lay_out_part(void* p, int64_t bytes, int64_t whole) {
+  emulation::device_memory().lay_out_part(p, static_cast<size_t>(bytes), static_cast<size_t>(whole));
+}
+#endif
 
 class Arena {
  public:
@@ -23,9 +38,11 @@ class Arena {
   template <class T>
   T* take(Use use, int64_t count) {
     if (count <= 0) return nullptr;
-    const int64_t bytes = (count * static_cast<int64_t>(sizeof(T)) + alignment - 1) / alignment * alignment;
+    const int64_t exact = count * static_cast<int64_t>(sizeof(T));
+    const int64_t bytes = (exact + alignment - 1) / alignment * alignment;
     char* at = base_ + bytes_;
-    bytes_ += bytes;
+    if (base_ != reinterpret_cast<char*>(measuring)) lay_out_part(at, exact, bytes + guard_bytes);
+    bytes_ += bytes + guard_bytes;
     used_[static_cast<size_t>(use)] += bytes;
     return reinterpret_cast<T*>(at);
   }

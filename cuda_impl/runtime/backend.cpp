@@ -4,28 +4,28 @@
 
 #include "core/error.h"
 #include "core/parameters.h"
-#include "cuda_impl/runtime/error.h"
+#include "cuda_impl/runtime/ceilings.h"
+#include "cuda_impl/runtime/device.h"
 #include "cuda_impl/runtime/inference.h"
+#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
 
 class DeviceBackend final : public Backend {
  public:
-  DeviceBackend() { limits_.multiprocessors = attribute(cudaDevAttrMultiProcessorCount); }
+  DeviceBackend() { limits_.multiprocessors = device_.multiprocessors(); }
 
-  std::string device_name() const override {
-    cudaDeviceProp properties{};
-    check(cudaGetDeviceProperties(&properties, 0), "cudaGetDeviceProperties");
-    return properties.name;
-  }
-  int threads() const override { return limits_.multiprocessors; }
-  int64_t memory_bytes() const override { return memory().total; }
-  int64_t memory_in_use() const override {
-    const Memory m = memory();
-    return m.total - m.free;
-  }
-  Ceilings measure_ceilings(DType) override { return {}; }
+  std::string device_name() const override { return device_.name(); }
+  int threads() const override { return device_.multiprocessors(); }
+  int64_t memory_bytes() const override { return device_.memory_bytes(); }
+  int64_t memory_in_use() const override { return device_.memory_in_use(); }
+  double clock_mhz() const override { return device_.state().clock_mhz; }
+  std::string held_back_by() const override { return device_.state().held_back_by; }
+  std::string driver_version() const override { return device_.driver_version(); }
+  DType own_dtype() const override { return DType::bfloat16; }
+  std::vector<std::string> kernels_run() const override { return Stream::launched(); }
+  Ceilings measure_ceilings(DType dtype) override { return PHOTON_GPU::measure_ceilings(device_, dtype); }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float>) override {
     throw Error(fmt::format("model '{}': training runs on --device cpu", spec.name));
   }
@@ -41,22 +41,7 @@ class DeviceBackend final : public Backend {
   }
 
  private:
-  struct Memory {
-    int64_t free = 0;
-    int64_t total = 0;
-  };
-  static Memory memory() {
-    size_t free = 0;
-    size_t total = 0;
-    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-    return {static_cast<int64_t>(free), static_cast<int64_t>(total)};
-  }
-  static int attribute(cudaDeviceAttr which) {
-    int value = 0;
-    check(cudaDeviceGetAttribute(&value, which, 0), "cudaDeviceGetAttribute");
-    return value;
-  }
-
+  Device device_;
   EngineLimits limits_;
 };
 

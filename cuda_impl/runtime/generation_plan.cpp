@@ -57,7 +57,7 @@ CachePlan plan_cache(const ModelSpec& spec, const GenerationMode& mode, const Ge
   const AttentionShape shape = attention_shape(spec.shape(l));
   out.splits = decode_attention_splits(shape, plan.rows, out.own_units, multiprocessors);
   if (out.shared_units > 0) {
-    out.shared_splits = decode_attention_splits(shape, plan.prompts, out.shared_units, multiprocessors);
+    out.shared_splits = shared_prefix_splits(shape, plan.prompts, out.shared_units, multiprocessors);
   }
   return out;
 }

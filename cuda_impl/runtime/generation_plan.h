@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "core/cost.h"
 #include "core/generation.h"
 #include "core/model_spec.h"
 #include "cuda_impl/device.h"
@@ -13,7 +14,7 @@ namespace photon::PHOTON_GPU {
 /// Limits that are the device's, not the model's.
 struct EngineLimits {
   int multiprocessors = 1;
-  int64_t gemv_rows = 4;                      ///< up to so many rows use the matrix-vector kernel
+  int64_t gemv_rows = matrix_vector_rows;     ///< up to so many rows use the matrix-vector kernel
   int64_t prefill_tokens = 65536;             ///< of one prefill pass
   int64_t pass_rows = 131072;                 ///< of one pass of a decoder over all chunks of an answer
   int64_t logits_bytes = int64_t{512} << 20;  ///< of the head's output at a time

@@ -376,7 +376,9 @@ int64_t Generator::kv_bytes_held() const {
   for (int l = depth() == 0 ? 0 : 1; l <= depth(); ++l) {
     if (!plan.caches[static_cast<size_t>(l)].kept) continue;
     const VisibleUnits visible = visible_units(spec_, l);
-    const int64_t most = visible.block > 0 ? visible.block : visible.window > 0 ? visible.window : plan.capacity;
+    const int64_t most = visible.block > 0    ? visible.block
+                         : visible.window > 0 ? visible.window
+                                              : plan.capacity;
     int64_t held = 0;
     for (int64_t r = 0; r < plan.rows; ++r) {
       const Row& row = rows_[static_cast<size_t>(r)];

@@ -67,10 +67,10 @@ const Matmul::Plan& Matmul::plan(const Product& p) {
     set(made->desc, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_16BF);
     set(made->desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
   }
-  const auto layout = [](cublasLtMatrixLayout_t* to, cudaDataType_t type, int64_t rows, int64_t columns,
-                         int64_t stride) {
-    check(cublasLtMatrixLayoutCreate(to, type, static_cast<uint64_t>(rows), static_cast<uint64_t>(columns),
-                                     stride),
+  const auto layout = [](cublasLtMatrixLayout_t* made_layout, cudaDataType_t type, int64_t rows,
+                         int64_t columns, int64_t stride) {
+    check(cublasLtMatrixLayoutCreate(made_layout, type, static_cast<uint64_t>(rows),
+                                     static_cast<uint64_t>(columns), stride),
           "cublasLtMatrixLayoutCreate");
   };
   const cudaDataType_t out_type = p.out_float != nullptr ? CUDA_R_32F : CUDA_R_16BF;

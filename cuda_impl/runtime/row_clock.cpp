@@ -27,10 +27,12 @@ CacheTraffic RowClock::traffic(const EncoderStep& step, const std::vector<int64_
     if (start_[r] < 0) continue;
     const auto prompt = static_cast<int64_t>(r) / samples_;
     const auto unit = static_cast<int32_t>(start_[r] / step.tokens_per_unit) + step.offset;
-    for (int32_t i = 0; i < step.units; ++i) {
-      sum.pairs += unit + i - step.visible.first(unit + i) + 1;
-    }
     const int64_t first_own = samples_ > 1 ? prompt_units[static_cast<size_t>(prompt)] : 0;
+    for (int32_t i = 0; i < step.units; ++i) {
+      const int64_t first = step.visible.first(unit + i);
+      sum.pairs += static_cast<double>(unit + i - first + 1);
+      sum.shared_pairs += static_cast<double>(std::max<int64_t>(0, first_own - first));
+    }
     const int64_t first = step.visible.first(unit);
     const int64_t shared = std::max<int64_t>(0, std::min<int64_t>(unit, first_own) - first);
     sum.rows_read += static_cast<double>(std::max<int64_t>(0, unit - std::max(first, first_own)));
@@ -40,6 +42,7 @@ CacheTraffic RowClock::traffic(const EncoderStep& step, const std::vector<int64_
     counted_prompt = prompt;
     if (shared > counted_shared) {
       sum.rows_read += static_cast<double>(shared - counted_shared);
+      sum.shared_rows_read += static_cast<double>(shared - counted_shared);
       counted_shared = shared;
     }
   }

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
+#include <utility>
+
 #include "core/error.h"
 #include "cuda_impl/runtime/error.h"
 #include "cuda_impl/runtime/nvtx.h"
@@ -24,7 +27,21 @@ std::string_view root_relative(std::string_view path) {
   return at == std::string_view::npos ? path : path.substr(at);
 }
 
+/// By file and op; a stream is used by one thread.
+std::map<std::pair<std::string_view, std::string_view>, int64_t>& launch_counts() {
+  static std::map<std::pair<std::string_view, std::string_view>, int64_t> counts;
+  return counts;
+}
+
 }  // namespace
+
+std::vector<std::string> Stream::launched() {
+  std::vector<std::string> lines;
+  for (const auto& [op, count] : launch_counts()) {
+    lines.push_back(fmt::format("{:<24}{:>10}  {}", op.second, count, op.first));
+  }
+  return lines;
+}
 
 Stream::Stream()
     : most_shared_bytes_(static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))),
@@ -62,6 +79,7 @@ void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
 
 void Stream::begin(const Op& op) {
   nvtx_push(op.name, 0);
+  ++launch_counts()[{root_relative(op.where.file_name()), op.name}];
   if (records_ != nullptr) {
     records_->push_back({op.name, root_relative(op.where.file_name()), scope_, nullptr, op.work});
   }

@@ -75,6 +75,9 @@ class Stream {
 
   void synchronize();
 
+  /// Ops that this process has launched or recorded, a line each: name, times, file of the launcher.
+  static std::vector<std::string> launched();
+
   /// From now on every launch is appended to `records` (null: none is).
   void record(std::vector<LaunchRecord>* records) { records_ = records; }
 

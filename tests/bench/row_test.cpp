@@ -27,7 +27,7 @@ Timings timings() {
 ResultRow filled(const Case& c, const Ceilings& ceilings, const Measured& measured) {
   ResultRow row;
   set_identity(row, std::vector<std::string>{"photon", "bench"});
-  fill_row(row, c, 42, {"fake", "a device", 1000.0, 1010.0}, ceilings, measured);
+  fill_row(row, c, 42, {"fake", "a device", "1.2.3", 1000.0, 1010.0}, ceilings, measured);
   return row;
 }
 
@@ -37,10 +37,9 @@ TEST(Row, EveryColumnThatHasAMeaningIsFilled) {
   const Measured measured{timings(), 5000.0, Bound::compute, Bound::bandwidth};
   const ResultRow row = filled(c, FakeBackend().ceilings, measured);
   // What a benchmark of fresh weights on this back end cannot know.
-  const std::set<std::string_view> absent{"driver",      "checkpoint",    "counter_bytes",   "corpus",
-                                          "match",       "training_seed", "training_tokens", "training_flops",
-                                          "token_nll",   "perplexity",    "bits_per_byte",   "tokens_scored",
-                                          "bytes_scored"};
+  const std::set<std::string_view> absent{
+      "checkpoint",     "counter_bytes", "corpus",     "match",         "training_seed", "training_tokens",
+      "training_flops", "token_nll",     "perplexity", "bits_per_byte", "tokens_scored", "bytes_scored"};
   for (const ResultColumn& column : result_columns()) {
     EXPECT_EQ(row.empty(column.name), absent.contains(column.name)) << column.name;
     if (!column.is_text && !row.empty(column.name)) {

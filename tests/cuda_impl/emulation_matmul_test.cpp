@@ -301,6 +301,16 @@ TEST_F(MatmulFaults, PointersLessAlignedThanPromised) {
   EXPECT_EQ(multiply_.run(a_, data, b_, c_, c_.data(), d_, d_.data()), CUBLAS_STATUS_SUCCESS);
 }
 
+TEST_F(MatmulFaults, BiasThatIsNotAligned) {
+  const Matrix bias(Stored{CUDA_R_16BF, 20, 1}, engine_);
+  multiply_.set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
+  multiply_.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                static_cast<const void*>(static_cast<bf16*>(bias.data()) + 4));
+  ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
+  EXPECT_TRUE(
+      holds(complaint([&] { multiply_.run(a_, b_, c_, d_); }), {"the bias is not aligned", "16 bytes"}));
+}
+
 TEST_F(MatmulFaults, WorkspaceIsWrittenTo) {
   multiply_.prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, size_t{1} << 20);
   ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);

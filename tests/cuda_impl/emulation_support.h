@@ -56,13 +56,13 @@ std::string complaint(const Work& work) {
 }
 
 /// `text` holds each of `parts`.
-inline testing::AssertionResult holds(const std::string& text, const std::vector<std::string>& parts) {
+inline ::testing::AssertionResult holds(const std::string& text, const std::vector<std::string>& parts) {
   for (const std::string& part : parts) {
     if (text.find(part) == std::string::npos) {
-      return testing::AssertionFailure() << "no '" << part << "' in '" << text << "'";
+      return ::testing::AssertionFailure() << "no '" << part << "' in '" << text << "'";
     }
   }
-  return testing::AssertionSuccess();
+  return ::testing::AssertionSuccess();
 }
 
 }  // namespace photon::emulated

@@ -3,8 +3,10 @@
 // shows what error that precision brings by itself, which is what the kernels are held against.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -25,9 +27,9 @@ class NaiveModel {
   using Row = std::vector<T>;
   using Rows = std::vector<Row>;
 
-  /// parameters: as TrainableModel takes them, already rounded to bf16.
-  NaiveModel(const ModelSpec& spec, const std::vector<float>& parameters)
-      : spec_(spec), parameters_(parameters) {
+  /// parameters: as TrainableModel takes them, already rounded to bf16. seed: of the rounding.
+  NaiveModel(const ModelSpec& spec, const std::vector<float>& parameters, uint64_t seed = 0)
+      : spec_(spec), parameters_(parameters), random_(static_cast<uint32_t>(seed)) {
     for (const ParameterInfo& p : parameter_list(spec)) infos_[p.name] = p;
   }
 
@@ -55,9 +57,10 @@ class NaiveModel {
   }
 
  private:
-  static T rounded(T x) {
+  T rounded(T x) const {
     if constexpr (std::is_same_v<T, float>) {
-      return rounded_bf16(x);
+      const uint32_t bits = std::bit_cast<uint32_t>(x) + static_cast<uint32_t>(random_() & 0xffffu);
+      return std::bit_cast<float>(bits & 0xffff0000u);
     } else {
       return x;
     }
@@ -273,6 +276,7 @@ class NaiveModel {
   ModelSpec spec_;
   std::vector<float> parameters_;
   std::map<std::string, ParameterInfo> infos_;
+  mutable std::mt19937 random_;
 };
 
 }  // namespace photon::testing

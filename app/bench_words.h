@@ -1,0 +1,16 @@
+// What `photon bench` says on standard error while it measures.
+#pragma once
+
+#include <string>
+
+#include "bench/runner.h"
+
+namespace photon {
+
+void say(const std::string& line);
+void print_ceilings(DType dtype, const Ceilings& c);
+
+/// A row that was just measured, in a sentence.
+std::string outcome(const ResultRow& row, const bench::Runner& runner);
+
+}  // namespace photon

@@ -104,7 +104,7 @@ void add_rms_norm_cases(std::vector<NamedCase>& cases) {
       {.rows = 3, .width = 52, .scale = 1e-3},
       {.rows = 2, .width = 514, .out_gap = 2},
       {.rows = 3, .width = 1664, .copy_gap = 1664},
-      {.rows = 1, .width = 6656},
+      {.rows = 2, .width = 6656},
   };
   for (const int64_t rows : {1, 8, 64, 512, 2048}) {
     for (const int32_t width : {1664, 4 * 1664}) all.push_back({.rows = rows, .width = width, .large = true});

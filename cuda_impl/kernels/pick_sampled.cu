@@ -18,8 +18,9 @@ struct Scratch {
   int32_t token;
 };
 
-// Bits that order as the floats do.
+// Bits that order as the floats do; both zeros are one.
 __device__ uint32_t ordered(float x) {
+  x += 0.0f;
   uint32_t bits;
   memcpy(&bits, &x, sizeof(bits));
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;

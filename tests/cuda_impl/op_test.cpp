@@ -9,10 +9,16 @@
 #include <utility>
 
 #include "cuda_impl/cases/op_case.h"
+#include "cuda_impl/runtime/forward_pass.h"
 #include "cuda_impl/runtime/generator.h"
 #include "tests/reference/support.h"
 
 namespace photon::PHOTON_GPU {
+
+static void PrintTo(const NamedCase& c, std::ostream* out) {
+  *out << c.op << ' ' << c.parameters;
+}
+
 namespace {
 
 using photon::testing::test_seed;
@@ -98,39 +104,11 @@ class OpTest : public ::testing::TestWithParam<NamedCase> {};
 INSTANTIATE_TEST_SUITE_P(Cases, OpTest, ::testing::ValuesIn(small_cases()),
                          [](const auto& test) { return test_name(test.param); });
 
-TEST_P(OpTest, IsAsExactAsItsTypes) {
-  Stream stream;
-  const std::unique_ptr<OpCase> op = GetParam().make(test_seed());
-  std::vector<OpOutput> first;
-  for (const uint64_t seed : {test_seed(), test_seed() + 1}) {
-    shuffle_threads(seed);
-    op->launch(stream);
-    stream.synchronize();
-    const std::vector<OpOutput> outputs = op->outputs();
-    if (first.empty()) {
-      first = outputs;
-      bool anything = false;
-      for (const OpOutput& o : outputs) {
-        expect_accurate(o);
-        anything = anything || !o.exact.empty();
-      }
-      EXPECT_TRUE(anything);
-    } else {
-      expect_same_bits(outputs, first);
-    }
-  }
-}
-
-TEST_P(OpTest, LaunchesMoveWhatTheCaseSays) {
-  Stream stream;
-  const std::unique_ptr<OpCase> op = GetParam().make(test_seed());
-  std::vector<LaunchRecord> records;
-  stream.record(&records);
-  op->launch(stream);
-  stream.synchronize();
+/// What the launches moved is what the case says.
+void expect_accounted(const std::vector<LaunchRecord>& records, const Work& work) {
+  ASSERT_FALSE(records.empty());
   Work launched;
   for (const LaunchRecord& r : records) launched += r.work;
-  const Work work = op->work();
   EXPECT_EQ(launched.weight_bytes, work.weight_bytes);
   EXPECT_EQ(launched.kv_read_bytes, work.kv_read_bytes);
   EXPECT_EQ(launched.kv_write_bytes, work.kv_write_bytes);
@@ -141,6 +119,116 @@ TEST_P(OpTest, LaunchesMoveWhatTheCaseSays) {
     EXPECT_GE(part, 0.0);
   }
   EXPECT_GT(work.floor_bytes() + work.other_bytes, 0.0);
+}
+
+TEST_P(OpTest, IsAsExactAsItsTypes) {
+  Stream stream;
+  const std::unique_ptr<OpCase> op = GetParam().make(test_seed());
+  std::vector<LaunchRecord> records;
+  stream.record(&records);
+  shuffle_threads(test_seed());
+  op->launch(stream);
+  stream.synchronize();
+  stream.record(nullptr);
+  expect_accounted(records, op->work());
+  const std::vector<OpOutput> first = op->outputs();
+  size_t elements = 0;
+  for (const OpOutput& o : first) {
+    expect_accurate(o);
+    elements += o.exact.size();
+  }
+  EXPECT_GT(elements, 0u);
+  for (uint64_t again = 1; again <= 2; ++again) {
+    shuffle_threads(test_seed() + again);
+    op->launch(stream);
+    stream.synchronize();
+    expect_same_bits(op->outputs(), first);
+  }
+}
+
+/// What a launch runs: products are named by their place in the model, so the file says which they are.
+std::string implementation(const LaunchRecord& r) {
+  const bool product = r.file.ends_with("/gemv.cu") || r.file.ends_with("/matmul.cpp");
+  return fmt::format("{} in {}", product ? "product" : r.op, r.file);
+}
+
+void add_implementations(std::set<std::string>& to, const std::vector<LaunchRecord>& records) {
+  for (const LaunchRecord& r : records) to.insert(implementation(r));
+}
+
+/// A model that uses everything there is: windows in rings, memories of latents, observed feedback.
+ModelSpec manifold_spec() {
+  ModelSpec spec = photon::testing::small_spec(3, Reading::parallel);
+  for (LevelSpec& level : spec.levels) level.converter_context = 3;
+  spec.levels[0].encoder_window = {EncoderWindow::Kind::units, 3};
+  spec.validate();
+  return spec;
+}
+
+/// Of a forward, and a prefill and a decode under each generation and schedule, above and below the crossover
+/// of products.
+std::set<std::string> implementations_of(const ModelSpec& spec) {
+  std::set<std::string> out;
+  std::vector<float> parameters;
+  for (const double v : photon::testing::random_parameters(spec, test_seed())) {
+    parameters.push_back(static_cast<float>(v));
+  }
+  for (const int64_t gemv_rows : {0, 4}) {
+    Stream stream;
+    const Weights weights(spec, parameters);
+    Linears linear(static_cast<float>(spec.norm_eps), gemv_rows);
+    const int64_t length = 40 * spec.meta_context();
+    std::vector<LaunchRecord> forward_records;
+    stream.record(&forward_records);
+    ForwardPass(spec, weights, stream, linear)
+        .token_log_probs(photon::testing::random_batch(spec, 2, length, test_seed()));
+    stream.record(nullptr);
+    add_implementations(out, forward_records);
+    Generator generator(spec, weights, stream, linear, {.gemv_rows = gemv_rows});
+    generator.set_eager(true);
+    for (const auto& [generation, schedule] : {std::pair{Generation::hiergen, Schedule::streamed},
+                                               std::pair{Generation::recgen, Schedule::streamed},
+                                               std::pair{Generation::recgen, Schedule::unrolled}}) {
+      if (generation == Generation::recgen && spec.depth() < 2) continue;
+      GenerationRequest request;
+      request.prompts = {photon::testing::random_batch(spec, 1, length, test_seed()).ids};
+      request.new_tokens = spec.meta_context() + 1;
+      request.samples = 2;
+      request.generation = generation;
+      request.schedule = schedule;
+      for (const double temperature : {0.0, 0.7}) {
+        request.sampling = {.temperature = temperature, .seed = 5};
+        std::vector<LaunchRecord> records;
+        stream.record(&records);
+        generator.run(request);
+        stream.record(nullptr);
+        add_implementations(out, records);
+      }
+    }
+  }
+  return out;
+}
+
+TEST(OpCases, CoverWhatModelsLaunch) {
+  std::set<std::string> missing = implementations_of(photon::testing::small_spec(0));
+  missing.merge(implementations_of(manifold_spec()));
+  EXPECT_GE(missing.size(), 14u);
+  for (const NamedCase& c : small_cases()) {
+    Stream stream;
+    std::vector<LaunchRecord> records;
+    stream.record(&records);
+    c.make(test_seed())->launch(stream);
+    for (const LaunchRecord& r : records) missing.erase(implementation(r));
+    if (missing.empty()) break;
+  }
+  for (const std::string& m : missing) ADD_FAILURE() << "no case launches " << m;
+}
+
+TEST(OpCases, HaveNamesOfTheirOwn) {
+  std::set<std::string> names;
+  for (const NamedCase& c : op_cases()) {
+    EXPECT_TRUE(names.insert(test_name(c)).second) << c.op << ' ' << c.parameters;
+  }
 }
 
 }  // namespace

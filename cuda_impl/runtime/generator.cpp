@@ -52,6 +52,12 @@ Arena Generator::measure(const GenerationRequest& request) const {
   return arena;
 }
 
+void Generator::set_eager(bool eager) {
+  eager_ = eager;
+  graphs_.clear();
+  recorded_steps_.clear();
+}
+
 GenerationResult Generator::run(const GenerationRequest& request) {
   check_request(spec_, request);
   const Session session{GenerationMode(request), plan_generation(spec_, request, limits_), request.sampling,
@@ -200,12 +206,16 @@ void Generator::upload_prompts(int64_t first, int64_t count, int64_t length) {
 // Replays what `work` starts, recording it first if that has not been done; its cache traffic is counted
 // anew.
 void Generator::replay(const std::string& name, const std::function<void()>& work) {
-  if (eager_) {
+  const auto scoped = [&] {
+    const Stream::Scope scope(stream_, name);
     work();
+  };
+  if (eager_) {
+    scoped();
   } else {
     Graph& graph = graphs_[name];
     if (graph.empty()) {
-      graph.record(stream_, work);
+      graph.record(stream_, scoped);
       recorded_steps_[name] = steps_;
     }
     steps_ = recorded_steps_[name];
@@ -394,9 +404,11 @@ int64_t Generator::kv_bytes_held() const {
   return bytes;
 }
 
-std::vector<const void*> Generator::graph_kernels() const {
-  const auto found = graphs_.find("meta_context");
-  return found == graphs_.end() ? std::vector<const void*>{} : found->second.kernels();
+std::map<std::string, std::vector<const void*>> Generator::graph_kernels() const {
+  std::map<std::string, std::vector<const void*>> out;
+  for (const auto& [name, graph] : graphs_)
+    if (!graph.empty()) out[name] = graph.kernels();
+  return out;
 }
 
 }  // namespace photon::PHOTON_GPU

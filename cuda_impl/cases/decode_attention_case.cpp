@@ -123,6 +123,7 @@ class DecodeAttentionCase : public OpCase {
       for (bf16* at : {k.data() + row, v.data() + row}) {
         check(cudaMemset(at, 0xff, static_cast<size_t>(head_size) * sizeof(bf16)), "cudaMemset");
       }
+      check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the launch's stream does not wait for these
     }
   };
 

@@ -103,6 +103,7 @@ class LocalAttentionCase : public OpCase {
         }
       }
     }
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the launch's stream does not wait for these
   }
 
   /// Element i of a row of `head_begin` in the packed rows, turned.

@@ -41,6 +41,7 @@ class RepeatedArray {
       check(cudaMemcpy(data() + filled, data(), more * sizeof(T), cudaMemcpyDeviceToDevice), "cudaMemcpy");
       filled += more;
     }
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // a stream of one's own does not wait for these
   }
 
  private:

@@ -134,12 +134,12 @@ bool measure_cases(std::vector<bench::Case> cases, InferenceModel& model, bench:
 
 void measure_generation(const Options& o) {
   const bench::Sweep sweep = sweep_of(o);
+  bench::Output output(bench::Output::parse_format(o.format), o.out);
+  if (o.resume && o.out.empty()) throw UsageError("--resume goes with --out FILE, whose rows it leaves out");
   const auto backend = backends().make(o.device);
   const auto dtypes = o.dtypes.empty()
                           ? std::vector<DType>{backend->own_dtype()}
                           : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype);
-  bench::Output output(bench::Output::parse_format(o.format), o.out);
-  if (o.resume && o.out.empty()) throw UsageError("--resume goes with --out FILE, whose rows it leaves out");
   InterruptGuard guard;
   const bench::Interrupted interrupted = [&] { return guard.requested(); };
   bench::Runner runner(*backend, {o.device, command_line(), o.seed, o.rule, say}, interrupted);

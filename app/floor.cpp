@@ -98,6 +98,8 @@ nlohmann::ordered_json to_json(const Result& r) {
           {"throughput_tokens_per_s", r.throughput()},
           {"serial_throughput_tokens_per_s", r.serial_throughput()},
           {"tpm_ktok_per_s_per_gib", r.tpm(r.throughput())},
+          {"prefill_launches", f.prefill.launches},
+          {"decode_launches", f.decode.launches},
           {"prefill_bound", to_string(f.prefill.bound)},
           {"decode_bound", to_string(f.decode.bound)}};
 }

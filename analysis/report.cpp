@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "analysis/counters.h"
 #include "analysis/figures.h"
 #include "analysis/html.h"
 #include "analysis/measurements.h"
@@ -205,6 +206,20 @@ std::string raw_files(const std::vector<fs::path>& files) {
   return html;
 }
 
+std::string counters_body(const ReportRequest& request) {
+  std::vector<LaunchSum> launches;
+  std::vector<KernelCounters> kernels;
+  for (const fs::path& file : request.launches)
+    for (LaunchSum& l : read_launch_sums(file)) launches.push_back(std::move(l));
+  for (const fs::path& file : request.counters)
+    for (KernelCounters& k : read_kernel_counters(file)) kernels.push_back(std::move(k));
+  return counter_tables(launches, kernels) +
+         "<p>Counted bytes are what Nsight Compute read of the memory's and the cache's counters, kernel by "
+         "kernel; the model's are weights and growing caches, and activations apart, which may never reach "
+         "memory. Launches without kernels were not profiled; kernels without launches belong to none of the "
+         "model's ops.</p>\n";
+}
+
 std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& results,
                                  const std::vector<TrainingCurves>& runs) {
   Figures figures(request.out);
@@ -250,6 +265,8 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   sections.push_back({"floors", "Model against measurement",
                       otherwise(figures.draw(floor_figures(results.rows)) + floor_table(results),
                                 "No row has both a time and a floor.")});
+  if (!request.counters.empty() || !request.launches.empty())
+    sections.push_back({"counters", "Hardware counters beside the model", counters_body(request)});
   sections.push_back({"training", "Training",
                       otherwise(figures.draw(training_figures(runs)),
                                 "No training curves were given: name <code>metrics.csv</code> files with "

@@ -11,6 +11,8 @@ struct ReportRequest {
   std::vector<std::filesystem::path> results;      ///< CSV files of the results schema
   std::vector<std::filesystem::path> metrics;      ///< of trainings; may be empty
   std::vector<std::filesystem::path> simulations;  ///< CSV files of photon simulate; may be empty
+  std::vector<std::filesystem::path> counters;     ///< Nsight Compute's raw pages as CSV; may be empty
+  std::vector<std::filesystem::path> launches;     ///< of photon bench --profile, what those ran
   /// Specs for the figures over context length. Empty: the configs of the checkpoints that the rows name,
   /// where those folders still are.
   std::vector<std::filesystem::path> models;

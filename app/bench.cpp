@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/bench_acceptance.h"
+#include "app/bench_profile.h"
 #include "app/bench_training.h"
 #include "app/bench_words.h"
 #include "app/command.h"
@@ -46,6 +47,7 @@ struct Options {
   bool ceilings_only = false;
   std::filesystem::path hardware;
   std::string preset;
+  std::filesystem::path profile;
   bool training = false;
   int64_t length = 512;
 };
@@ -158,6 +160,14 @@ void measure_generation(const Options& o) {
   }
   if (count.total == 0) throw UsageError("nothing to measure is left of what was asked for");
   say(fmt::format("{}, seed {}", backend->device_name(), o.seed));
+  if (!o.profile.empty()) {
+    std::vector<LaunchSum> sums;
+    for (auto& [source, cases] : work) {
+      const auto model = backend->inference(source.spec, parameters_of(source, o.seed), cases.front().dtype);
+      profile_cases(std::move(cases), *model, runner, o.seed, sums);
+    }
+    return finish_profile(sums, o.profile);
+  }
   for (const DType dtype : dtypes) print_ceilings(dtype, runner.ceilings(dtype));
 
   bool complete = true;
@@ -236,6 +246,11 @@ void setup(CLI::App& app) {
       ->add_option("--preset", o->preset,
                    "Check the back end, measure a list of cases and say which reached their targets")
       ->type_name("NAME|FILE.toml");
+  command
+      ->add_option("--profile", o->profile,
+                   "Run each case once, launch by launch, for a profiler (docs/profiling.md); what the model "
+                   "says of the launches goes to this file")
+      ->type_name("LAUNCHES.csv");
   command->add_flag("--training", o->training,
                     "Training steps (--batch rows of --length tokens) beside the matrix rate");
   command->add_option("--length", o->length, "Tokens in a training row")

@@ -24,6 +24,10 @@ void setup(CLI::App& app) {
       ->type_name("METRICS.csv...");
   command->add_option("--simulations", request->simulations, "Rows of photon simulate")
       ->type_name("SIMULATION.csv...");
+  command->add_option("--counters", request->counters, "Nsight Compute's raw pages (docs/profiling.md)")
+      ->type_name("NCU.csv...");
+  command->add_option("--launches", request->launches, "What photon bench --profile launched meanwhile")
+      ->type_name("LAUNCHES.csv...");
   command
       ->add_option("--models", request->models,
                    "Specs for the figures over context length; default: those of the checkpoints in the rows")

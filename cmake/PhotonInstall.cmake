@@ -1,5 +1,5 @@
 # `cmake --install` makes a tree that can be carried to a machine without compiler and without these packages:
-#   bin/photon, bin/photon-selftest    libexec/photon/*_tests    lib/photon/*.so    share/photon/{configs,docs,tests}
+#   bin/photon, bin/photon-selftest, bin/photon-on-gpu    libexec/photon/*_tests    lib/photon/*.so    share/photon/{configs,docs,tests}
 # Every shared library comes along but the C library, which belongs to the machine's kernel and loader.
 install(RUNTIME_DEPENDENCY_SET photon_libraries
         PRE_EXCLUDE_REGEXES "^ld-linux" "^lib(c|m|mvec|pthread|dl|rt|util|resolv)\\.so"
@@ -12,5 +12,5 @@ if(PHOTON_TESTS)
   foreach(folder ${test_data})
     install(DIRECTORY ${folder}/ DESTINATION ${shared_folder}/${folder})
   endforeach()
-  install(PROGRAMS tests/photon-selftest DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(PROGRAMS tests/photon-selftest tests/photon-on-gpu DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

@@ -30,6 +30,10 @@ int64_t element_bytes(DType dtype) {
   return dtype == DType::float64 ? 8 : dtype == DType::float32 ? 4 : 2;
 }
 
+std::vector<Launch> InferenceModel::profile(const GenerationRequest&, const std::string&) {
+  throw Error("this device starts no kernels: there is nothing to profile (--device cuda or emulated)");
+}
+
 void BackendRegistry::add(const std::string& name, Factory factory) {
   factories_[name] = std::move(factory);
 }

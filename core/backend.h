@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cost.h"
 #include "core/generation.h"
 #include "core/model_spec.h"
 
@@ -102,6 +103,15 @@ struct MemoryPlan {
   bool fits() const { return total() <= available; }
 };
 
+/// One op that a run started on a device, as a profiler finds it: in the NVTX ranges of `scope`, then of
+/// `op`.
+struct Launch {
+  std::string scope;  ///< "photon-600m de/decode/meta-context/encoder 2"
+  std::string op;
+  std::string file;  ///< of its launcher, from the root
+  Work work;
+};
+
 /// A model that is run.
 class InferenceModel {
  public:
@@ -116,6 +126,10 @@ class InferenceModel {
   virtual GenerationResult generate(const GenerationRequest& request) = 0;
   /// What generate(request) will hold; it throws Error where this does not fit.
   virtual MemoryPlan memory_plan(const GenerationRequest& request) const = 0;
+  /// Generates between profiler start and stop, launch by launch where generate() replays graphs, after
+  /// checking that the kernels are the graphs' own; everything in a range named `label`, which holds neither
+  /// '/' nor ':'. Throws Error if they are not, and on a device without kernels.
+  virtual std::vector<Launch> profile(const GenerationRequest& request, const std::string& label);
 };
 
 /// What the machine can do at most, measured on random data in this process.

@@ -39,8 +39,8 @@ struct Work {
   Work& operator+=(const Work& w);
 };
 
-/// Up to so many rows a product with a weight matrix is a matrix-vector kernel on a device, with norm, SwiGLU and
-/// residual folded in; above, each is a launch of its own.
+/// Up to so many rows a product with a weight matrix is a matrix-vector kernel on a device, with norm, SwiGLU
+/// and residual folded in; above, each is a launch of its own.
 constexpr int64_t matrix_vector_rows = 4;
 
 /// One operation of a forward: everything of its kind in one stack.

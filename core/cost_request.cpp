@@ -289,6 +289,8 @@ class RequestWriter {
       if (l > 1) chunk_and_encode(l - 1, n * c + j, phase);
     }
     encode(l, n, 1, phase);
+    // Its tokens were looked up one by one, as they were made.
+    if (l == 1) phase.back().front().launches = static_cast<double>(c);
   }
 
   const ModelSpec& spec_;

@@ -2,9 +2,9 @@
 
 #include <optional>
 
-#include "cuda_impl/cases/attention_cases.h"
+#include "cuda_impl/cases/add_cases.h"
 #include "cuda_impl/cases/attention_host.h"
-#include "cuda_impl/cases/repeated_values.h"
+#include "cuda_impl/cases/repeated_array.h"
 #include "cuda_impl/kernels/decode_attention.h"
 
 namespace photon::PHOTON_GPU {
@@ -123,6 +123,7 @@ class DecodeAttentionCase : public OpCase {
       for (bf16* at : {k.data() + row, v.data() + row}) {
         check(cudaMemset(at, 0xff, static_cast<size_t>(head_size) * sizeof(bf16)), "cudaMemset");
       }
+      check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the launch's stream does not wait for these
     }
   };
 
@@ -289,6 +290,7 @@ void add_decode_attention_cases(std::vector<NamedCase>& cases) {
       {.shape = eighty, .rows = 2, .grown = 40, .splits = 2},
       {.shape = grouped_128, .rows = 2, .units = 5, .grown = 70, .splits = 2},
       {.shape = {1, 1, 128}, .rows = 2, .units = 2, .grown = 40},
+      {.shape = {1, 1, 66}, .rows = 2, .units = 3, .grown = 30},
       {.shape = wide, .rows = 2, .units = 2, .grown = 30, .splits = 2},
       {.shape = {2, 2, 134}, .rows = 2, .grown = 30},
       {.shape = fifty_two, .rows = 3, .grown = 60, .visible = {.window = 7}},

@@ -38,6 +38,7 @@ class DeviceArray {
   size_t size() const { return size_; }
   void write(const std::vector<T>& values) {
     check(cudaMemcpy(data_, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy");
+    settle();
   }
   std::vector<T> read() const {
     std::vector<T> out(size_);
@@ -45,9 +46,15 @@ class DeviceArray {
     return out;
   }
   /// NaN in every float and bf16.
-  void poison() { check(cudaMemset(data_, 0xff, size_ * sizeof(T)), "cudaMemset"); }
+  void poison() {
+    check(cudaMemset(data_, 0xff, size_ * sizeof(T)), "cudaMemset");
+    settle();
+  }
 
  private:
+  /// Both may return before the device has the bytes, and a stream of one's own does not wait for them.
+  static void settle() { check(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
+
   T* data_ = nullptr;
   size_t size_ = 0;
 };

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include "cuda_impl/cases/attention_cases.h"
+#include "cuda_impl/cases/add_cases.h"
 #include "cuda_impl/cases/attention_host.h"
-#include "cuda_impl/cases/repeated_values.h"
+#include "cuda_impl/cases/repeated_array.h"
 #include "cuda_impl/kernels/local_attention.h"
 #include "cuda_impl/runtime/rotations.h"
 
@@ -103,6 +103,7 @@ class LocalAttentionCase : public OpCase {
         }
       }
     }
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the launch's stream does not wait for these
   }
 
   /// Element i of a row of `head_begin` in the packed rows, turned.

@@ -12,24 +12,31 @@
 
 namespace photon::PHOTON_GPU {
 
-/// One result of an op. The rule: the error of `fast` against `exact` is at most twice that of `naive`, which
-/// is the op in float on the same inputs, rounded once to the result's type.
+/// What a result is stored as.
+enum class Precision { bf16, float32, copied };
+
+/// One result of an op, all of it or, of large cases, some. The rule: the error of `fast` against `exact` is
+/// at most twice that of `naive`, which is the op in float on the same inputs, every stored result rounded
+/// once. What is copied is equal.
 struct OpOutput {
   std::string name;
   std::vector<double> fast;
   std::vector<double> naive;
   std::vector<double> exact;
-  bool rounded = true;  ///< a bf16 result; else float
+  Precision precision = Precision::bf16;
+  /// Largest number that floats are rounded at on the way, where that may exceed the results.
+  double magnitude = 0.0;
 };
 
 class OpCase {
  public:
   virtual ~OpCase() = default;
-  /// May be called again and again: inputs stay as they are, outputs are poisoned first where that matters.
+  /// May be called again and again; what it reads and writes stays within the case's arrays.
   virtual void launch(Stream& stream) = 0;
   /// Of one launch.
   virtual Work work() const = 0;
-  /// After a launch and a synchronisation.
+  /// After one launch since the construction or the last call, and a synchronisation. Puts back what the
+  /// launch has changed of its inputs.
   virtual std::vector<OpOutput> outputs() = 0;
 };
 

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
-#include "cuda_impl/cases/attention_cases.h"
+#include "cuda_impl/cases/add_cases.h"
 #include "cuda_impl/cases/attention_host.h"
-#include "cuda_impl/cases/repeated_values.h"
+#include "cuda_impl/cases/repeated_array.h"
 #include "cuda_impl/kernels/prefill_attention.h"
 
 namespace photon::PHOTON_GPU {
@@ -108,6 +108,7 @@ void add_prefill_attention_cases(std::vector<NamedCase>& cases) {
       {{2, 2, 64}, 1, 129, {}},
       {{4, 2, 64}, 3, 5, {}},
       {{1, 1, 66}, 1, 70, {}},
+      {{1, 1, 126}, 2, 5, {}},
       {{2, 1, 80}, 1, 67, {}},
       {{1, 1, 128}, 2, 130, {}},
       {{1, 1, 132}, 1, 20, {}},

@@ -27,10 +27,13 @@ __global__ void __launch_bounds__(threads) advance_kernel(Advance a) {
 
 }  // namespace
 
+Work advance_work(const Advance& a) {
+  return {.other_bytes = static_cast<double>(a.count * a.tokens) * 2.0 * (sizeof(int32_t) + sizeof(float))};
+}
+
 void advance(Stream& stream, const Advance& a) {
-  const double bytes = static_cast<double>(a.count * a.tokens) * 2.0 * (sizeof(int32_t) + sizeof(float));
-  stream.launch({"advance", {.other_bytes = bytes}}, {dim3(static_cast<unsigned>(a.count)), threads},
-                advance_kernel, a);
+  stream.launch({"advance", advance_work(a)}, {dim3(static_cast<unsigned>(a.count)), threads}, advance_kernel,
+                a);
 }
 
 }  // namespace photon::PHOTON_GPU

@@ -17,6 +17,7 @@ struct Advance {
   float* burst_log_probs = nullptr;  ///< the same
 };
 
+Work advance_work(const Advance& a);
 void advance(Stream& stream, const Advance& a);
 
 }  // namespace photon::PHOTON_GPU

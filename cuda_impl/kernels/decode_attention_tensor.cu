@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <string>
 
 #include "core/error.h"
@@ -9,7 +10,7 @@
 namespace photon::PHOTON_GPU {
 namespace {
 
-constexpr unsigned most_warps = 4;
+constexpr int32_t most_warps = 4;
 
 struct TensorKernel {
   DecodeAttention op;
@@ -59,7 +60,7 @@ struct DecodeVisible {
 /// neighbours, so that one of them reads those keys from memory for all.
 template <int D>
 __global__ void __launch_bounds__(most_warps* warp_size) decode_attention_tensor_kernel(TensorKernel p) {
-  using Tile = FlashTile<D, 1, true>;
+  using Tile = FlashTile<D, 1, true, true>;
   wait_for_previous_kernel();
   let_next_kernel_start();
   const DecodeAttention& a = p.op;
@@ -132,7 +133,8 @@ __global__ void __launch_bounds__(most_warps* warp_size) decode_attention_tensor
     if (!exists) continue;
     const int64_t index = (q.row * a.units + q.unit) * a.shape.heads + q.head;
     const int64_t state_index = p.states.index(index, p.first_part + part);
-    const float inverse = state.sum[0][h] > 0.0f ? fast_reciprocal(state.sum[0][h]) : 0.0f;
+    const float norm = state.norm[0][2 * h];
+    const float inverse = norm > 0.0f ? fast_reciprocal(norm) : 0.0f;
 #pragma unroll
     for (int d = 0; d < D; ++d) {
       const int column = 8 * d + 2 * (lane % 4);
@@ -145,21 +147,22 @@ __global__ void __launch_bounds__(most_warps* warp_size) decode_attention_tensor
       }
     }
     if (!p.writes_out && lane % 4 == 0) {
-      p.states.norms[state_index] = {{state.most[0][h] * p.scale, state.sum[0][h]}};
+      p.states.norms[state_index] = {{state.most[0][h] * p.scale, norm}};
     }
   }
 }
 
 template <int D>
 void launch(Stream& stream, const DecodeAttention& a, bool shared, const Work& work) {
-  using Tile = FlashTile<D, 1, true>;
+  using Tile = FlashTile<D, 1, true, true>;
   const int32_t group = a.shape.heads / a.shape.kv_heads;
   const int32_t samples = shared ? a.shared.samples : 1;
   const int64_t sets = (a.rows + samples - 1) / samples;
   const int32_t queries = samples * a.units * group;
-  const auto warps = static_cast<uint32_t>((queries + Tile::rows - 1) / Tile::rows);
-  const uint32_t warps_a_block = warps < most_warps ? warps : most_warps;
-  const uint32_t tiles = (warps + warps_a_block - 1) / warps_a_block;
+  const FlashCopy copy(a.shape.head_size);
+  const int32_t warps = (queries + Tile::rows - 1) / Tile::rows;
+  const int32_t warps_a_block = std::clamp(warps, copy.least_warps(), most_warps);
+  const auto tiles = static_cast<uint32_t>((warps + warps_a_block - 1) / warps_a_block);
   const int32_t parts = shared ? a.shared_splits : a.splits;
   const int64_t blocks = sets * a.shape.kv_heads * parts * tiles;
   if (blocks >= int64_t{1} << 31) {
@@ -168,7 +171,7 @@ void launch(Stream& stream, const DecodeAttention& a, bool shared, const Work& w
   }
   const TensorKernel p{.op = a,
                        .states = partial_states(a),
-                       .copy = FlashCopy(a.shape.head_size),
+                       .copy = copy,
                        .scale = softmax_scale(a.shape.head_size),
                        .shared = shared,
                        .writes_out = a.splits + a.shared_splits == 1,
@@ -180,8 +183,8 @@ void launch(Stream& stream, const DecodeAttention& a, bool shared, const Work& w
                        .heads = FastDivision(static_cast<uint32_t>(a.shape.kv_heads)),
                        .a_row = FastDivision(static_cast<uint32_t>(a.units * group)),
                        .grouped = FastDivision(static_cast<uint32_t>(group))};
-  const Grid grid{dim3(static_cast<unsigned>(blocks)), warps_a_block * warp_size,
-                  Tile::shared_bytes(warps_a_block)};
+  const Grid grid{dim3(static_cast<unsigned>(blocks)), static_cast<unsigned>(warps_a_block * warp_size),
+                  Tile::shared_bytes(static_cast<unsigned>(warps_a_block))};
   stream.launch({shared ? "decode_attention_shared" : "decode_attention", work}, grid,
                 decode_attention_tensor_kernel<D>, p);
 }

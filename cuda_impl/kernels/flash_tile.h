@@ -8,6 +8,8 @@
 // takes at a time, 128 or 256 bytes apart, then lie in eight different groups of four banks.
 #pragma once
 
+#include <cmath>
+
 #include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {
@@ -37,13 +39,17 @@ struct FlashCopy {
     lane_bits = 0;
     while ((1 << lane_bits) < chunks) ++lane_bits;
   }
+
+  /// That a block needs for a row: two for odd sizes above 64.
+  int32_t least_warps() const { return lane_bits > 5 ? 2 : 1; }
 };
 
 /// D: tiles of 8 elements of a head's row that are computed, 7, 8 or up to 16; M: tiles of 16 queries a warp;
-/// ring: slots may pass the capacity.
-/// `visible` says of this lane's query h (0, 1) of tile m, number 16 m + 8 h + lane / 4 of the warp, whether
-/// one is there, present(m, h), and that it sees the keys begin(m, h) <= i < end(m, h).
-template <int D, int M, bool ring>
+/// ring: slots may pass the capacity; precise: weights enter their products as two bf16 each, 16 bits instead
+/// of 8, for where bytes bind and products cost nothing. `visible` says of this lane's query h (0, 1) of tile
+/// m, number 16 m + 8 h + lane / 4 of the warp, whether one is there, present(m, h), and that it sees the
+/// keys begin(m, h) <= i < end(m, h).
+template <int D, int M, bool ring, bool precise>
 class FlashTile {
  public:
   static constexpr int padded = D <= 8 ? 64 : 128;  ///< elements of a row in shared memory
@@ -59,7 +65,7 @@ class FlashTile {
 
   float out[M][D][4];  ///< as mma lays out: rows lane / 4 and + 8, columns 8 d + 2 (lane % 4) and + 1
   float most[M][2];    ///< of the scores as they are
-  float sum[M][2];     ///< of the weights in this lane's columns; all of them after attend()
+  float norm[M][4];    ///< sums of weights, as `out`, the same in every column
 
   /// By all threads of the block, with `shared_bytes` of dynamic shared memory. `query(r)` is row r of the
   /// block's queries, null if there is none; `scale` makes powers of two of the scores.
@@ -92,14 +98,6 @@ class FlashTile {
                 first, scale);
       }
     }
-#pragma unroll
-    for (int m = 0; m < M; ++m) {
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        sum[m][h] += __shfl_xor_sync(full_warp, sum[m][h], 1);
-        sum[m][h] += __shfl_xor_sync(full_warp, sum[m][h], 2);
-      }
-    }
   }
 
  private:
@@ -111,10 +109,9 @@ class FlashTile {
 #pragma unroll
     for (int m = 0; m < M; ++m) {
 #pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        most[m][h] = -INFINITY;
-        sum[m][h] = 0.0f;
-      }
+      for (float& x : most[m]) x = -INFINITY;
+#pragma unroll
+      for (float& x : norm[m]) x = 0.0f;
 #pragma unroll
       for (int d = 0; d < D; ++d) {
 #pragma unroll
@@ -285,7 +282,8 @@ class FlashTile {
         const float reference = high == -INFINITY ? 0.0f : high * scale;
         const float keep = fast_exp2(fmaf(most[m][h], scale, -reference));
         most[m][h] = high;
-        sum[m][h] *= keep;
+        norm[m][2 * h] *= keep;
+        norm[m][2 * h + 1] *= keep;
 #pragma unroll
         for (int d = 0; d < D; ++d) {
           out[m][d][2 * h] *= keep;
@@ -296,25 +294,33 @@ class FlashTile {
 #pragma unroll
           for (int i = 2 * h; i < 2 * h + 2; ++i) {
             scores[m][n][i] = fast_exp2(fmaf(scores[m][n][i], scale, -reference));
-            sum[m][h] += scores[m][n][i];
           }
         }
       }
     }
+    // What is summed up for the norm has to be the weights as they were rounded: with sums of the weights
+    // themselves a row of nearly equal ones would be off as a whole.
+    constexpr uint32_t ones[2] = {0x3f803f80u, 0x3f803f80u};
+    constexpr int terms = precise ? 2 : 1;
     // Matrices 0 and 1 are keys 0-7 and 8-15 of elements 0-7, matrices 2 and 3 of elements 8-15.
     const int value_row = lane % 16;
     const int value_chunk = lane / 16;
 #pragma unroll
     for (int s = 0; s < flash_keys / 16; ++s) {
-      uint32_t weights[M][4];
+      uint32_t weights[M][terms][4];
 #pragma unroll
       for (int m = 0; m < M; ++m) {
-        const auto& low = scores[m][2 * s];
-        const auto& high = scores[m][2 * s + 1];
-        weights[m][0] = to_bf16_pair(low[0], low[1]);
-        weights[m][1] = to_bf16_pair(low[2], low[3]);
-        weights[m][2] = to_bf16_pair(high[0], high[1]);
-        weights[m][3] = to_bf16_pair(high[2], high[3]);
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          const float* pair = scores[m][2 * s + i / 2] + i % 2 * 2;
+          const uint32_t high = to_bf16_pair(pair[0], pair[1]);
+          weights[m][0][i] = high;
+          if constexpr (precise) {
+            weights[m][1][i] = to_bf16_pair(pair[0] - first_of_pair(high), pair[1] - second_of_pair(high));
+          }
+        }
+#pragma unroll
+        for (int t = 0; t < terms; ++t) mma_m16n8k16(norm[m], weights[m][t], ones);
       }
 #pragma unroll
       for (int d = 0; d < D; d += 2) {
@@ -324,8 +330,11 @@ class FlashTile {
         const uint32_t b1[2] = {b[2], b[3]};
 #pragma unroll
         for (int m = 0; m < M; ++m) {
-          mma_m16n8k16(out[m][d], weights[m], b0);
-          if (d + 1 < D) mma_m16n8k16(out[m][d + 1], weights[m], b1);
+#pragma unroll
+          for (int t = 0; t < terms; ++t) {
+            mma_m16n8k16(out[m][d], weights[m][t], b0);
+            if (d + 1 < D) mma_m16n8k16(out[m][d + 1], weights[m][t], b1);
+          }
         }
       }
     }

@@ -71,36 +71,36 @@ __global__ void __launch_bounds__(threads) keep_latents_kernel(Latents a, KeptLa
   }
 }
 
-Work moved(double latents, const Latents& a) {
-  return {.other_bytes = 2.0 * latents * a.width * sizeof(bf16)};
-}
-
 }  // namespace
+
+Work latents_work(const Latents& a, int64_t moved) {
+  return {.other_bytes = 2.0 * static_cast<double>(moved * a.width) * sizeof(bf16)};
+}
 
 void gather_conditioning(Stream& stream, const Latents& a, bool previous, int32_t first_chunk, int32_t chunks,
                          bf16* out) {
   const int64_t vectors = a.rows * chunks * a.context;
-  stream.launch({"gather_conditioning", moved(static_cast<double>(vectors), a)},
+  stream.launch({"gather_conditioning", latents_work(a, vectors)},
                 {dim3(static_cast<unsigned>(vectors)), threads}, gather_conditioning_kernel, a, previous,
                 first_chunk, chunks, out);
 }
 
 void push_latents(Stream& stream, const Latents& a) {
   const int64_t histories = a.rows * a.samples;
-  stream.launch({"push_latents", moved(static_cast<double>(histories * a.context), a)},
+  stream.launch({"push_latents", latents_work(a, histories * a.context)},
                 {dim3(static_cast<unsigned>(histories)), threads}, push_latents_kernel, a);
 }
 
 void keep_latents(Stream& stream, const Latents& a, const KeptLatents& to) {
   const int64_t vectors = a.rows * a.count;
-  stream.launch({"keep_latents", moved(static_cast<double>(vectors), a)},
-                {dim3(static_cast<unsigned>(vectors)), threads}, keep_latents_kernel, a, to);
+  stream.launch({"keep_latents", latents_work(a, vectors)}, {dim3(static_cast<unsigned>(vectors)), threads},
+                keep_latents_kernel, a, to);
 }
 
 void reset_latents(Stream& stream, const Latents& a, const bf16* start) {
   const int64_t vectors = a.rows * a.context;
-  stream.launch({"reset_latents", moved(static_cast<double>(vectors), a)},
-                {dim3(static_cast<unsigned>(vectors)), threads}, reset_latents_kernel, a, start);
+  stream.launch({"reset_latents", latents_work(a, vectors)}, {dim3(static_cast<unsigned>(vectors)), threads},
+                reset_latents_kernel, a, start);
 }
 
 }  // namespace photon::PHOTON_GPU

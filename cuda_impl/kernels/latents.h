@@ -22,6 +22,8 @@ struct Latents {
   int32_t samples = 1;
 };
 
+/// Of a launch that moves so many latents.
+Work latents_work(const Latents& a, int64_t moved);
 /// out (rows · chunks, K · width): chunk c of a row takes the K latents that end at new one first_chunk + c,
 /// or, with `previous`, at the one before that.
 void gather_conditioning(Stream& stream, const Latents& a, bool previous, int32_t first_chunk, int32_t chunks,

@@ -29,6 +29,8 @@ struct GreedyPart {
 
 /// Parts that a state's logits are cut into.
 int32_t greedy_parts(int32_t vocab);
+/// Of both launches.
+Work pick_greedy_work(const Pick& a);
 /// Two launches: the parts (states, greedy_parts(vocab)), then their merging.
 void pick_greedy(Stream& stream, const Pick& a, GreedyPart* parts);
 
@@ -40,6 +42,7 @@ struct SampledPick {
   int64_t first_row = 0;  ///< random numbers of row r are those of first_row + r
 };
 
+Work pick_sampled_work(const Pick& a);
 /// The inverse of the cumulative distribution at one uniform number: over the tokens in their order, or,
 /// where top_k or top_p restricts them, from the likeliest down.
 void pick_sampled(Stream& stream, const Pick& a, const SampledPick& sampling);

@@ -72,22 +72,35 @@ __global__ void __launch_bounds__(warp_size)
   }
 }
 
+double part_bytes(const Pick& a) {
+  return static_cast<double>(a.states) * greedy_parts(a.vocab) * sizeof(GreedyPart);
+}
+Work part_work(const Pick& a) {
+  return {.other_bytes = static_cast<double>(a.states) * a.vocab * sizeof(float) + part_bytes(a)};
+}
+Work merge_work(const Pick& a) {
+  return {.other_bytes = a.samples * part_bytes(a)};
+}
+
 }  // namespace
 
 int32_t greedy_parts(int32_t vocab) {
   return (vocab + part_columns - 1) / part_columns;
 }
 
+Work pick_greedy_work(const Pick& a) {
+  Work work = part_work(a);
+  work += merge_work(a);
+  return work;
+}
+
 void pick_greedy(Stream& stream, const Pick& a, GreedyPart* parts) {
   const int32_t count = greedy_parts(a.vocab);
-  const auto states = static_cast<double>(a.states);
-  const double part_bytes = states * count * sizeof(GreedyPart);
-  stream.launch({"pick_part", {.other_bytes = states * a.vocab * sizeof(float) + part_bytes}},
+  stream.launch({"pick_part", part_work(a)},
                 {dim3(static_cast<unsigned>(a.states), static_cast<unsigned>(count)), part_threads},
                 greedy_part_kernel, a, parts);
-  stream.launch({"pick_merge", {.other_bytes = a.samples * part_bytes}},
-                {dim3(static_cast<unsigned>(a.states * a.samples)), warp_size}, greedy_merge_kernel, a, parts,
-                count);
+  stream.launch({"pick_merge", merge_work(a)}, {dim3(static_cast<unsigned>(a.states * a.samples)), warp_size},
+                greedy_merge_kernel, a, parts, count);
 }
 
 }  // namespace photon::PHOTON_GPU

@@ -18,8 +18,9 @@ struct Scratch {
   int32_t token;
 };
 
-// Bits that order as the floats do.
+// Bits that order as the floats do; both zeros are one.
 __device__ uint32_t ordered(float x) {
+  x += 0.0f;
   uint32_t bits;
   memcpy(&bits, &x, sizeof(bits));
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
@@ -195,10 +196,13 @@ __global__ void __launch_bounds__(most_threads) sampled_kernel(Pick a, SampledPi
 
 }  // namespace
 
+Work pick_sampled_work(const Pick& a) {
+  return {.other_bytes = static_cast<double>(a.states * a.samples) * a.vocab * sizeof(float)};
+}
+
 void pick_sampled(Stream& stream, const Pick& a, const SampledPick& sampling) {
-  const auto picks = static_cast<double>(a.states * a.samples);
   const auto needed = static_cast<unsigned>((a.vocab + warp_size - 1) / warp_size) * warp_size;
-  stream.launch({"pick_sampled", {.other_bytes = picks * a.vocab * sizeof(float)}},
+  stream.launch({"pick_sampled", pick_sampled_work(a)},
                 {dim3(static_cast<unsigned>(a.states * a.samples)), std::min(needed, most_threads)},
                 sampled_kernel, a, sampling);
 }

@@ -1,5 +1,6 @@
 #include "cuda_impl/kernels/prefill_attention.h"
 
+#include <algorithm>
 #include <string>
 
 #include "core/error.h"
@@ -42,9 +43,9 @@ struct PrefillVisible {
 // A block for each (sequence, tile of queries, head). The tiles of a sequence, which see different numbers of
 // keys, come longest first, so that what is left at the end is short; its heads lie together, so that its
 // keys are read from memory once.
-template <int D, int M>
+template <int D, int M, bool precise>
 __global__ void __launch_bounds__(128) prefill_attention_kernel(PrefillKernel p) {
-  using Tile = FlashTile<D, M, false>;
+  using Tile = FlashTile<D, M, false, precise>;
   const PrefillAttention& a = p.op;
   const uint32_t above = p.heads.quotient(blockIdx.x);
   const auto head = static_cast<int32_t>(blockIdx.x - above * p.heads.divisor());
@@ -79,7 +80,7 @@ __global__ void __launch_bounds__(128) prefill_attention_kernel(PrefillKernel p)
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
       if (!visible.present(m, h)) continue;
-      const float inverse = fast_reciprocal(state.sum[m][h]);
+      const float inverse = fast_reciprocal(state.norm[m][2 * h]);
       bf16* to = out + static_cast<int64_t>((visible.unit + 16 * m + 8 * h)) * a.shape.width();
 #pragma unroll
       for (int d = 0; d < D; ++d) {
@@ -93,12 +94,12 @@ __global__ void __launch_bounds__(128) prefill_attention_kernel(PrefillKernel p)
   }
 }
 
-template <int D, int M>
+template <int D, int M, bool precise>
 void launch(Stream& stream, const PrefillAttention& a) {
-  using Tile = FlashTile<D, M, false>;
+  using Tile = FlashTile<D, M, false, precise>;
   constexpr int most_warps = 4;
-  int32_t warps = (a.units + Tile::rows - 1) / Tile::rows;
-  if (warps > most_warps) warps = most_warps;
+  const FlashCopy copy(a.shape.head_size);
+  const int32_t warps = std::clamp((a.units + Tile::rows - 1) / Tile::rows, copy.least_warps(), most_warps);
   const int32_t tiles = (a.units + warps * Tile::rows - 1) / (warps * Tile::rows);
   const int64_t blocks = a.sequences * a.shape.heads * tiles;
   if (blocks >= int64_t{1} << 31) {
@@ -107,7 +108,7 @@ void launch(Stream& stream, const PrefillAttention& a) {
                 " blocks; fewer than 2^31 fit one launch");
   }
   const PrefillKernel p{a,
-                        FlashCopy(a.shape.head_size),
+                        copy,
                         softmax_scale(a.shape.head_size),
                         FastDivision(static_cast<uint32_t>(a.shape.heads)),
                         FastDivision(static_cast<uint32_t>(tiles)),
@@ -115,7 +116,18 @@ void launch(Stream& stream, const PrefillAttention& a) {
                         FastDivision(static_cast<uint32_t>(a.visible.block > 0 ? a.visible.block : 1))};
   const Grid grid{dim3(static_cast<unsigned>(blocks)), static_cast<unsigned>(warps * warp_size),
                   Tile::shared_bytes(static_cast<unsigned>(warps))};
-  stream.launch({"prefill_attention", prefill_attention_work(a)}, grid, prefill_attention_kernel<D, M>, p);
+  stream.launch({"prefill_attention", prefill_attention_work(a)}, grid,
+                prefill_attention_kernel<D, M, precise>, p);
+}
+
+template <int D, int M>
+void launch(Stream& stream, const PrefillAttention& a) {
+  // Bytes bind until a query sees more keys than this.
+  constexpr int32_t few_keys = 128;
+  int32_t most_seen = a.units;
+  if (a.visible.window > 0) most_seen = std::min(most_seen, a.visible.window);
+  if (a.visible.block > 0) most_seen = std::min(most_seen, a.visible.block);
+  most_seen <= few_keys ? launch<D, M, true>(stream, a) : launch<D, M, false>(stream, a);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 // are loaded again as soon as it is used.
 #pragma once
 
+#include <cmath>
+
 #include "cuda_impl/kernels/head_row.h"
 
 namespace photon::PHOTON_GPU {

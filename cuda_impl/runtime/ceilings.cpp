@@ -113,6 +113,7 @@ class Measurement {
       check(cudaMemcpy(words(at), words(0), static_cast<size_t>(bytes), cudaMemcpyDeviceToDevice),
             "cudaMemcpy");
     }
+    check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the stream does not wait for these by itself
   }
 
   int blocks_;

@@ -121,13 +121,10 @@ void ForwardPass::run(const TokenBatch& batch, int64_t first, int64_t sequences)
     for (int l = 1; l <= spec_.depth(); ++l) {
       positions = std::max(positions, spec_.level(l).prefix + spec_.level(l).chunk - 1);
     }
-    const auto values = rotation_table(positions, head_size, spec_.rope_theta);
-    check(cudaMemcpy(table, values.data(), values.size() * sizeof(float), cudaMemcpyHostToDevice),
-          "cudaMemcpy");
+    stream_.upload(table, rotation_table(positions, head_size, spec_.rope_theta));
   }
-  check(cudaMemcpy(b_.ids, batch.ids.data() + first * batch.length,
-                   static_cast<size_t>(sequences * batch.length) * sizeof(int32_t), cudaMemcpyHostToDevice),
-        "cudaMemcpy");
+  const auto ids = batch.ids.begin() + first * batch.length;
+  stream_.upload(b_.ids, std::vector<int32_t>(ids, ids + sequences * batch.length));
   const int64_t width = spec_.base.width;
   const auto embed_all = [&](const bf16* table, int64_t columns, bf16* to) {
     embed(stream_, {.table = table,

@@ -17,12 +17,6 @@ double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/// Copies to the device from memory that may go once this returns.
-template <class T>
-void upload_values(T* to, const std::vector<T>& values) {
-  check(cudaMemcpy(to, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "cudaMemcpy");
-}
-
 }  // namespace
 
 bool Generator::Session::operator==(const Session& o) const {
@@ -50,6 +44,12 @@ Arena Generator::measure(const GenerationRequest& request) const {
   Arena arena;
   GenerationBuffers::lay_out(arena, spec_, mode, plan_generation(spec_, request, limits_));
   return arena;
+}
+
+void Generator::set_eager(bool eager) {
+  eager_ = eager;
+  graphs_.clear();
+  recorded_steps_.clear();
 }
 
 GenerationResult Generator::run(const GenerationRequest& request) {
@@ -85,7 +85,7 @@ void Generator::place(const Session& session) {
   const int64_t burst = session.plan.rows * spec_.meta_context();
   bursts_ = PinnedBuffer(2 * burst * static_cast<int64_t>(sizeof(int32_t) + sizeof(float)));
   for (const auto& [head_size, table] : b_.rotations) {
-    upload_values(table, rotation_table(session.plan.positions, head_size, spec_.rope_theta));
+    stream_.upload(table, rotation_table(session.plan.positions, head_size, spec_.rope_theta));
   }
   session_ = session;
 }
@@ -102,6 +102,7 @@ void Generator::set_up(const GenerationRequest& request) {
   made_.assign(static_cast<size_t>(depth()) + 1, 0);
 
   std::vector<int32_t> tokens(static_cast<size_t>(plan.rows * plan.capacity), 0);
+  bool text_given = false;  // beyond what prefill reads
   std::vector<int32_t> known;
   std::vector<int32_t> target;
   std::vector<int64_t> start;
@@ -123,16 +124,22 @@ void Generator::set_up(const GenerationRequest& request) {
     known.push_back(static_cast<int32_t>(given));
     target.push_back(static_cast<int32_t>(row.target));
     const int64_t begin = row.prompt_length / meta * meta;
+    text_given = text_given || given > begin;
     start.push_back(begin < row.target ? begin : -1);
     end.push_back(row.target);
     rows_.push_back(std::move(row));
   }
   clock_ = RowClock(start, end, plan.samples);
-  upload_values(b_.tokens.tokens, tokens);
-  upload_values(b_.tokens.start, std::vector<int32_t>(start.begin(), start.end()));
-  upload_values(b_.begin, std::vector<int32_t>(start.begin(), start.end()));
-  upload_values(const_cast<int32_t*>(b_.tokens.known), known);
-  upload_values(const_cast<int32_t*>(b_.tokens.target), target);
+  if (text_given) {
+    stream_.upload(b_.tokens.tokens, tokens);
+  } else {
+    check(cudaMemsetAsync(b_.tokens.tokens, 0, tokens.size() * sizeof(int32_t), stream_.handle()),
+          "cudaMemsetAsync");
+  }
+  stream_.upload(b_.tokens.start, std::vector<int32_t>(start.begin(), start.end()));
+  stream_.upload(b_.begin, std::vector<int32_t>(start.begin(), start.end()));
+  stream_.upload(const_cast<int32_t*>(b_.tokens.known), known);
+  stream_.upload(const_cast<int32_t*>(b_.tokens.target), target);
   set_up_prompts(request);
   for (int l = 1; l <= depth(); ++l) {
     reset_latents(stream_,
@@ -166,7 +173,7 @@ void Generator::set_up_prompts(const GenerationRequest& request) {
     prompt_lengths_.push_back(length(p));
     for (int64_t s = 0; s < plan.samples; ++s) order.push_back(static_cast<int32_t>(p * plan.samples + s));
   }
-  upload_values(b_.order, order);
+  stream_.upload(b_.order, order);
   prompt_units_.assign(static_cast<size_t>(depth()) + 1, {});
   for (int l = depth() == 0 ? 0 : 1; l <= depth(); ++l) {
     auto& units = prompt_units_[static_cast<size_t>(l)];
@@ -181,9 +188,9 @@ void Generator::set_up_prompts(const GenerationRequest& request) {
                        static_cast<int32_t>(units.back()));
     }
     if (buffers(l).own_first == nullptr) continue;
-    upload_values(buffers(l).shared_first, first);
-    upload_values(buffers(l).shared_count, count);
-    upload_values(buffers(l).own_first, own_first);
+    stream_.upload(buffers(l).shared_first, first);
+    stream_.upload(buffers(l).shared_count, count);
+    stream_.upload(buffers(l).own_first, own_first);
   }
 }
 
@@ -193,19 +200,22 @@ void Generator::upload_prompts(int64_t first, int64_t count, int64_t length) {
     const auto& prompt = request_->prompts[static_cast<size_t>(order_[static_cast<size_t>(i)])];
     ids.insert(ids.end(), prompt.begin(), prompt.begin() + length);
   }
-  stream_.synchronize();  // the pass before may still read its own
-  upload_values(b_.prompt_ids, ids);
+  stream_.upload(b_.prompt_ids, ids);
 }
 
 // Replays what `work` starts, recording it first if that has not been done; its cache traffic is counted
 // anew.
 void Generator::replay(const std::string& name, const std::function<void()>& work) {
-  if (eager_) {
+  const auto scoped = [&] {
+    const Stream::Scope scope(stream_, name);
     work();
+  };
+  if (eager_) {
+    scoped();
   } else {
     Graph& graph = graphs_[name];
     if (graph.empty()) {
-      graph.record(stream_, work);
+      graph.record(stream_, scoped);
       recorded_steps_[name] = steps_;
     }
     steps_ = recorded_steps_[name];
@@ -394,9 +404,11 @@ int64_t Generator::kv_bytes_held() const {
   return bytes;
 }
 
-std::vector<const void*> Generator::graph_kernels() const {
-  const auto found = graphs_.find("meta_context");
-  return found == graphs_.end() ? std::vector<const void*>{} : found->second.kernels();
+std::map<std::string, std::vector<const void*>> Generator::graph_kernels() const {
+  std::map<std::string, std::vector<const void*>> out;
+  for (const auto& [name, graph] : graphs_)
+    if (!graph.empty()) out[name] = graph.kernels();
+  return out;
 }
 
 }  // namespace photon::PHOTON_GPU

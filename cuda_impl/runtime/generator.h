@@ -32,10 +32,10 @@ class Generator {
   /// Throws Error on a request that cannot be served, before any work.
   GenerationResult run(const GenerationRequest& request);
 
-  /// Launches one by one instead of graphs, for profiling.
-  void set_eager(bool eager) { eager_ = eager; }
-  /// Kernels of the graph of one meta-context, after a run that recorded it.
-  std::vector<const void*> graph_kernels() const;
+  /// Launches one by one instead of graphs, for profiling. Graphs recorded so far are forgotten.
+  void set_eager(bool eager);
+  /// Kernels of each graph, after a run that recorded it; its name is the scope that its launches stand in.
+  std::map<std::string, std::vector<const void*>> graph_kernels() const;
 
  private:
   struct Row {

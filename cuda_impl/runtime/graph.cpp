@@ -13,7 +13,13 @@ std::vector<const void*> Graph::kernels() const {
     check(cudaGraphNodeGetType(node, &type), "cudaGraphNodeGetType");
     if (type != cudaGraphNodeTypeKernel) continue;
     cudaKernelNodeParams params{};
-    check(cudaGraphKernelNodeGetParams(node, &params), "cudaGraphKernelNodeGetParams");
+    const cudaError_t known = cudaGraphKernelNodeGetParams(node, &params);
+    if (known == cudaErrorInvalidDeviceFunction) {
+      cudaGetLastError();
+      out.push_back(nullptr);
+      continue;
+    }
+    check(known, "cudaGraphKernelNodeGetParams");
     out.push_back(params.func);
   }
   return out;

@@ -38,7 +38,8 @@ class Graph {
 
   bool empty() const { return executable_ == nullptr; }
   void replay(Stream& stream) { check(cudaGraphLaunch(executable_, stream.handle()), "cudaGraphLaunch"); }
-  /// The functions of its kernel nodes, in the order of recording.
+  /// The functions of its kernel nodes, in the order of recording; null for a library's, which the runtime
+  /// does not know.
   std::vector<const void*> kernels() const;
 
  private:

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "cuda_impl/runtime/forward_pass.h"
 #include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/runtime/profile.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
@@ -37,17 +38,12 @@ class Inference final : public InferenceModel {
     return forward_.token_log_probs(batch);
   }
   GenerationResult generate(const GenerationRequest& request) override {
-    const MemoryPlan plan = memory_plan(request);
-    if (!plan.fits()) {
-      throw Error(
-          fmt::format("model '{}': {} rows of up to {} tokens need {:.2f} GiB beside {:.2f} GiB of weights; "
-                      "{:.2f} GiB, {:.0f} % "
-                      "of the device, are usable. {}",
-                      spec_.name, std::ssize(request.prompts) * request.samples, longest(request),
-                      gib(plan.total() - plan.weights), gib(plan.weights), gib(plan.available),
-                      100.0 * usable, what_fits(request)));
-    }
+    check_memory(request);
     return generator_.run(request);
+  }
+  std::vector<Launch> profile(const GenerationRequest& request, const std::string& label) override {
+    check_memory(request);
+    return PHOTON_GPU::profile(generator_, stream_, request, label);
   }
   MemoryPlan memory_plan(const GenerationRequest& request) const override {
     const Arena arena = generator_.measure(request);
@@ -59,6 +55,18 @@ class Inference final : public InferenceModel {
   }
 
  private:
+  void check_memory(const GenerationRequest& request) const {
+    const MemoryPlan plan = memory_plan(request);
+    if (!plan.fits()) {
+      throw Error(
+          fmt::format("model '{}': {} rows of up to {} tokens need {:.2f} GiB beside {:.2f} GiB of weights; "
+                      "{:.2f} GiB, {:.0f} % "
+                      "of the device, are usable. {}",
+                      spec_.name, std::ssize(request.prompts) * request.samples, longest(request),
+                      gib(plan.total() - plan.weights), gib(plan.weights), gib(plan.available),
+                      100.0 * usable, what_fits(request)));
+    }
+  }
   static int64_t longest(const GenerationRequest& request) {
     size_t tokens = 0;
     for (const auto& prompt : request.prompts) tokens = std::max(tokens, prompt.size());

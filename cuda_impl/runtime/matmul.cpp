@@ -106,15 +106,19 @@ const Matmul::Plan& Matmul::plan(const Product& p) {
   return *plan;
 }
 
-void Matmul::operator()(Stream& stream, const char* op, const Product& p) {
-  const Plan& plan = this->plan(p);
-  if (p.bias != nullptr) set(plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+Work product_work(const Product& p) {
   const double elements = static_cast<double>(p.in) * static_cast<double>(p.out_width);
   Work work = matrix_work(elements, p.rows, sizeof(bf16));
   const double out = (p.out_float != nullptr ? sizeof(float) : sizeof(bf16)) * (p.accumulate ? 2.0 : 1.0);
   work.other_bytes = static_cast<double>(p.rows) *
                      (static_cast<double>(p.in) * sizeof(bf16) + static_cast<double>(p.out_width) * out);
-  stream.library({op, work}, [&] {
+  return work;
+}
+
+void Matmul::operator()(Stream& stream, const char* op, const Product& p) {
+  const Plan& plan = this->plan(p);
+  if (p.bias != nullptr) set(plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  stream.library({op, product_work(p)}, [&] {
     const float alpha = 1.0f;
     const float beta = p.accumulate ? 1.0f : 0.0f;
     void* to = p.out_float != nullptr ? static_cast<void*>(p.out_float) : static_cast<void*>(p.out);

@@ -29,6 +29,8 @@ struct Product {
   int64_t out_width = 0;
 };
 
+Work product_work(const Product& p);
+
 class Matmul {
  public:
   Matmul();

@@ -57,6 +57,12 @@ void Stream::synchronize() {
   check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
 }
 
+// On this stream: a plain cudaMemcpy from pageable memory may return before the data is there, and does not order
+// itself with a stream that is not blocking.
+void Stream::upload_bytes(void* to, const void* from, size_t bytes) {
+  if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
+}
+
 void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
   constexpr unsigned most_blocks_y = 65535;
   const dim3& b = grid.blocks;
@@ -68,10 +74,12 @@ void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
         op.name, root_relative(op.where.file_name()), op.where.line(), b.x, b.y, b.z, grid.threads,
         grid.shared_bytes, most_threads_, most_shared_bytes_));
   }
-  if (grid.shared_bytes > shared_bytes_without_asking && opted_in_.insert(kernel).second) {
+  if (grid.shared_bytes > shared_bytes_without_asking && grid.shared_bytes > allowed_bytes_[kernel]) {
+    // No more than is needed: what the kernel declares by itself counts against the same limit.
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(most_shared_bytes_)),
+                               static_cast<int>(grid.shared_bytes)),
           op.name, op.where);
+    allowed_bytes_[kernel] = grid.shared_bytes;
   }
   begin(op);
   if (records_ != nullptr) records_->back().kernel = kernel;

@@ -7,7 +7,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "core/cost.h"
@@ -75,6 +75,12 @@ class Stream {
 
   void synchronize();
 
+  /// Copies to the device behind what was started before; `values` may go once this returns.
+  template <class T>
+  void upload(T* to, const std::vector<T>& values) {
+    upload_bytes(to, values.data(), values.size() * sizeof(T));
+  }
+
   /// Ops that this process has launched or recorded, a line each: name, times, file of the launcher.
   static std::vector<std::string> launched();
 
@@ -95,6 +101,7 @@ class Stream {
   };
 
  private:
+  void upload_bytes(void* to, const void* from, size_t bytes);
   void begin(const Op& op, const Grid& grid, const void* kernel);
   void begin(const Op& op);
   void end(const Op& op, cudaError_t error);
@@ -102,7 +109,8 @@ class Stream {
   cudaStream_t stream_ = nullptr;
   size_t most_shared_bytes_ = 0;
   unsigned most_threads_ = 0;
-  std::unordered_set<const void*> opted_in_;  ///< kernels allowed more than 48 KiB of shared memory
+  std::unordered_map<const void*, size_t>
+      allowed_bytes_;  ///< of kernels with more than 48 KiB of shared memory
   std::string scope_;
   std::vector<LaunchRecord>* records_ = nullptr;
 };

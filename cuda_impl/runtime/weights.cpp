@@ -70,6 +70,7 @@ Weights::Weights(const ModelSpec& spec, std::span<const float> parameters) : mem
           "cudaMemcpy");
     at[list[i].name] = to;
   }
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the last copies may still be under way
   const int depth = spec.depth();
   if (depth > 0) encoder_embedding_ = at.at("encoder.embedding.weight");
   decoder_embedding_ = at.at("decoder.1.embedding.weight");

@@ -1,0 +1,26 @@
+// The cases of each op: small ones of every shape that its kernels tell apart, and large ones of the paper's
+// models.
+#pragma once
+
+#include <vector>
+
+#include "cuda_impl/cases/op_case.h"
+
+namespace photon::PHOTON_GPU {
+
+void add_advance_cases(std::vector<NamedCase>& cases);
+void add_copy_rows_cases(std::vector<NamedCase>& cases);
+void add_decode_attention_cases(std::vector<NamedCase>& cases);
+void add_embed_cases(std::vector<NamedCase>& cases);
+void add_gemv_cases(std::vector<NamedCase>& cases);
+void add_latents_cases(std::vector<NamedCase>& cases);
+void add_local_attention_cases(std::vector<NamedCase>& cases);
+void add_matmul_cases(std::vector<NamedCase>& cases);
+void add_pick_greedy_cases(std::vector<NamedCase>& cases);
+void add_pick_sampled_cases(std::vector<NamedCase>& cases);
+void add_prefill_attention_cases(std::vector<NamedCase>& cases);
+void add_rms_norm_cases(std::vector<NamedCase>& cases);
+void add_rotate_append_cases(std::vector<NamedCase>& cases);
+void add_swiglu_cases(std::vector<NamedCase>& cases);
+
+}  // namespace photon::PHOTON_GPU

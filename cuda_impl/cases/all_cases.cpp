@@ -1,0 +1,24 @@
+#include "cuda_impl/cases/add_cases.h"
+
+namespace photon::PHOTON_GPU {
+
+std::vector<NamedCase> op_cases() {
+  std::vector<NamedCase> cases;
+  add_embed_cases(cases);
+  add_rms_norm_cases(cases);
+  add_swiglu_cases(cases);
+  add_rotate_append_cases(cases);
+  add_gemv_cases(cases);
+  add_matmul_cases(cases);
+  add_local_attention_cases(cases);
+  add_decode_attention_cases(cases);
+  add_prefill_attention_cases(cases);
+  add_copy_rows_cases(cases);
+  add_latents_cases(cases);
+  add_pick_greedy_cases(cases);
+  add_pick_sampled_cases(cases);
+  add_advance_cases(cases);
+  return cases;
+}
+
+}  // namespace photon::PHOTON_GPU

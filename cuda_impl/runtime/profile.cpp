@@ -1,0 +1,116 @@
+#include "cuda_impl/runtime/profile.h"
+
+#include <fmt/format.h>
+
+#include <set>
+#include <string_view>
+
+#include "core/error.h"
+#include "cuda_impl/runtime/error.h"
+
+namespace photon::PHOTON_GPU {
+namespace {
+
+bool within(std::string_view scope, std::string_view name) {
+  while (!scope.empty()) {
+    const std::string_view part = scope.substr(0, scope.find('/'));
+    if (part == name) return true;
+    scope.remove_prefix(std::min(part.size() + 1, scope.size()));
+  }
+  return false;
+}
+
+/// Launches while it lives go to `records`, too.
+class Recording {
+ public:
+  Recording(Stream& stream, std::vector<LaunchRecord>& records) : stream_(stream) {
+    stream_.record(&records);
+  }
+  ~Recording() { stream_.record(nullptr); }
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+ private:
+  Stream& stream_;
+};
+
+class Profiler {
+ public:
+  Profiler() { check(cudaProfilerStart(), "cudaProfilerStart"); }
+  ~Profiler() { cudaProfilerStop(); }
+  Profiler(const Profiler&) = delete;
+  Profiler& operator=(const Profiler&) = delete;
+};
+
+class Eager {
+ public:
+  explicit Eager(Generator& generator) : generator_(generator) { generator_.set_eager(true); }
+  ~Eager() { generator_.set_eager(false); }
+  Eager(const Eager&) = delete;
+  Eager& operator=(const Eager&) = delete;
+
+ private:
+  Generator& generator_;
+};
+
+}  // namespace
+
+void check_launches(const std::map<std::string, std::vector<const void*>>& graphs,
+                    const std::vector<LaunchRecord>& recorded, const std::vector<LaunchRecord>& launched) {
+  std::set<const void*> own;
+  for (const auto* records : {&recorded, &launched})
+    for (const LaunchRecord& r : *records) own.insert(r.kernel);
+  own.erase(nullptr);
+  for (const auto& [name, nodes] : graphs) {
+    std::vector<const void*> kernels;
+    for (const void* node : nodes)
+      if (own.contains(node)) kernels.push_back(node);
+    size_t at = 0;
+    for (const LaunchRecord& r : launched) {
+      if (r.kernel == nullptr || !within(r.scope, name)) continue;
+      if (kernels.empty() || r.kernel != kernels[at % kernels.size()]) {
+        throw Error(fmt::format(
+            "profile: launched one by one, kernel {} of '{}' is {} ({}); the graph of {} kernels has another",
+            kernels.empty() ? at : at % kernels.size(), name, r.op, r.scope, kernels.size()));
+      }
+      ++at;
+    }
+    if (at == 0 || at % kernels.size() != 0) {
+      throw Error(
+          fmt::format("profile: launched one by one, '{}' has {} kernels, no multiple of its graph's {}",
+                      name, at, kernels.size()));
+    }
+  }
+}
+
+std::vector<Launch> profile(Generator& generator, Stream& stream, const GenerationRequest& request,
+                            const std::string& label) {
+  std::vector<LaunchRecord> recorded;
+  GenerationResult replayed;
+  {
+    generator.set_eager(false);
+    const Recording recording(stream, recorded);
+    replayed = generator.run(request);
+  }
+  const auto graphs = generator.graph_kernels();
+  std::vector<LaunchRecord> launched;
+  GenerationResult result;
+  {
+    const Eager eager(generator);
+    const Recording recording(stream, launched);
+    const Profiler profiler;
+    const Stream::Scope scope(stream, label);
+    result = generator.run(request);
+    stream.synchronize();
+  }
+  check_launches(graphs, recorded, launched);
+  if (result.tokens != replayed.tokens || result.log_probs != replayed.log_probs)
+    throw Error("profile: launched one by one, the tokens are not those of the graphs");
+  std::vector<Launch> out;
+  out.reserve(launched.size());
+  for (LaunchRecord& r : launched)
+    out.push_back({std::move(r.scope), std::string(r.op), std::string(r.file), r.work});
+  return out;
+}
+
+}  // namespace photon::PHOTON_GPU

@@ -5,7 +5,9 @@
 #include <bit>
 #include <exception>
 #include <numeric>
+#include <utility>
 
+#include "cuda_impl/emulation/early_access.h"
 #include "cuda_impl/emulation/kernel_name.h"
 #include "cuda_impl/emulation/lane_order.h"
 #include "cuda_impl/emulation/memory.h"
@@ -22,6 +24,7 @@ struct Warp {
   unsigned exited = 0;
   unsigned meeting = 0;     ///< wait for others of their warp
   unsigned at_barrier = 0;  ///< wait for the block
+  unsigned parked = 0;      ///< have waited for the kernel before and go on when all have
 };
 
 struct Block {
@@ -31,6 +34,8 @@ struct Block {
   std::array<Warp, most_warps> warps;
   LaneOrder order;
   unsigned exited = 0;
+  bool locked = false;   ///< device memory, until all threads have waited for the kernel before
+  unsigned parked = 0;   ///< those that have
   unsigned arrived = 0;  ///< at the barrier
   unsigned predicates = 0;
   unsigned barrier_result = 0;
@@ -116,9 +121,23 @@ void resume(Lane& next) {
   emulated::threadIdx = next.thread;
 }
 
+/// All threads have waited for the kernel before, or those that have not depend on those that have.
+void unlock_block() {
+  block.locked = false;
+  unlock_device_memory();
+  for (unsigned w = 0; w * lanes_per_warp < block.threads; ++w) {
+    block.order.make_ready(w, block.warps[w].parked);
+    block.warps[w].parked = 0;
+  }
+}
+
 /// The next lane to run; null if all wait or have returned.
 Lane* next_lane() {
-  const int next = block.order.next();
+  int next = block.order.next();
+  if (next < 0 && block.locked) {
+    unlock_block();
+    next = block.order.next();
+  }
   if (next < 0) return nullptr;
   if (const int later = block.order.peek(); later >= 0) {
     const char* stack =
@@ -132,6 +151,7 @@ Lane* next_lane() {
 void yield() {
   Lane& self = *running_lane;
   Lane* next = next_lane();
+  if (next == &self) return;  // unlocking made it ready again
   if (next == nullptr) {
     switch_fiber(self.fiber, block.host);
   } else {
@@ -201,6 +221,7 @@ void exit_lane() {
   Warp& warp = block.warps[self.warp];
   warp.exited |= bit_of(self);
   ++block.exited;
+  if (block.locked && block.parked + block.exited == block.threads) unlock_block();
   if (block.arrived > 0) {
     fault("this thread returns while others wait at a barrier; no return before a barrier:" +
           describe_block());
@@ -213,7 +234,7 @@ void exit_lane() {
             ", whose mask names this lane, which returns without it");
     }
   }
-  if (block.run->overlaps_previous && !self.waited_for_previous_kernel) {
+  if (block.run->overlaps_previous && !self.waited) {
     fault(
         "this thread returns without wait_for_previous_kernel(), which every thread of a kernel launched "
         "with "
@@ -258,7 +279,7 @@ void prepare_block(const KernelRun& run, LaneOrder order) {
   if (block.lanes.size() < block.threads) block.lanes.resize(block.threads);
   block.warps = {};
   block.order = order;
-  block.exited = block.arrived = block.predicates = 0;
+  block.exited = block.parked = block.arrived = block.predicates = 0;
   block.host = {};
   block.error = nullptr;
   for (unsigned i = 0; i < block.threads; ++i) {
@@ -269,18 +290,21 @@ void prepare_block(const KernelRun& run, LaneOrder order) {
     lane.index = i % lanes_per_warp;
     lane.copies.clear();
     lane.open_group = 0;
-    lane.waited_for_previous_kernel = false;
+    lane.waited = false;
     block.warps[lane.warp].exists |= bit_of(lane);
   }
   for (unsigned w = 0; w * lanes_per_warp < block.threads; ++w)
     block.order.make_ready(w, block.warps[w].exists);
 }
 
-void run_block() {
+void run_block(bool locked) {
+  block.locked = locked;
+  if (locked) lock_device_memory();
   Lane* first = next_lane();
   resume(*first);
   switch_fiber(block.host, first->fiber);
   running_lane = nullptr;
+  unlock_device_memory();
   if (!block.error && block.exited < block.threads) {
     try {
       fault("deadlock: no thread can go on:" + describe_block());
@@ -329,6 +353,26 @@ unsigned meet_block(bool predicate, const char* name, const std::source_location
   return block.barrier_result;
 }
 
+void wait_for_kernel_before() {
+  if (running_lane == nullptr) fault("wait_for_previous_kernel outside a kernel");
+  Lane& self = *running_lane;
+  self.waited = true;
+  if (!block.locked) return;
+  ++block.parked;
+  if (block.parked + block.exited == block.threads) {
+    unlock_block();
+  } else {
+    block.warps[self.warp].parked |= bit_of(self);
+    yield();
+  }
+}
+
+void abandon_lane(std::exception_ptr error) {
+  block.error = std::exchange(error, nullptr);  // nothing of this lane will be destroyed
+  leave_fiber(running_lane->fiber, block.host);
+  __builtin_unreachable();
+}
+
 void run_kernel(const KernelRun& run, uint64_t seed) {
   const Launch launch(run);
   Random random(seed);
@@ -344,7 +388,7 @@ void run_kernel(const KernelRun& run, uint64_t seed) {
                             static_cast<unsigned>(row / run.grid.y)};
       shared_memory().begin_block();
       prepare_block(run, LaneOrder(random.next()));
-      run_block();
+      run_block(run.locks_memory && b == order[0]);
       shared_memory().check_guard_zones();
     }
   } catch (...) {

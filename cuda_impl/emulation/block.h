@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <source_location>
 #include <vector>
 
@@ -51,7 +52,7 @@ struct Lane {
   const Meeting* meeting = nullptr;  ///< while it waits
   std::vector<AsyncCopy> copies;
   uint32_t open_group = 0;  ///< of copies started and not committed
-  bool waited_for_previous_kernel = false;
+  bool waited = false;      ///< for the kernel before
 };
 
 /// The lane that runs; null outside kernels.
@@ -64,6 +65,12 @@ void meet_warp(const Meeting& meeting);
 /// Waits for all threads of the block; returns for how many of them `predicate` holds.
 unsigned meet_block(bool predicate, const char* name, const std::source_location& where);
 
+/// What the running lane says before its first access to device memory (early_access.h).
+void wait_for_kernel_before();
+
+/// Ends the launch with `error`, from the running lane.
+[[noreturn]] void abandon_lane(std::exception_ptr error);
+
 /// A kernel with its arguments and extents.
 struct KernelRun {
   const void* function = nullptr;
@@ -72,8 +79,8 @@ struct KernelRun {
   dim3 grid;
   dim3 block;
   size_t dynamic_shared_bytes = 0;
-  bool overlaps_previous =
-      false;  ///< programmatic dependent launch: every thread has to wait for the kernel before
+  bool overlaps_previous = false;  ///< programmatic dependent launch: every thread has to wait
+  bool locks_memory = false;       ///< until the first block's threads have (early_access.h)
 };
 
 /// Runs all blocks. Throws what a kernel's thread threw, or EmulationError.

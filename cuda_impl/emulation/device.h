@@ -29,9 +29,9 @@ Pack<T, N> load_streaming(const T* p, std::source_location where = std::source_l
   return out;
 }
 
-/// Kernels run one after another, so there is nothing to wait for; that the kernel asks is checked.
+/// Kernels run one after another, so there is nothing to wait for; that the kernel asks in time is checked.
 inline void wait_for_previous_kernel() {
-  emulation::running_lane->waited_for_previous_kernel = true;
+  emulation::wait_for_kernel_before();
 }
 inline void let_next_kernel_start() {}
 /// Nothing that a program could see.

@@ -1,7 +1,8 @@
 #include "cuda_impl/emulation/memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <string>
@@ -20,6 +21,13 @@ size_t tail(size_t bytes) {
   return (bytes + guard - 1) / guard * guard - bytes + guard;
 }
 
+/// Pages of an allocation, which it shares with nobody. Data begins one guard zone behind the first: aligned
+/// to 256 bytes and no more.
+size_t mapped_bytes(size_t bytes) {
+  constexpr size_t page = 4096;
+  return (guard + bytes + tail(bytes) + page - 1) / page * page;
+}
+
 }  // namespace
 
 DeviceMemory& device_memory() {
@@ -33,13 +41,12 @@ DeviceMemory::~DeviceMemory() {
 
 void* DeviceMemory::allocate(size_t bytes) {
   if (bytes > capacity_ || used_ > capacity_ - bytes) return nullptr;
-  // Blocks are aligned to 512, so that data is aligned to 256 and no more.
-  const size_t whole = (guard + bytes + tail(bytes) + 511) / 512 * 512;
-  auto* block = static_cast<char*>(std::aligned_alloc(512, whole));
-  if (block == nullptr) return nullptr;
-  char* data = block + guard;
-  std::memset(block, poison, guard + bytes + tail(bytes));
-  forbid(block, guard);
+  const size_t mapped = mapped_bytes(bytes);
+  void* mapping = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapping == MAP_FAILED) return nullptr;
+  std::memset(mapping, poison, mapped);
+  char* data = static_cast<char*>(mapping) + guard;
+  forbid(mapping, guard);
   forbid(data + bytes, tail(bytes));
   allocations_[data] = {bytes, {}};
   used_ += bytes;
@@ -47,8 +54,14 @@ void* DeviceMemory::allocate(size_t bytes) {
 }
 
 void DeviceMemory::give_back(char* data, const Allocation& allocation) {
-  permit(data - guard, guard + allocation.bytes + tail(allocation.bytes));
-  std::free(data - guard);
+  permit(data - guard, mapped_bytes(allocation.bytes));
+  munmap(data - guard, mapped_bytes(allocation.bytes));
+}
+
+void DeviceMemory::protect(bool locked) {
+  for (const auto& [data, allocation] : allocations_) {
+    mprotect(data - guard, mapped_bytes(allocation.bytes), locked ? PROT_NONE : PROT_READ | PROT_WRITE);
+  }
 }
 
 DeviceMemory::Release DeviceMemory::release(void* p) {
@@ -110,6 +123,13 @@ std::string DeviceMemory::overruns() {
     if (!where.empty()) all += (all.empty() ? "device memory: a write " : "; a write ") + where;
   }
   return all;
+}
+
+std::string DeviceMemory::describe(const void* p) const {
+  const auto found = find(p);
+  if (found == allocations_.end()) return "device memory";
+  return "offset " + std::to_string(static_cast<const char*>(p) - found->first) + " of an allocation of " +
+         std::to_string(found->second.bytes) + " bytes";
 }
 
 void DeviceMemory::lay_out_part(void* p, size_t bytes, size_t whole) {

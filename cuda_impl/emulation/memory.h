@@ -31,6 +31,10 @@ class DeviceMemory {
   bool contains(const void* p, size_t bytes) const;
   /// `p` points into an allocation or the zones around it.
   bool owns(const void* p) const;
+  /// "offset 12 of an allocation of 256 bytes"
+  std::string describe(const void* p) const;
+  /// Whether all allocations are out of reach: an access is a fault of the processor.
+  void protect(bool locked);
   /// Writes to the zones around allocations and between parts, in words; poisons them again.
   std::string overruns();
 

@@ -309,17 +309,75 @@ __global__ void never_waits() {}
 __global__ void waits() {
   wait_for_previous_kernel();
 }
+__global__ void reads_early(const float* in, float* out) {
+  const float x = in[threadIdx.x];
+  wait_for_previous_kernel();
+  out[threadIdx.x] = x;
+}
+__global__ void writes_early(float* out) {
+  if (threadIdx.x == 40) out[3] = 1.0f;
+  wait_for_previous_kernel();
+}
+__global__ void meets_before_it_waits(const float* in, float* out) {
+  PHOTON_SHARED(FloatPerThread, all);
+  all[threadIdx.x] = __shfl_xor_sync(full_warp, 1.0f, 1);
+  __syncthreads();
+  wait_for_previous_kernel();
+  out[threadIdx.x] = in[threadIdx.x] + all[threadIdx.x];
+}
+__global__ void waits_here_and_there(const float* in, float* out) {
+  if (threadIdx.x % 32 == 0) wait_for_previous_kernel();
+  __syncwarp();
+  if (threadIdx.x % 32 != 0) wait_for_previous_kernel();
+  out[threadIdx.x] = in[threadIdx.x] + 1.0f;
+}
+__global__ void returns_early(const float* in, float* out) {
+  wait_for_previous_kernel();
+  if (threadIdx.x >= 64) return;
+  out[threadIdx.x] = in[threadIdx.x] + 1.0f;
+  out[threadIdx.x + 64] = in[threadIdx.x + 64] + 1.0f;
+}
 
-TEST(EmulationFaults, OverlappingKernelHasToWait) {
-  cudaLaunchAttribute overlap{};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
-  cudaLaunchConfig_t config{1, 32, 0, nullptr, &overlap, 1};
-  EXPECT_TRUE(holds(complaint([&] { cudaLaunchKernelEx(&config, never_waits); }),
-                    {"never_waits", "wait_for_previous_kernel"}));
-  EXPECT_EQ(cudaLaunchKernelEx(&config, waits), cudaSuccess);
-  overlap.val.programmaticStreamSerializationAllowed = 0;
-  EXPECT_EQ(cudaLaunchKernelEx(&config, never_waits), cudaSuccess);
+class EmulationOverlap : public testing::Test {
+ protected:
+  EmulationOverlap() {
+    overlap_.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap_.val.programmaticStreamSerializationAllowed = 1;
+  }
+  template <class... P, class... A>
+  cudaError_t start_overlapping(void (*kernel)(P...), const A&... arguments) {
+    const cudaLaunchConfig_t config{3, 128, 0, nullptr, &overlap_, 1};
+    return cudaLaunchKernelEx(&config, kernel, static_cast<P>(arguments)...);
+  }
+
+  cudaLaunchAttribute overlap_{};
+};
+
+TEST_F(EmulationOverlap, KernelsHaveToWait) {
+  EXPECT_TRUE(
+      holds(complaint([&] { start_overlapping(never_waits); }), {"never_waits", "wait_for_previous_kernel"}));
+  EXPECT_EQ(start_overlapping(waits), cudaSuccess);
+  overlap_.val.programmaticStreamSerializationAllowed = 0;
+  EXPECT_EQ(start_overlapping(never_waits), cudaSuccess);
+}
+
+TEST_F(EmulationOverlap, AccessesBeforeTheWaitAreFound) {
+  const DeviceArray<float> in(std::vector<float>(128, 1.0f));
+  const DeviceArray<float> out(128);
+  for (int seed = 0; seed < seeds; ++seed) {
+    set_emulation_seed(test_seed() + seed);
+    EXPECT_TRUE(holds(complaint([&] { start_overlapping(reads_early, in.data(), out.data()); }),
+                      {"reads_early", "an allocation of 512 bytes before wait_for_previous_kernel()"}));
+    EXPECT_TRUE(holds(complaint([&] { start_overlapping(writes_early, out.data()); }),
+                      {"writes_early, block", "warp 1, lane 8: an access to offset 12 of"}));
+    // Memory is there again.
+    EXPECT_EQ(in.read(), std::vector<float>(128, 1.0f));
+    for (const auto kernel : {meets_before_it_waits, waits_here_and_there, returns_early}) {
+      cudaMemset(out.data(), 0xff, 512);
+      EXPECT_EQ(start_overlapping(kernel, in.data(), out.data()), cudaSuccess);
+      EXPECT_EQ(out.read(), std::vector<float>(128, 2.0f));
+    }
+  }
 }
 
 __global__ void misaligned_pack(const bf16* p, float* out) {

@@ -210,7 +210,7 @@ TEST(EmulatedMatmul, EqualsTripleLoops) {
   }
 }
 
-class MatmulFaults : public testing::Test {
+class EmulatedMatmulFaults : public testing::Test {
  protected:
   std::mt19937_64 engine_{test_seed()};
   Matrix a_{Stored{CUDA_R_16BF, 8, 6}, engine_};
@@ -220,7 +220,7 @@ class MatmulFaults : public testing::Test {
   Multiply multiply_;
 };
 
-TEST_F(MatmulFaults, InPlaceAccumulation) {
+TEST_F(EmulatedMatmulFaults, InPlaceAccumulation) {
   multiply_.beta = 1.0f;
   ASSERT_EQ(multiply_.choose(a_, b_, d_, d_), CUBLAS_STATUS_SUCCESS);
   const std::vector<double> want = expected(multiply_, a_, false, b_, false, d_, d_, {}, 6);
@@ -228,7 +228,7 @@ TEST_F(MatmulFaults, InPlaceAccumulation) {
   EXPECT_EQ(d_.read(), want);
 }
 
-TEST_F(MatmulFaults, NothingOfCIsReadWithoutBeta) {
+TEST_F(EmulatedMatmulFaults, NothingOfCIsReadWithoutBeta) {
   ASSERT_EQ(multiply_.choose(a_, b_, d_, d_), CUBLAS_STATUS_SUCCESS);
   const std::vector<double> want = expected(multiply_, a_, false, b_, false, d_, d_, {}, 6);
   cudaMemset(d_.data(), 0xff, 8 * 5 * sizeof(bf16));
@@ -236,7 +236,7 @@ TEST_F(MatmulFaults, NothingOfCIsReadWithoutBeta) {
   EXPECT_EQ(d_.read(), want);
 }
 
-TEST_F(MatmulFaults, ShapesThatDoNotMeet) {
+TEST_F(EmulatedMatmulFaults, ShapesThatDoNotMeet) {
   multiply_.transpose(true, false);
   EXPECT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_INVALID_VALUE);
   multiply_.transpose(false, true);
@@ -250,7 +250,7 @@ TEST_F(MatmulFaults, ShapesThatDoNotMeet) {
   EXPECT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_INVALID_VALUE);
 }
 
-TEST_F(MatmulFaults, TypesThatDoNotMeet) {
+TEST_F(EmulatedMatmulFaults, TypesThatDoNotMeet) {
   const Matrix wide_a(Stored{CUDA_R_32F, 8, 6}, engine_);
   const Matrix wide_b(Stored{CUDA_R_32F, 6, 5}, engine_);
   const Matrix wide_d(Stored{CUDA_R_32F, 8, 5}, engine_);
@@ -263,14 +263,14 @@ TEST_F(MatmulFaults, TypesThatDoNotMeet) {
   EXPECT_EQ(multiply_.choose(a_, b_, wide_d, wide_d), CUBLAS_STATUS_NOT_SUPPORTED);
 }
 
-TEST_F(MatmulFaults, AttributesOfTheWrongSize) {
+TEST_F(EmulatedMatmulFaults, AttributesOfTheWrongSize) {
   const int64_t too_wide = 1;
   EXPECT_EQ(cublasLtMatrixLayoutSetAttribute(a_.layout(), CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &too_wide,
                                              sizeof(too_wide)),
             CUBLAS_STATUS_INVALID_VALUE);
 }
 
-TEST_F(MatmulFaults, ExtentsOutsideMemory) {
+TEST_F(EmulatedMatmulFaults, ExtentsOutsideMemory) {
   ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
   std::vector<bf16> on_host(8 * 6);
   EXPECT_TRUE(holds(complaint([&] { multiply_.run(a_, on_host.data(), b_, c_, c_.data(), d_, d_.data()); }),
@@ -279,7 +279,7 @@ TEST_F(MatmulFaults, ExtentsOutsideMemory) {
   EXPECT_TRUE(holds(complaint([&] { multiply_.run(a_, b_, c_, d_); }), {"a, 106 bytes", "one allocation"}));
 }
 
-TEST_F(MatmulFaults, Overlaps) {
+TEST_F(EmulatedMatmulFaults, Overlaps) {
   ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
   EXPECT_TRUE(holds(complaint([&] { multiply_.run(a_, a_.data(), b_, c_, c_.data(), d_, a_.data()); }),
                     {"a and d overlap"}));
@@ -290,7 +290,7 @@ TEST_F(MatmulFaults, Overlaps) {
                     {"c and d overlap"}));
 }
 
-TEST_F(MatmulFaults, PointersLessAlignedThanPromised) {
+TEST_F(EmulatedMatmulFaults, PointersLessAlignedThanPromised) {
   const Matrix shifted(Stored{CUDA_R_16BF, 8, 8}, engine_);
   const void* data = static_cast<bf16*>(shifted.data()) + 8;
   ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
@@ -301,7 +301,7 @@ TEST_F(MatmulFaults, PointersLessAlignedThanPromised) {
   EXPECT_EQ(multiply_.run(a_, data, b_, c_, c_.data(), d_, d_.data()), CUBLAS_STATUS_SUCCESS);
 }
 
-TEST_F(MatmulFaults, BiasThatIsNotAligned) {
+TEST_F(EmulatedMatmulFaults, BiasThatIsNotAligned) {
   const Matrix bias(Stored{CUDA_R_16BF, 20, 1}, engine_);
   multiply_.set(CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
   multiply_.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER,
@@ -311,7 +311,7 @@ TEST_F(MatmulFaults, BiasThatIsNotAligned) {
       holds(complaint([&] { multiply_.run(a_, b_, c_, d_); }), {"the bias is not aligned", "16 bytes"}));
 }
 
-TEST_F(MatmulFaults, WorkspaceIsWrittenTo) {
+TEST_F(EmulatedMatmulFaults, WorkspaceIsWrittenTo) {
   multiply_.prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, size_t{1} << 20);
   ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
   const size_t needed = multiply_.chosen_.workspaceSize;
@@ -328,14 +328,14 @@ TEST_F(MatmulFaults, WorkspaceIsWrittenTo) {
   EXPECT_TRUE(holds(complaint([&] { multiply_.run(a_, b_, c_, d_); }), {"the workspace"}));
 }
 
-TEST_F(MatmulFaults, AlgorithmOfAnotherShape) {
+TEST_F(EmulatedMatmulFaults, AlgorithmOfAnotherShape) {
   const Matrix tall(Stored{CUDA_R_16BF, 9, 6}, engine_);
   const Matrix tall_d(Stored{CUDA_R_16BF, 9, 5}, engine_);
   ASSERT_EQ(multiply_.choose(tall, b_, tall_d, tall_d), CUBLAS_STATUS_SUCCESS);
   EXPECT_EQ(multiply_.run(a_, b_, c_, d_), CUBLAS_STATUS_NOT_SUPPORTED);
 }
 
-TEST_F(MatmulFaults, ProductsAreCaptured) {
+TEST_F(EmulatedMatmulFaults, ProductsAreCaptured) {
   ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
   const std::vector<double> before = d_.read();
   const std::vector<double> want = expected(multiply_, a_, false, b_, false, c_, d_, {}, 6);

@@ -162,7 +162,7 @@ TEST(EmulatedRuntime, EventsMeasureTime) {
   last_error();
 }
 
-class Captures : public testing::Test {
+class EmulatedCaptures : public testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), cudaSuccess);
@@ -183,7 +183,7 @@ class Captures : public testing::Test {
   cudaStream_t other_ = nullptr;
 };
 
-TEST_F(Captures, GraphsReplayWhatWasCaptured) {
+TEST_F(EmulatedCaptures, GraphsReplayWhatWasCaptured) {
   const DeviceArray<int> data(std::vector<int>(4, 5));
   const DeviceArray<int> copy(4);
   ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal), cudaSuccess);
@@ -228,13 +228,13 @@ TEST_F(Captures, GraphsReplayWhatWasCaptured) {
   EXPECT_EQ(cudaGraphExecDestroy(exec), cudaSuccess);
 }
 
-TEST_F(Captures, KernelsHaveNames) {
+TEST_F(EmulatedCaptures, KernelsHaveNames) {
   const char* name = nullptr;
   ASSERT_EQ(cudaFuncGetName(&name, reinterpret_cast<const void*>(double_it)), cudaSuccess);
   EXPECT_TRUE(std::string(name).ends_with("::double_it")) << name;
 }
 
-TEST_F(Captures, StreamsForkAndJoin) {
+TEST_F(EmulatedCaptures, StreamsForkAndJoin) {
   const DeviceArray<int> data(std::vector<int>(4, 1));
   cudaEvent_t forked = nullptr;
   cudaEvent_t joined = nullptr;
@@ -260,7 +260,7 @@ TEST_F(Captures, StreamsForkAndJoin) {
   cudaEventDestroy(joined);
 }
 
-TEST_F(Captures, CallsThatWouldWaitSpoilThem) {
+TEST_F(EmulatedCaptures, CallsThatWouldWaitSpoilThem) {
   const DeviceArray<int> data(4);
   const auto spoils = [&](auto call, cudaError_t expected) {
     ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal), cudaSuccess);

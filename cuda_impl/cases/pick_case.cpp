@@ -12,6 +12,7 @@ namespace {
 
 constexpr int32_t latest_start = 9;
 constexpr double logit_scale = 3.0;
+constexpr float highest_tied = 4.0f;  // of normals times the scale many are
 constexpr int64_t most_checked = 100;
 
 std::vector<int32_t> random_tokens(int64_t count, int32_t vocab, uint64_t seed) {
@@ -43,7 +44,7 @@ RepeatedArray<float> PickCase::random_logits(const PickShape& p, uint64_t seed) 
   const auto size = static_cast<size_t>(p.states * p.vocab);
   if (!p.ties) return {size, seed, logit_scale};
   std::vector<float> values = random_values<float>(size, seed, logit_scale);
-  for (float& v : values) v = std::round(2.0f * v) / 2.0f;
+  for (float& v : values) v = std::min(highest_tied, std::round(2.0f * v) / 2.0f);
   return RepeatedArray<float>(values);
 }
 

@@ -23,7 +23,7 @@ struct PickShape {
   bool mapped = false;  ///< rows are others than their own number
   bool idle = false;    ///< every third row is
   bool given = false;   ///< the first tokens of every other row are
-  bool ties = false;    ///< logits are multiples of a half
+  bool ties = false;    ///< logits are multiples of a half, many of them the largest
   bool large = false;
 };
 

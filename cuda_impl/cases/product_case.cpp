@@ -79,7 +79,7 @@ S ProductCase::result(const std::vector<S>& x, int64_t r, int64_t column, double
 }
 
 std::vector<OpOutput> ProductCase::outputs() {
-  OpOutput result{"out", {}, {}, {}, p_.in_float ? Precision::float32 : Precision::bf16};
+  OpOutput result{"out", {}, {}, {}, p_.in_float ? Precision::float32 : Precision::bfloat16};
   const std::vector<bf16> out = out_.read();
   const std::vector<float> out_float = out_float_.read();
   Untouched<bf16> rest(out_);

@@ -82,9 +82,10 @@ Workload ModelCosts::workload(int64_t prompt, int64_t answer, int64_t samples) c
           .kv_bytes = s_.kv_bytes};
 }
 
-/// The decode phase of one row that makes unit number `unit`.
-Phase ModelCosts::decode_phase(int64_t unit, Generation generation) const {
+/// The decode phase of `batch` rows that make unit number `unit`.
+Phase ModelCosts::decode_phase(int64_t unit, Generation generation, int64_t batch) const {
   Workload w = workload(unit * s_.spec.meta_context(), s_.spec.meta_context(), 1);
+  w.batch = batch;
   w.generation = generation;
   Phase phase;
   visit_request(
@@ -95,7 +96,10 @@ Phase ModelCosts::decode_phase(int64_t unit, Generation generation) const {
 void ModelCosts::compile_decode(int64_t last_unit) {
   const ModelSpec& spec = s_.spec;
   const Phase phase = decode_phase(1, s_.generation);
-  decode_launch_seconds_ = launches(phase) * c_.launch_seconds;
+  for (size_t rows = 1; rows <= decode_launch_seconds_.size(); ++rows) {
+    decode_launch_seconds_[rows - 1] =
+        launches(decode_phase(1, s_.generation, static_cast<int64_t>(rows))) * c_.launch_seconds;
+  }
   for (const Forward& forward : phase) {
     for (const Operation& op : forward) {
       if (is_attention(op)) continue;
@@ -216,7 +220,9 @@ double ModelCosts::decode_seconds(std::span<const DecodeRow> rows) const {
     }
     seconds += std::max((bytes + common) / c_.bandwidth, samples * flops / c_.matrix_rate);
   }
-  return std::max(seconds / efficiency_.decode, decode_launch_seconds_);
+  const size_t launched =
+      std::min(rows.size() * static_cast<size_t>(s_.samples), decode_launch_seconds_.size());
+  return std::max(seconds / efficiency_.decode, decode_launch_seconds_[launched - 1]);
 }
 
 double ModelCosts::step_seconds(std::span<const PrefillPiece> prefill, std::span<const DecodeRow> rows) {

@@ -5,6 +5,7 @@
 // to the caches comes from tables over the context (context_table.h).
 #pragma once
 
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -70,7 +71,7 @@ class ModelCosts final : public StepCosts {
 
   void compile_decode(int64_t last_unit);
   void compile_prefill();
-  Phase decode_phase(int64_t unit, Generation generation) const;
+  Phase decode_phase(int64_t unit, Generation generation, int64_t batch = 1) const;
   Workload workload(int64_t prompt, int64_t answer, int64_t samples) const;
   double kept_units(const Level& level, int64_t unit) const;
   double prefill_seconds(std::span<const PrefillPiece> pieces) const;
@@ -83,7 +84,9 @@ class ModelCosts final : public StepCosts {
   std::vector<Product> decode_products_;
   std::vector<Product> prefill_products_;
   std::vector<Level> levels_;
-  double decode_launch_seconds_ = 0.0;
+  /// Of 1, 2, .. rows: a product is launched otherwise above matrix_vector_rows, and beyond that always
+  /// alike.
+  std::array<double, matrix_vector_rows + 1> decode_launch_seconds_ = {};
   double prefill_launch_seconds_ = 0.0;
 };
 

@@ -57,8 +57,8 @@ void Stream::synchronize() {
   check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
 }
 
-// On this stream: a plain cudaMemcpy from pageable memory may return before the data is there, and does not order
-// itself with a stream that is not blocking.
+// On this stream: a plain cudaMemcpy from pageable memory may return before the data is there, and does not
+// order itself with a stream that is not blocking.
 void Stream::upload_bytes(void* to, const void* from, size_t bytes) {
   if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
 }

@@ -9,6 +9,7 @@
 
 #include "core/error.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon::testing {
 namespace {
@@ -94,7 +95,7 @@ Load load_of(ArrivalLaw arrivals, int64_t requests, uint64_t seed) {
 }
 
 TEST(Load, ArrivalsComeAtTheirRate) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   constexpr int64_t count = 200'000;
   for (const ArrivalLaw& law :
@@ -125,7 +126,7 @@ TEST(Load, ArrivalsComeAtTheirRate) {
 }
 
 TEST(Load, LengthsFollowTheirLaws) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   auto requests = make_requests(load_of({.rate = 1.0}, 100'000, seed), nullptr);
   double answers = 0.0;

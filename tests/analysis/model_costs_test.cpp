@@ -10,7 +10,7 @@
 #include "core/model_config.h"
 #include "core/paths.h"
 #include "tests/core/random_spec.h"
-#include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon::testing {
 namespace {
@@ -66,7 +66,7 @@ double exact_prefill(const Service& s, const Workload& w, const Ceilings& c) {
 }
 
 TEST(ModelCosts, ALoneRequestTakesItsSerialFloor) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 60; ++repeat) {
@@ -107,7 +107,7 @@ TEST(ModelCosts, ALoneRequestTakesItsSerialFloor) {
 }
 
 TEST(ModelCosts, BatchesAndSamplesTakeTheirSerialFloor) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 80; ++repeat) {
@@ -138,7 +138,7 @@ TEST(ModelCosts, BatchesAndSamplesTakeTheirSerialFloor) {
 }
 
 TEST(ModelCosts, TheTableErrsWhereAWindowFillsAndNowhereElse) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 50; ++repeat) {
@@ -189,7 +189,7 @@ TEST(ModelCosts, APromptInPiecesComputesTheSameAndReadsMore) {
 }
 
 TEST(ModelCosts, MemoryIsThatOfTheCacheModel) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 100; ++repeat) {
@@ -207,7 +207,7 @@ TEST(ModelCosts, MemoryIsThatOfTheCacheModel) {
 }
 
 TEST(ModelCosts, ASharedPrefixIsHeldAndReadOnce) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 60; ++repeat) {
@@ -267,12 +267,17 @@ TEST(ModelCosts, EfficiencyDividesAndLaunchesBound) {
   EXPECT_EQ(seconds({0.5, 1.0}, false), seconds({}, false));
   EXPECT_NEAR(seconds({1.0, 0.25}, false), 4.0 * seconds({}, false), 1e-12);
   ceilings.launch_seconds = 1.0;
-  double launches = 0.0;
-  const auto cost = request_cost(s.spec, workload_of(s, 1600, 16, 3));
-  for (const Forward& forward : cost.decode[0]) {
-    for (const Operation& op : forward) launches += op.launches;
+  ModelCosts costs(s, ceilings, {}, 1 << 16);
+  for (const int64_t batch : {1, 2, 3, 4, 5, 6, 40}) {
+    double launches = 0.0;
+    const auto cost = request_cost(s.spec, workload_of(s, 1600, 16, batch));
+    for (const Forward& forward : cost.decode[0]) {
+      for (const Operation& op : forward) launches += op.launches;
+    }
+    EXPECT_EQ(costs.step_seconds({}, std::vector<DecodeRow>(static_cast<size_t>(batch), {0, 100, 120})),
+              launches)
+        << batch << " rows";
   }
-  EXPECT_EQ(seconds({}, false), launches);
 }
 
 TEST(ModelCosts, WhatMakesNoServiceIsRefused) {

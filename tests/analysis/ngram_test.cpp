@@ -10,15 +10,16 @@
 #include "core/error.h"
 #include "core/markov.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
 
-using testing::file_test_seed;
 using testing::TempFolder;
+using testing::test_seed;
 
 TEST(Ngram, ProbabilitiesSumToOneWhateverTheContext) {
-  std::mt19937_64 random(file_test_seed());
+  std::mt19937_64 random(test_seed());
   for (const int32_t vocab : {3, 37, 150}) {
     std::vector<int32_t> tokens(2001);
     // Skewed, so that some tokens are rare and some never seen.
@@ -58,7 +59,7 @@ TEST(Ngram, SmallCase) {
 }
 
 TEST(Ngram, ReachesTheEntropyOfAMarkovSource) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   const MarkovWords source(seed, 24);
   const auto train = source.walk(0, 400'000);
   const auto test = source.walk(1, 50'000);

@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "tests/analysis/queueing.h"
-#include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon::testing {
 namespace {
@@ -49,7 +49,7 @@ Mean mean_wait(const std::vector<Request>& requests, const Outcome& outcome) {
 class Queueing : public ::testing::TestWithParam<double> {};  // utilisation; the service rate is 1
 
 TEST_P(Queueing, ExponentialServiceWaitsAsMM1) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   const double rho = GetParam();
   const auto requests = poisson(rho, many, seed);
@@ -61,7 +61,7 @@ TEST_P(Queueing, ExponentialServiceWaitsAsMM1) {
 }
 
 TEST_P(Queueing, FixedServiceWaitsAsMD1) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   const double rho = GetParam();
   const auto requests = poisson(rho, many, seed);
@@ -75,7 +75,7 @@ INSTANTIATE_TEST_SUITE_P(Utilisation, Queueing, ::testing::Values(0.3, 0.6, 0.8)
                          [](const auto& test) { return fmt::format("{:.0f}percent", 100.0 * test.param); });
 
 TEST(QueueingLaws, LittlesLawHoldsAndNothingIsLost) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   const Philox random(seed);
   for (const int64_t replicas : {1, 3, 7}) {
@@ -166,7 +166,7 @@ TEST(QueueingLaws, WhatCannotRunIsRefused) {
 }
 
 TEST(Histogram, QuantilesAreThoseOfTheSortedValues) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   std::mt19937_64 rng(seed);
   LogHistogram histogram;

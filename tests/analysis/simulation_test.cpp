@@ -14,6 +14,7 @@
 #include "core/paths.h"
 #include "tests/core/random_spec.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon::testing {
 namespace {
@@ -60,7 +61,7 @@ class Auditor final : public StepCosts {
 };
 
 TEST(Simulation, MemoryIsFilledAndNeverExceeded) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE(fmt::format("PHOTON_TEST_SEED={}", seed));
   SpecDice dice(seed);
   for (int repeat = 0; repeat < 40; ++repeat) {

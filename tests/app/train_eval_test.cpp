@@ -26,6 +26,7 @@
 #include "core/tokenizer.h"
 #include "tests/app/run_photon.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
@@ -148,7 +149,7 @@ TEST_F(TrainAndEval, KilledAndResumedTheRunIsTheSame) {
 
   auto resumed = train;
   resumed.push_back("--resume");
-  std::mt19937_64 random(testing::file_test_seed());
+  std::mt19937_64 random(testing::test_seed());
   int kills = 0;
   for (; kills < 40; ++kills) {
     const int signal = std::array{SIGKILL, SIGINT, SIGTERM}[random() % 3];

@@ -13,16 +13,14 @@
 #include "core/model_config.h"
 #include "core/parameters.h"
 #include "core/paths.h"
-#include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon::baselines {
 namespace {
 
 class Dice {
  public:
-  Dice() : seed_(testing::file_test_seed()), engine_(seed_) {
-    std::cout << "PHOTON_TEST_SEED=" << seed_ << '\n';
-  }
+  Dice() : seed_(testing::test_seed()), engine_(seed_) { std::cout << "PHOTON_TEST_SEED=" << seed_ << '\n'; }
   int64_t operator()(int64_t low, int64_t high) {
     return std::uniform_int_distribution<int64_t>(low, high)(engine_);
   }

@@ -10,6 +10,7 @@
 #include "core/flat_tensors.h"
 #include "core/parameters.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon::baselines {
 namespace {
@@ -84,7 +85,7 @@ class Llama : public ::testing::Test {
     return tied;
   }
 
-  const uint64_t seed_ = photon::testing::file_test_seed();
+  const uint64_t seed_ = photon::testing::test_seed();
   const TempFolder folder_;
   const fs::path hf_ = folder_ / "tiny-llama";
   const ModelSpec spec_ = vanilla_spec("tiny-llama");

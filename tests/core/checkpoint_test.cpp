@@ -14,6 +14,7 @@
 #include "core/flat_tensors.h"
 #include "core/model_config.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
@@ -43,7 +44,7 @@ ModelSpec small_spec(int depth) {
 }
 
 TEST(Checkpoint, RoundTripOfEveryDepth) {
-  const uint64_t seed = testing::file_test_seed();
+  const uint64_t seed = testing::test_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   const TempFolder folder;
   testing::write_text(folder / "t.model", "a tokenizer");
@@ -229,7 +230,7 @@ TEST_F(BrokenCheckpoint, ADisplacedCheckpointIsFoundAgain) {
 }
 
 TEST_F(BrokenCheckpoint, KilledAtAnyMomentItHoldsOneWholeState) {
-  const uint64_t seed = testing::file_test_seed();
+  const uint64_t seed = testing::test_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 rng(seed);
   const auto others = initial_parameters(spec_, 4);

@@ -16,14 +16,15 @@
 #include "core/sha256.h"
 #include "core/subprocess.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::file_test_seed;
 using testing::message_of;
 using testing::TempFolder;
+using testing::test_seed;
 using testing::write_text;
 
 std::vector<Document> all(CorpusSource& source) {
@@ -89,7 +90,7 @@ TEST(FileSource, BadJsonIsNamedWithFileAndLine) {
 TEST(FileSource, BrokenCompressionIsRefused) {
   const TempFolder folder;
   std::string text;
-  std::mt19937_64 random(file_test_seed());
+  std::mt19937_64 random(test_seed());
   for (int i = 0; i < 20000; ++i) text += "{\"text\": \"" + std::to_string(random()) + "\"}\n";
   const std::string packed = compressed(text);
   write_text(folder / "cut.jsonl.zst", packed.substr(0, packed.size() / 2));
@@ -136,7 +137,7 @@ TEST(FileSource, TextIsCutAtEmptyLinesAndNothingIsLost) {
 }
 
 TEST(Markov, EntropyIsThatOfItsText) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   const MarkovWords words(seed);
   double nll = 0.0;
   double bytes = 0.0;
@@ -159,7 +160,7 @@ TEST(Markov, EntropyIsThatOfItsText) {
 }
 
 TEST(Markov, TheSameSeedGivesTheSameTextAndALongerOneGoesOn) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   Document a;
   Document b;
   const auto shorter = markov_source(seed, 20'000);

@@ -17,15 +17,16 @@
 #include "core/token_file.h"
 #include "core/tokenizer.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::file_test_seed;
 using testing::message_of;
 using testing::read_text;
 using testing::TempFolder;
+using testing::test_seed;
 using testing::write_text;
 
 CorpusConfig markov_config(const fs::path& out) {
@@ -149,7 +150,7 @@ int wait_for(pid_t child) {
 }
 
 TEST(Corpus, KilledAtAnyMomentTheNextRunGivesTheSameBytes) {
-  std::mt19937_64 random(file_test_seed());
+  std::mt19937_64 random(test_seed());
   const TempFolder folder;
   const CorpusConfig whole = markov_config(folder / "whole");
   const auto begin = std::chrono::steady_clock::now();
@@ -197,7 +198,7 @@ TEST(Corpus, InterruptionStopsBetweenDocuments) {
 }
 
 TEST(Corpus, OtherDocumentsDoNotMoveADocument) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   CorpusConfig config;
   config.seed = seed;
   CorpusConfig larger = config;

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "tests/core/naive_machine.h"
-#include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
@@ -84,7 +84,7 @@ void expect_equal(const Work& got, const Work& naive) {
 }
 
 TEST(RequestCost, EqualsAMachineThatOnlyRunsTheSchedule) {
-  const uint64_t seed = testing::file_test_seed();
+  const uint64_t seed = testing::test_seed();
   for (uint64_t i = 0; i < 1500; ++i) {
     Draw draw(seed + i);
     const int depth = static_cast<int>(i % 4);
@@ -106,7 +106,7 @@ TEST(RequestCost, EqualsAMachineThatOnlyRunsTheSchedule) {
 
 // Generating a text from nothing is its teacher-forced forward pass in pieces: row for row, pair for pair.
 TEST(ForwardFlops, AreThoseOfGeneratingEveryToken) {
-  const uint64_t seed = testing::file_test_seed();
+  const uint64_t seed = testing::test_seed();
   for (uint64_t i = 0; i < 200; ++i) {
     Draw draw(seed + i);
     const ModelSpec spec = draw.spec(static_cast<int>(i % 4));

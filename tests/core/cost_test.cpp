@@ -12,7 +12,7 @@
 #include "core/model_config.h"
 #include "core/parameters.h"
 #include "tests/core/random_spec.h"
-#include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
@@ -22,7 +22,7 @@ ModelSpec model(const std::string& name, const std::vector<std::string>& overrid
 }
 
 uint64_t printed_seed() {
-  const uint64_t seed = testing::file_test_seed();
+  const uint64_t seed = testing::test_seed();
   std::cout << "PHOTON_TEST_SEED=" << seed << '\n';
   return seed;
 }

@@ -11,6 +11,7 @@
 #include "core/parameters.h"
 #include "core/paths.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
@@ -192,7 +193,7 @@ TEST(ModelConfig, FamiliesAreMatched) {
 }
 
 TEST(ModelConfig, RandomSpecsRoundTripExactly) {
-  const uint64_t seed = testing::file_test_seed();
+  const uint64_t seed = testing::test_seed();
   SCOPED_TRACE("PHOTON_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto pick = [&](int64_t low, int64_t high) {
@@ -236,7 +237,7 @@ TEST(ModelConfig, RandomSpecsRoundTripExactly) {
 
 // Whatever bytes a file holds, the reader answers with a spec or an Error.
 TEST(ModelConfig, MutatedFilesNeverCrash) {
-  const uint64_t seed = testing::file_test_seed();
+  const uint64_t seed = testing::test_seed();
   SCOPED_TRACE("PHOTON_TEST_SEED=" + std::to_string(seed));
   std::mt19937_64 random(seed);
   const auto below = [&](size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random); };

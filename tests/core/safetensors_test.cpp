@@ -15,14 +15,15 @@
 #include "core/error.h"
 #include "tests/core/safetensors_corruptions.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
 
-using testing::file_test_seed;
 using testing::message_of;
 using testing::Rng;
 using testing::TempFolder;
+using testing::test_seed;
 
 SafetensorsHeader parse(const std::string& file) {
   return parse_safetensors(std::as_bytes(std::span(file)), "here.safetensors");
@@ -55,7 +56,7 @@ TEST(Safetensors, WhatTheFormatAllowsIsRead) {
 }
 
 TEST(Safetensors, EveryCorruptionIsRefusedWithItsOwnMessage) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   const auto corruptions = testing::safetensors_corruptions();
   EXPECT_GE(corruptions.size(), 35u);
   std::map<std::string, std::string> seen;
@@ -76,7 +77,7 @@ TEST(Safetensors, EveryCorruptionIsRefusedWithItsOwnMessage) {
 
 TEST(Safetensors, CorruptionsAreRefusedFromDiskToo) {
   const TempFolder folder;
-  Rng rng(file_test_seed());
+  Rng rng(test_seed());
   const auto corruptions = testing::safetensors_corruptions();
   for (const auto& c : {corruptions[0], corruptions[7], corruptions[11], corruptions[14]}) {
     testing::write_text(folder / "bad.safetensors", c.make(rng));
@@ -154,7 +155,7 @@ void write_tensor(SafetensorsWriter& writer, const RandomTensor& t, Rng& rng) {
 }
 
 TEST(Safetensors, RoundTripOfRandomTensors) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   const TempFolder folder;
   Rng rng(seed);
@@ -382,7 +383,7 @@ TEST(SafetensorsWriter, AFailedWriteIsReportedAndLeavesTheOldFile) {
 }
 
 TEST(Safetensors, RandomMutationsAreReadInFullOrRefused) {
-  const uint64_t seed = file_test_seed();
+  const uint64_t seed = test_seed();
   SCOPED_TRACE("seed " + std::to_string(seed));
   Rng rng(seed);
   const std::string sound = testing::file_of(testing::sound_header, testing::sound_data);

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {

@@ -6,18 +6,19 @@
 
 #include "core/error.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
 
-using testing::file_test_seed;
 using testing::message_of;
 using testing::read_text;
 using testing::TempFolder;
+using testing::test_seed;
 using testing::write_text;
 
 TEST(TokenFile, WhatIsWrittenIsRead) {
-  std::mt19937_64 random(file_test_seed());
+  std::mt19937_64 random(test_seed());
   const TempFolder folder;
   for (const int64_t vocab : {1, 300, 65536, 65537, 200000}) {
     std::vector<int32_t> ids(777);

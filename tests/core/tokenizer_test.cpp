@@ -11,6 +11,7 @@
 #include "core/tokenizer_model.h"
 #include "core/utf8.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 
 namespace photon {
 namespace {
@@ -99,7 +100,7 @@ class TokenizerTest : public ::testing::Test {
   };
 
   static inline std::unique_ptr<TempFolder> folder_;
-  Random random_{testing::file_test_seed()};
+  Random random_{testing::test_seed()};
 };
 
 TEST_F(TokenizerTest, DecodeUndoesEncodeForAnyBytes) {

@@ -2,24 +2,27 @@
 // whatever stands beside a row, and from a cache as without one.
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <numeric>
 
 #include "core/error.h"
+#include "cuda_impl/cases/device_array.h"
 #include "cuda_impl/kernels/decode_attention.h"
 #include "cuda_impl/kernels/local_attention.h"
 #include "cuda_impl/kernels/prefill_attention.h"
 #include "cuda_impl/runtime/rotations.h"
-#include "tests/core/temp_folder.h"
-#include "tests/cuda_impl/emulation_support.h"
+#include "tests/support.h"
 
-namespace photon::emulated {
+namespace photon::PHOTON_GPU {
 namespace {
 
+using photon::testing::holds;
 using photon::testing::message_of;
+using photon::testing::test_seed;
 
 std::vector<uint16_t> bits(const std::vector<bf16>& values) {
   std::vector<uint16_t> out;
-  for (const bf16 x : values) out.push_back(x.bits);
+  for (const bf16 x : values) out.push_back(std::bit_cast<uint16_t>(x));
   return out;
 }
 
@@ -306,4 +309,4 @@ TEST(Attention, PartsKeepTheDeviceBusyAndAreNotTooShort) {
 }
 
 }  // namespace
-}  // namespace photon::emulated
+}  // namespace photon::PHOTON_GPU

@@ -338,7 +338,7 @@ __global__ void returns_early(const float* in, float* out) {
   out[threadIdx.x + 64] = in[threadIdx.x + 64] + 1.0f;
 }
 
-class EmulationOverlap : public testing::Test {
+class EmulationOverlap : public ::testing::Test {
  protected:
   EmulationOverlap() {
     overlap_.id = cudaLaunchAttributeProgrammaticStreamSerialization;

@@ -210,7 +210,7 @@ TEST(EmulatedMatmul, EqualsTripleLoops) {
   }
 }
 
-class EmulatedMatmulFaults : public testing::Test {
+class EmulatedMatmulFaults : public ::testing::Test {
  protected:
   std::mt19937_64 engine_{test_seed()};
   Matrix a_{Stored{CUDA_R_16BF, 8, 6}, engine_};

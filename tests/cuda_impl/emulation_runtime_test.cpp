@@ -162,7 +162,7 @@ TEST(EmulatedRuntime, EventsMeasureTime) {
   last_error();
 }
 
-class EmulatedCaptures : public testing::Test {
+class EmulatedCaptures : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_EQ(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), cudaSuccess);

@@ -1,12 +1,7 @@
 // Launches and seeds for the tests of the emulator.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <cmath>
-#include <cstdlib>
-#include <iostream>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -14,19 +9,12 @@
 #include "cuda_impl/device.h"
 #include "cuda_impl/emulation/sanitizer.h"
 #include "cuda_impl/host.h"
+#include "tests/support.h"
 
 namespace photon::emulated {
 
-/// Printed, so that a failure can be repeated: PHOTON_TEST_SEED=n.
-inline uint64_t test_seed() {
-  static const uint64_t seed = [] {
-    const char* text = std::getenv("PHOTON_TEST_SEED");
-    const uint64_t s = text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device{}();
-    std::cout << "PHOTON_TEST_SEED=" << s << '\n';
-    return s;
-  }();
-  return seed;
-}
+using photon::testing::holds;
+using photon::testing::test_seed;
 
 struct Extents {
   dim3 grid;
@@ -53,16 +41,6 @@ std::string complaint(const Work& work) {
     return error.what();
   }
   return {};
-}
-
-/// `text` holds each of `parts`.
-inline ::testing::AssertionResult holds(const std::string& text, const std::vector<std::string>& parts) {
-  for (const std::string& part : parts) {
-    if (text.find(part) == std::string::npos) {
-      return ::testing::AssertionFailure() << "no '" << part << "' in '" << text << "'";
-    }
-  }
-  return ::testing::AssertionSuccess();
 }
 
 }  // namespace photon::emulated

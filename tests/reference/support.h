@@ -1,8 +1,6 @@
 // Small random models and batches for the tests of the reference.
 #pragma once
 
-#include <cstdlib>
-#include <iostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -11,19 +9,9 @@
 #include "core/model_spec.h"
 #include "core/parameters.h"
 #include "reference/types.h"
+#include "tests/support.h"
 
 namespace photon::testing {
-
-/// Printed, so that a failure can be repeated: PHOTON_TEST_SEED=n.
-inline uint64_t test_seed() {
-  static const uint64_t seed = [] {
-    const char* text = std::getenv("PHOTON_TEST_SEED");
-    const uint64_t s = text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device{}();
-    std::cout << "PHOTON_TEST_SEED=" << s << '\n';
-    return s;
-  }();
-  return seed;
-}
 
 inline LevelSpec small_level(int64_t chunk, int64_t prefix, StackShape shape, int64_t encoder_layers = 1,
                              int64_t decoder_layers = 1) {

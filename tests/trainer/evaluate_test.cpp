@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/parameters.h"
 #include "reference/backend.h"
-#include "tests/core/temp_folder.h"
+#include "tests/support.h"
 #include "trainer/quality_row.h"
 
 namespace photon {
@@ -138,7 +138,7 @@ class OnTheReference : public ::testing::Test {
  protected:
   OnTheReference() { reference::add_backend(registry_); }
   std::unique_ptr<InferenceModel> model(const ModelSpec& spec) {
-    auto parameters = initial_parameters(spec, testing::file_test_seed());
+    auto parameters = initial_parameters(spec, testing::test_seed());
     for (float& p : parameters) p *= 5.0f;  // far enough from uniform for differences to show
     return registry_.make("cpu")->inference(spec, parameters, DType::float64);
   }

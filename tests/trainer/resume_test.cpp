@@ -15,6 +15,7 @@
 #include "core/error.h"
 #include "core/token_file.h"
 #include "tests/core/temp_folder.h"
+#include "tests/support.h"
 #include "tests/trainer/bigram_backend.h"
 #include "trainer/run_state.h"
 #include "trainer/trainer.h"
@@ -193,7 +194,7 @@ TEST_F(Resume, MomentsAreThoseOfTheRunNeverStopped) {
 
 TEST_F(Resume, KillsAtRandomMomentsChangeNothing) {
   run("whole");
-  const uint64_t seed = testing::file_test_seed();
+  const uint64_t seed = testing::test_seed();
   std::printf("PHOTON_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
   const fs::path out = folder_ / "killed";

@@ -26,6 +26,25 @@ DType parse_dtype(std::string_view name) {
   throw UsageError(fmt::format("no dtype '{}'; there is: float32, float64, bfloat16", name));
 }
 
+std::string_view to_string(Recompute recompute) {
+  switch (recompute) {
+    case Recompute::none:
+      return "none";
+    case Recompute::inner:
+      return "inner";
+    case Recompute::layer:
+      return "layer";
+  }
+  return "";
+}
+
+Recompute parse_recompute(std::string_view name) {
+  for (const Recompute r : {Recompute::none, Recompute::inner, Recompute::layer}) {
+    if (to_string(r) == name) return r;
+  }
+  throw UsageError(fmt::format("no recomputation '{}'; there is: none, inner, layer", name));
+}
+
 int64_t element_bytes(DType dtype) {
   return dtype == DType::float64 ? 8 : dtype == DType::float32 ? 4 : 2;
 }

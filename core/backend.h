@@ -56,6 +56,16 @@ struct AdamWStep {
   double gradient_scale = 1.0;  ///< multiplies every gradient first: clipping
 };
 
+/// What a training step computes again in backward instead of keeping it from forward, to fit in memory.
+enum class Recompute {
+  none,
+  inner,  ///< of a layer its norms and its feed-forward network; queries, keys, values and results are kept
+  layer,  ///< all but the input of a layer
+};
+
+std::string_view to_string(Recompute recompute);
+Recompute parse_recompute(std::string_view name);  ///< throws UsageError with the names there are
+
 /// A model in training. Flat arrays follow parameter_list(spec()); on the host they are float32.
 class TrainableModel {
  public:

@@ -27,7 +27,7 @@ inline void lay_out_part(void* p, int64_t bytes, int64_t whole) {
 class Arena {
  public:
   /// What memory is for, as the plan reports it.
-  enum class Use { cache, local_cache, workspace };
+  enum class Use { cache, local_cache, activations, workspace };
 
   /// Measures: take() hands out addresses that must not be used.
   Arena() = default;
@@ -57,7 +57,7 @@ class Arena {
 
   char* base_ = reinterpret_cast<char*>(measuring);
   int64_t bytes_ = 0;
-  std::array<int64_t, 3> used_{};
+  std::array<int64_t, 4> used_{};
 };
 
 /// Device memory of its own.

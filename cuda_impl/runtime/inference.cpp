@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "cuda_impl/runtime/forward_pass.h"
-#include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/generation/generator.h"
 #include "cuda_impl/runtime/profile.h"
 
 namespace photon::PHOTON_GPU {
@@ -29,8 +29,8 @@ class Inference final : public InferenceModel {
       : spec_(spec),
         weights_(spec_, parameters),
         linear_(static_cast<float>(spec.norm_eps), limits.gemv_rows),
-        forward_(spec_, weights_, stream_, linear_),
-        generator_(spec_, weights_, stream_, linear_, limits) {}
+        forward_(spec_, weights_.view(), stream_, linear_),
+        generator_(spec_, weights_.view(), stream_, linear_, limits) {}
 
   const ModelSpec& spec() const override { return spec_; }
   std::vector<photon::Stream> forward(const TokenBatch& batch) override { return forward_.streams(batch); }

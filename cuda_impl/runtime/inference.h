@@ -5,7 +5,7 @@
 #include <span>
 
 #include "core/backend.h"
-#include "cuda_impl/runtime/generation_plan.h"
+#include "cuda_impl/generation/generation_plan.h"
 
 namespace photon::PHOTON_GPU {
 

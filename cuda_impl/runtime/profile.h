@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/backend.h"
-#include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/generation/generator.h"
 
 namespace photon::PHOTON_GPU {
 

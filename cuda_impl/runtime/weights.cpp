@@ -6,7 +6,6 @@
 #include <map>
 #include <string>
 
-#include "core/parameters.h"
 #include "cuda_impl/runtime/error.h"
 
 namespace photon::PHOTON_GPU {
@@ -20,23 +19,16 @@ bool continues_matrix(const std::string& name) {
          name.ends_with("ffn.up.weight");
 }
 
-/// First element of each parameter on the device, and behind the last.
-std::vector<int64_t> places(const std::vector<ParameterInfo>& list) {
-  std::vector<int64_t> out;
-  int64_t next = 0;
-  for (const ParameterInfo& p : list) {
-    if (!continues_matrix(p.name)) next = (next + alignment - 1) / alignment * alignment;
-    out.push_back(next);
-    next += p.size();
-  }
-  out.push_back((next + alignment - 1) / alignment * alignment);
-  return out;
+int64_t aligned(int64_t elements) {
+  return (elements + alignment - 1) / alignment * alignment;
 }
 
-using Places = std::map<std::string, const bf16*>;
+template <class T>
+using Places = std::map<std::string, T*>;
 
-StackWeights stack(const Places& at, const std::string& prefix, const StackShape& shape, int64_t layers) {
-  StackWeights out;
+template <class T>
+StackView<T> stack(const Places<T>& at, const std::string& prefix, const StackShape& shape, int64_t layers) {
+  StackView<T> out;
   out.shape = shape;
   for (int64_t i = 0; i < layers; ++i) {
     const std::string p = fmt::format("{}.layers.{}.", prefix, i);
@@ -50,35 +42,29 @@ StackWeights stack(const Places& at, const std::string& prefix, const StackShape
 
 }  // namespace
 
-int64_t Weights::bytes(const ModelSpec& spec) {
-  return places(parameter_list(spec)).back() * static_cast<int64_t>(sizeof(bf16));
+ParameterPlaces::ParameterPlaces(const ModelSpec& spec) : spec_(spec), list_(parameter_list(spec)) {
+  int64_t next = 0;
+  for (const ParameterInfo& p : list_) {
+    if (!continues_matrix(p.name)) next = aligned(next);
+    first_.push_back(next);
+    next += p.size();
+  }
+  first_.push_back(aligned(next));
 }
 
-Weights::Weights(const ModelSpec& spec, std::span<const float> parameters) : memory_(bytes(spec)) {
-  const std::vector<ParameterInfo> list = parameter_list(spec);
-  const std::vector<int64_t> first = places(list);
-  auto* base = static_cast<bf16*>(memory_.data());
-  Places at;
-  std::vector<bf16> rounded;
-  for (size_t i = 0; i < list.size(); ++i) {
-    const auto values =
-        parameters.subspan(static_cast<size_t>(list[i].offset), static_cast<size_t>(list[i].size()));
-    rounded.resize(values.size());
-    std::transform(values.begin(), values.end(), rounded.begin(), [](float v) { return to_bf16(v); });
-    bf16* to = base + first[i];
-    check(cudaMemcpy(to, rounded.data(), rounded.size() * sizeof(bf16), cudaMemcpyHostToDevice),
-          "cudaMemcpy");
-    at[list[i].name] = to;
-  }
-  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the last copies may still be under way
-  const int depth = spec.depth();
-  if (depth > 0) encoder_embedding_ = at.at("encoder.embedding.weight");
-  decoder_embedding_ = at.at("decoder.1.embedding.weight");
-  head_ = at.at("head.weight");
-  levels_.resize(static_cast<size_t>(std::max(depth, 1)));
-  if (depth == 0) levels_[0].decoder = stack(at, "decoder.1", spec.base, spec.layers);
+template <class T>
+ModelView<T> ParameterPlaces::view(T* base) const {
+  Places<T> at;
+  for (size_t i = 0; i < list_.size(); ++i) at[list_[i].name] = base + first_[i];
+  const int depth = spec_.depth();
+  ModelView<T> out;
+  if (depth > 0) out.encoder_embedding = at.at("encoder.embedding.weight");
+  out.decoder_embedding = at.at("decoder.1.embedding.weight");
+  out.head = at.at("head.weight");
+  out.levels.resize(static_cast<size_t>(std::max(depth, 1)));
+  if (depth == 0) out.levels[0].decoder = stack(at, "decoder.1", spec_.base, spec_.layers);
   for (int l = 1; l <= depth; ++l) {
-    LevelWeights& w = levels_[static_cast<size_t>(l - 1)];
+    LevelView<T>& w = out.levels[static_cast<size_t>(l - 1)];
     const std::string encoder = fmt::format("encoder.{}", l);
     const std::string decoder = fmt::format("decoder.{}", l);
     if (l >= 2) {
@@ -86,12 +72,37 @@ Weights::Weights(const ModelSpec& spec, std::span<const float> parameters) : mem
       w.chunker_proj = at.at(encoder + ".chunker.proj.weight");
       w.chunker_bias = at.at(encoder + ".chunker.proj.bias");
     }
-    w.encoder = stack(at, encoder, spec.shape(l), spec.level(l).encoder_layers);
+    w.encoder = stack(at, encoder, spec_.shape(l), spec_.level(l).encoder_layers);
     w.start = at.at(decoder + ".start");
     w.converter = at.at(decoder + ".converter.weight");
     w.converter_bias = at.at(decoder + ".converter.bias");
-    w.decoder = stack(at, decoder, spec.shape(l - 1), spec.level(l).decoder_layers);
+    w.decoder = stack(at, decoder, spec_.shape(l - 1), spec_.level(l).decoder_layers);
   }
+  return out;
+}
+
+template ModelView<const bf16> ParameterPlaces::view(const bf16*) const;
+template ModelView<float> ParameterPlaces::view(float*) const;
+
+int64_t Weights::bytes(const ModelSpec& spec) {
+  return ParameterPlaces(spec).elements() * static_cast<int64_t>(sizeof(bf16));
+}
+
+Weights::Weights(const ModelSpec& spec, std::span<const float> parameters) : memory_(bytes(spec)) {
+  const ParameterPlaces places(spec);
+  auto* base = static_cast<bf16*>(memory_.data());
+  std::vector<bf16> rounded;
+  for (size_t i = 0; i < places.list().size(); ++i) {
+    const ParameterInfo& p = places.list()[i];
+    const auto values = parameters.subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size()));
+    rounded.resize(values.size());
+    std::transform(values.begin(), values.end(), rounded.begin(), [](float v) { return to_bf16(v); });
+    check(cudaMemcpy(base + places.first(i), rounded.data(), rounded.size() * sizeof(bf16),
+                     cudaMemcpyHostToDevice),
+          "cudaMemcpy");
+  }
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // the last copies may still be under way
+  view_ = places.view<const bf16>(base);
 }
 
 }  // namespace photon::PHOTON_GPU

@@ -11,7 +11,7 @@
 #include "core/cost.h"
 #include "core/error.h"
 #include "cuda_impl/runtime/forward_pass.h"
-#include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/generation/generator.h"
 #include "reference/generator.h"
 #include "reference/scoring.h"
 #include "tests/cuda_impl/naive_model.h"
@@ -54,8 +54,8 @@ struct Loaded {
         weights(spec, parameters),
         linear(static_cast<float>(spec.norm_eps), gemv_rows),
         limits{.gemv_rows = gemv_rows},
-        generator(spec, weights, stream, linear, limits),
-        forward(spec, weights, stream, linear) {}
+        generator(spec, weights.view(), stream, linear, limits),
+        forward(spec, weights.view(), stream, linear) {}
 
   ModelSpec spec;
   std::vector<float> parameters;

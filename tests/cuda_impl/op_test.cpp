@@ -10,7 +10,7 @@
 
 #include "cuda_impl/cases/op_case.h"
 #include "cuda_impl/runtime/forward_pass.h"
-#include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/generation/generator.h"
 #include "tests/reference/support.h"
 
 namespace photon::PHOTON_GPU {
@@ -180,11 +180,11 @@ std::set<std::string> implementations_of(const ModelSpec& spec) {
     const int64_t length = 40 * spec.meta_context();
     std::vector<LaunchRecord> forward_records;
     stream.record(&forward_records);
-    ForwardPass(spec, weights, stream, linear)
+    ForwardPass(spec, weights.view(), stream, linear)
         .token_log_probs(photon::testing::random_batch(spec, 2, length, test_seed()));
     stream.record(nullptr);
     add_implementations(out, forward_records);
-    Generator generator(spec, weights, stream, linear, {.gemv_rows = gemv_rows});
+    Generator generator(spec, weights.view(), stream, linear, {.gemv_rows = gemv_rows});
     generator.set_eager(true);
     for (const auto& [generation, schedule] : {std::pair{Generation::hiergen, Schedule::streamed},
                                                std::pair{Generation::recgen, Schedule::streamed},

@@ -11,9 +11,9 @@
 
 #include "core/generation.h"
 #include "cuda_impl/kernels/latents.h"
-#include "cuda_impl/runtime/generation_buffers.h"
+#include "cuda_impl/generation/generation_buffers.h"
 #include "cuda_impl/runtime/graph.h"
-#include "cuda_impl/runtime/row_clock.h"
+#include "cuda_impl/generation/row_clock.h"
 #include "cuda_impl/runtime/weights.h"
 
 namespace photon::PHOTON_GPU {
@@ -21,7 +21,7 @@ namespace photon::PHOTON_GPU {
 class Generator {
  public:
   /// All must outlive the generator.
-  Generator(const ModelSpec& spec, const Weights& weights, Stream& stream, Linears& linear,
+  Generator(const ModelSpec& spec, const ModelWeights& weights, Stream& stream, Linears& linear,
             const EngineLimits& limits);
   ~Generator();
   Generator(const Generator&) = delete;
@@ -135,7 +135,7 @@ class Generator {
   int32_t& made(int l) { return made_[static_cast<size_t>(l)]; }
 
   const ModelSpec& spec_;
-  const Weights& w_;
+  const ModelWeights& w_;
   Stream& stream_;
   Linears& linear_;
   EngineLimits limits_;

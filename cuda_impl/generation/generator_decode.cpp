@@ -1,5 +1,5 @@
 #include "cuda_impl/kernels/advance.h"
-#include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/generation/generator.h"
 
 namespace photon::PHOTON_GPU {
 
@@ -48,7 +48,7 @@ void Generator::vanilla_step() {
   const StackWeights& w = w_.level(1).decoder;
   const int64_t width = spec_.base.width;
   const int64_t rows = session_->plan.rows;
-  embed_tokens(w_.decoder_embedding(), width, b_.tokens.slots(0, 1), rows, 1, {residual(), width});
+  embed_tokens(w_.decoder_embedding, width, b_.tokens.slots(0, 1), rows, 1, {residual(), width});
   encoder_step(w, step_of(0, 1), residual());
   pick({residual(), width, w.norm}, rows, {.rows = b_.tokens, .first = 1});
 }
@@ -74,8 +74,8 @@ void Generator::chunk_and_encode(int l, Strided conditioning, std::optional<Stri
       pick({residual() + (part - 1) * width, part * width, w_.level(1).decoder.norm}, rows,
            {.rows = b_.tokens, .first = position});
       const TokenSlots token = b_.tokens.slots(position, 1);
-      if (!last) embed_tokens(w_.decoder_embedding(), width, token, rows, 1, {residual(), width});
-      embed_tokens(w_.encoder_embedding(), below, token, rows, 1, slot);
+      if (!last) embed_tokens(w_.decoder_embedding, width, token, rows, 1, {residual(), width});
+      embed_tokens(w_.encoder_embedding, below, token, rows, 1, slot);
       continue;
     }
     window_output(l, rows, part, slot);
@@ -161,7 +161,7 @@ void Generator::decode_level(int l, int64_t first_row, int64_t rows, int64_t chu
     pick({residual() + (part - 1) * width, part * width, w_.level(1).decoder.norm}, total,
          {.count = static_cast<int32_t>(chunks), .rows = tokens, .first = unit, .step = chunk_tokens});
     if (!last) {
-      embed_tokens(w_.decoder_embedding(), width, tokens.slots(unit, chunk_tokens), rows, chunks,
+      embed_tokens(w_.decoder_embedding, width, tokens.slots(unit, chunk_tokens), rows, chunks,
                    {residual(), width});
     }
   }
@@ -176,7 +176,7 @@ void Generator::encode_emitted() {
   const int64_t rows = session_->plan.rows;
   const int64_t length = spec_.meta_context();
   const int64_t width = spec_.embedding_width();
-  embed_tokens(w_.encoder_embedding(), width, b_.tokens.slots(0, 1), rows, length, {buffers(1).units, width});
+  embed_tokens(w_.encoder_embedding, width, b_.tokens.slots(0, 1), rows, length, {buffers(1).units, width});
   for (int l = 1; l <= depth(); ++l) {
     const auto units = static_cast<int32_t>(spec_.units_per_meta_context(l));
     const StackWeights& w = w_.level(l).encoder;

@@ -1,4 +1,4 @@
-#include "cuda_impl/runtime/generation_buffers.h"
+#include "cuda_impl/generation/generation_buffers.h"
 
 #include <algorithm>
 

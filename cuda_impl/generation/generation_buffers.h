@@ -8,7 +8,7 @@
 #include "cuda_impl/kernels/pick.h"
 #include "cuda_impl/kernels/token_rows.h"
 #include "cuda_impl/runtime/arena.h"
-#include "cuda_impl/runtime/generation_plan.h"
+#include "cuda_impl/generation/generation_plan.h"
 #include "cuda_impl/runtime/stack.h"
 
 namespace photon::PHOTON_GPU {

@@ -1,4 +1,4 @@
-#include "cuda_impl/runtime/row_clock.h"
+#include "cuda_impl/generation/row_clock.h"
 
 #include <algorithm>
 

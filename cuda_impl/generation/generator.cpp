@@ -1,4 +1,4 @@
-#include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/generation/generator.h"
 
 #include <algorithm>
 #include <chrono>
@@ -26,7 +26,7 @@ bool Generator::Session::operator==(const Session& o) const {
   return mode == o.mode && plan == o.plan && same(sampling, o.sampling) && first_row == o.first_row;
 }
 
-Generator::Generator(const ModelSpec& spec, const Weights& weights, Stream& stream, Linears& linear,
+Generator::Generator(const ModelSpec& spec, const ModelWeights& weights, Stream& stream, Linears& linear,
                      const EngineLimits& limits)
     : spec_(spec), w_(weights), stream_(stream), linear_(linear), limits_(limits) {
   for (cudaEvent_t& event : burst_ready_) {

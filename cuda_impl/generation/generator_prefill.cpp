@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "cuda_impl/kernels/copy_rows.h"
-#include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/generation/generator.h"
 
 namespace photon::PHOTON_GPU {
 
@@ -37,7 +37,7 @@ void Generator::prefill() {
 void Generator::prefill_vanilla(int64_t first, int64_t count, int64_t length) {
   const StackWeights& w = w_.level(1).decoder;
   const int64_t width = spec_.base.width;
-  embed_tokens(w_.decoder_embedding(), width, {.tokens = b_.prompt_ids, .capacity = length}, count, length,
+  embed_tokens(w_.decoder_embedding, width, {.tokens = b_.prompt_ids, .capacity = length}, count, length,
                {residual(), width});
   prefill_stack(0, w, first, count, length);
   pick({residual() + (length - 1) * width, length * width, w.norm}, count,
@@ -49,7 +49,7 @@ void Generator::prefill_vanilla(int64_t first, int64_t count, int64_t length) {
 void Generator::prefill_prompts(int64_t first, int64_t count, int64_t meta_contexts) {
   const int64_t length = meta_contexts * spec_.meta_context();
   const int64_t embedding = spec_.embedding_width();
-  embed_tokens(w_.encoder_embedding(), embedding, {.tokens = b_.prompt_ids, .capacity = length}, count,
+  embed_tokens(w_.encoder_embedding, embedding, {.tokens = b_.prompt_ids, .capacity = length}, count,
                length, {residual(), embedding});
   for (int l = 1; l <= depth(); ++l) {
     const int64_t units = meta_contexts * spec_.units_per_meta_context(l);

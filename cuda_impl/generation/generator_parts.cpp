@@ -3,7 +3,7 @@
 #include "cuda_impl/kernels/local_attention.h"
 #include "cuda_impl/kernels/rms_norm.h"
 #include "cuda_impl/kernels/rotate_append.h"
-#include "cuda_impl/runtime/generator.h"
+#include "cuda_impl/generation/generator.h"
 
 namespace photon::PHOTON_GPU {
 
@@ -154,7 +154,7 @@ void Generator::pick(const HeadInput& in, int64_t states, const Pick& how) {
             {.x = in.states + first * in.stride,
              .x_stride = in.stride,
              .gain = in.gain,
-             .weight = w_.head(),
+             .weight = w_.head,
              .out_float = b_.logits,
              .out_stride = spec_.vocab,
              .rows = rows,

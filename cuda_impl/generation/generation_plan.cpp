@@ -1,4 +1,4 @@
-#include "cuda_impl/runtime/generation_plan.h"
+#include "cuda_impl/generation/generation_plan.h"
 
 #include <fmt/format.h>
 

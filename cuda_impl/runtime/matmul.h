@@ -29,7 +29,35 @@ struct Product {
   int64_t out_width = 0;
 };
 
+/// out (rows, in) = d (rows, out_width) · W: of a product's x.
+struct InputGradient {
+  const bf16* d = nullptr;  ///< row r at d + r · d_stride
+  int64_t d_stride = 0;
+  const bf16* weight = nullptr;  ///< (out_width, in)
+  bool accumulate = false;       ///< adds to what is in `out`
+  bf16* out = nullptr;           ///< row r at out + r · out_stride, or
+  float* out_float = nullptr;    ///< unrounded
+  int64_t out_stride = 0;
+  int64_t rows = 0;
+  int64_t in = 0;
+  int64_t out_width = 0;
+};
+
+/// gradient (out_width, in) += dᵀ (out_width, rows) · x (rows, in): of a product's weight.
+struct WeightGradient {
+  const bf16* d = nullptr;  ///< row r at d + r · d_stride
+  int64_t d_stride = 0;
+  const bf16* x = nullptr;  ///< row r at x + r · x_stride
+  int64_t x_stride = 0;
+  float* gradient = nullptr;
+  int64_t rows = 0;
+  int64_t in = 0;
+  int64_t out_width = 0;
+};
+
 Work product_work(const Product& p);
+Work input_gradient_work(const InputGradient& p);
+Work weight_gradient_work(const WeightGradient& p);
 
 class Matmul {
  public:
@@ -40,6 +68,8 @@ class Matmul {
 
   /// Throws Error if the library has no way to compute this shape.
   void operator()(Stream& stream, const char* op, const Product& p);
+  void operator()(Stream& stream, const char* op, const InputGradient& p);
+  void operator()(Stream& stream, const char* op, const WeightGradient& p);
 
   /// The plans made so far, one line each: "rows x in x out ...: algorithm, workspace".
   std::vector<std::string> plans() const;

@@ -10,6 +10,7 @@ std::vector<NamedCase> op_cases() {
   add_rotate_append_cases(cases);
   add_gemv_cases(cases);
   add_matmul_cases(cases);
+  add_product_gradient_cases(cases);
   add_local_attention_cases(cases);
   add_decode_attention_cases(cases);
   add_prefill_attention_cases(cases);

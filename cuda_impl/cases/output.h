@@ -28,6 +28,16 @@ inline void add_rounded(OpOutput& to, bf16 fast, float naive, double exact) {
   to.exact.push_back(exact);
 }
 
+/// One more element of a result that is bf16 or float.
+inline void add_stored(OpOutput& to, bf16 fast, float naive, double exact) {
+  add_rounded(to, fast, naive, exact);
+}
+inline void add_stored(OpOutput& to, float fast, float naive, double exact) {
+  to.fast.push_back(number(fast));
+  to.naive.push_back(number(naive));
+  to.exact.push_back(exact);
+}
+
 /// One more element that is what `expected` is.
 template <class T>
 void add_copied(OpOutput& to, T fast, T expected) {

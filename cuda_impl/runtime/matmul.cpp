@@ -20,13 +20,24 @@ void set(cublasLtMatmulDesc_t desc, cublasLtMatmulDescAttributes_t which, const 
   check(cublasLtMatmulDescSetAttribute(desc, which, &value, sizeof(value)), "cublasLtMatmulDescSetAttribute");
 }
 
+/// Where a product goes that is rounded or not.
+void* either(bf16* rounded, float* unrounded) {
+  return unrounded != nullptr ? static_cast<void*>(unrounded) : rounded;
+}
+
+/// Of a product's rows: bf16 read, either read and written.
+double row_bytes(int64_t rows, int64_t read, int64_t written, bool in_float, bool accumulate) {
+  const double bytes = (in_float ? sizeof(float) : sizeof(bf16)) * (accumulate ? 2.0 : 1.0);
+  return static_cast<double>(rows) *
+         (static_cast<double>(read) * sizeof(bf16) + static_cast<double>(written) * bytes);
+}
+
 }  // namespace
 
-// In cuBLASLt's column-major words: D (out x rows) = Wᵀ (in x out, transposed) · X (in x rows).
 struct Matmul::Plan {
   cublasLtMatmulDesc_t desc = nullptr;
-  cublasLtMatrixLayout_t weight = nullptr;
-  cublasLtMatrixLayout_t x = nullptr;
+  cublasLtMatrixLayout_t a = nullptr;
+  cublasLtMatrixLayout_t b = nullptr;
   cublasLtMatrixLayout_t out = nullptr;
   cublasLtMatmulHeuristicResult_t found{};
 
@@ -35,8 +46,8 @@ struct Matmul::Plan {
   Plan& operator=(const Plan&) = delete;
   ~Plan() {
     if (out != nullptr) cublasLtMatrixLayoutDestroy(out);
-    if (x != nullptr) cublasLtMatrixLayoutDestroy(x);
-    if (weight != nullptr) cublasLtMatrixLayoutDestroy(weight);
+    if (b != nullptr) cublasLtMatrixLayoutDestroy(b);
+    if (a != nullptr) cublasLtMatrixLayoutDestroy(a);
     if (desc != nullptr) cublasLtMatmulDescDestroy(desc);
   }
 };
@@ -50,18 +61,38 @@ Matmul::~Matmul() {
   cublasLtDestroy(handle_);
 }
 
-const Matmul::Plan& Matmul::plan(const Product& p) {
-  const void* result = p.out_float != nullptr ? static_cast<const void*>(p.out_float) : p.out;
-  const Alignment aligned{alignment(p.x), alignment(p.weight), alignment(result)};
-  const Key key{p.rows,       p.in,         p.out_width,       p.x_stride,
-                p.out_stride, p.accumulate, p.bias != nullptr, p.out_float != nullptr,
-                aligned};
+std::string Matmul::described(const Key& k) {
+  return fmt::format("{} x {} x {}{}{} with strides {}, {}, {}{}{}{}, aligned to {}, {}, {}", k.m, k.n, k.k,
+                     k.a_transposed ? " a transposed" : "", k.b_transposed ? " b transposed" : "", k.a_stride,
+                     k.b_stride, k.out_stride, k.accumulate ? ", added" : "", k.bias ? ", with bias" : "",
+                     k.in_float ? ", in float" : "", k.a_alignment, k.b_alignment, k.out_alignment);
+}
+
+Matmul::Key Matmul::key_of(const Multiplication& p) {
+  return {.m = p.m,
+          .n = p.n,
+          .k = p.k,
+          .a_transposed = p.a.transposed,
+          .b_transposed = p.b.transposed,
+          .a_stride = p.a.stride,
+          .b_stride = p.b.stride,
+          .out_stride = p.out_stride,
+          .accumulate = p.accumulate,
+          .bias = p.bias != nullptr,
+          .in_float = p.in_float,
+          .a_alignment = alignment(p.a.data),
+          .b_alignment = alignment(p.b.data),
+          .out_alignment = alignment(p.out)};
+}
+
+const Matmul::Plan& Matmul::plan(const Multiplication& p) {
+  const Key key = key_of(p);
   auto& plan = plans_[key];
   if (plan != nullptr) return *plan;
   auto made = std::make_unique<Plan>();
   check(cublasLtMatmulDescCreate(&made->desc, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
-  set(made->desc, CUBLASLT_MATMUL_DESC_TRANSA, CUBLAS_OP_T);
-  set(made->desc, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N);
+  set(made->desc, CUBLASLT_MATMUL_DESC_TRANSA, p.a.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(made->desc, CUBLASLT_MATMUL_DESC_TRANSB, p.b.transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   if (p.bias != nullptr) {
     set(made->desc, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
     set(made->desc, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, CUDA_R_16BF);
@@ -73,10 +104,13 @@ const Matmul::Plan& Matmul::plan(const Product& p) {
                                      static_cast<uint64_t>(columns), stride),
           "cublasLtMatrixLayoutCreate");
   };
-  const cudaDataType_t out_type = p.out_float != nullptr ? CUDA_R_32F : CUDA_R_16BF;
-  layout(&made->weight, CUDA_R_16BF, p.in, p.out_width, p.in);
-  layout(&made->x, CUDA_R_16BF, p.in, p.rows, p.x_stride);
-  layout(&made->out, out_type, p.out_width, p.rows, p.out_stride);
+  const auto factor = [&](cublasLtMatrixLayout_t* made_layout, const Factor& f, int64_t rows,
+                          int64_t columns) {
+    layout(made_layout, CUDA_R_16BF, f.transposed ? columns : rows, f.transposed ? rows : columns, f.stride);
+  };
+  factor(&made->a, p.a, p.m, p.k);
+  factor(&made->b, p.b, p.k, p.n);
+  layout(&made->out, p.in_float ? CUDA_R_32F : CUDA_R_16BF, p.m, p.n, p.out_stride);
   cublasLtMatmulPreference_t preference = nullptr;
   check(cublasLtMatmulPreferenceCreate(&preference), "cublasLtMatmulPreferenceCreate");
   const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t which, auto value) {
@@ -85,58 +119,107 @@ const Matmul::Plan& Matmul::plan(const Product& p) {
   int count = 0;
   cublasStatus_t status =
       prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<size_t>(workspace_bytes));
-  for (const auto& [which, bytes] : {std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, aligned.weight},
-                                     std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, aligned.x},
-                                     std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, aligned.out},
-                                     std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, aligned.out}}) {
+  for (const auto& [which, bytes] :
+       {std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.a_alignment},
+        std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.b_alignment},
+        std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.out_alignment},
+        std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.out_alignment}}) {
     if (status == CUBLAS_STATUS_SUCCESS) status = prefer(which, bytes);
   }
   if (status == CUBLAS_STATUS_SUCCESS) {
-    status = cublasLtMatmulAlgoGetHeuristic(handle_, made->desc, made->weight, made->x, made->out, made->out,
+    status = cublasLtMatmulAlgoGetHeuristic(handle_, made->desc, made->a, made->b, made->out, made->out,
                                             preference, 1, &made->found, &count);
   }
   cublasLtMatmulPreferenceDestroy(preference);
   if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && count == 0)) {
-    throw Error(
-        fmt::format("cuBLASLt has no way to multiply {} rows of {} (stride {}) by {} columns of weights",
-                    p.rows, p.in, p.x_stride, p.out_width));
+    throw Error(fmt::format("cuBLASLt has no way to multiply {}", described(key)));
   }
   check(status, "cublasLtMatmulAlgoGetHeuristic");
   plan = std::move(made);
   return *plan;
 }
 
+void Matmul::run(Stream& stream, const Op& op, const Multiplication& p) {
+  const Plan& plan = this->plan(p);
+  if (p.bias != nullptr) set(plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
+  stream.library(op, [&] {
+    const float alpha = 1.0f;
+    const float beta = p.accumulate ? 1.0f : 0.0f;
+    check(cublasLtMatmul(handle_, plan.desc, &alpha, p.a.data, plan.a, p.b.data, plan.b, &beta, p.out,
+                         plan.out, p.out, plan.out, &plan.found.algo, workspace_.data(),
+                         static_cast<size_t>(workspace_bytes), stream.handle()),
+          op.name);
+  });
+}
+
+// A row-major matrix is, column-major, its transpose with the row stride between columns.
+
+void Matmul::operator()(Stream& stream, const char* op, const Product& p) {
+  run(stream, {op, product_work(p)},
+      {.a = {p.weight, true, p.in},
+       .b = {p.x, false, p.x_stride},
+       .bias = p.bias,
+       .accumulate = p.accumulate,
+       .out = either(p.out, p.out_float),
+       .in_float = p.out_float != nullptr,
+       .out_stride = p.out_stride,
+       .m = p.out_width,
+       .n = p.rows,
+       .k = p.in});
+}
+
+void Matmul::operator()(Stream& stream, const char* op, const InputGradient& p) {
+  run(stream, {op, input_gradient_work(p)},
+      {.a = {p.weight, false, p.in},
+       .b = {p.d, false, p.d_stride},
+       .accumulate = p.accumulate,
+       .out = either(p.out, p.out_float),
+       .in_float = p.out_float != nullptr,
+       .out_stride = p.out_stride,
+       .m = p.in,
+       .n = p.rows,
+       .k = p.out_width});
+}
+
+void Matmul::operator()(Stream& stream, const char* op, const WeightGradient& p) {
+  run(stream, {op, weight_gradient_work(p)},
+      {.a = {p.x, false, p.x_stride},
+       .b = {p.d, true, p.d_stride},
+       .accumulate = true,
+       .out = p.gradient,
+       .in_float = true,
+       .out_stride = p.in,
+       .m = p.in,
+       .n = p.out_width,
+       .k = p.rows});
+}
+
 Work product_work(const Product& p) {
   const double elements = static_cast<double>(p.in) * static_cast<double>(p.out_width);
   Work work = matrix_work(elements, p.rows, sizeof(bf16));
-  const double out = (p.out_float != nullptr ? sizeof(float) : sizeof(bf16)) * (p.accumulate ? 2.0 : 1.0);
-  work.other_bytes = static_cast<double>(p.rows) *
-                     (static_cast<double>(p.in) * sizeof(bf16) + static_cast<double>(p.out_width) * out);
+  work.other_bytes = row_bytes(p.rows, p.in, p.out_width, p.out_float != nullptr, p.accumulate);
   return work;
 }
 
-void Matmul::operator()(Stream& stream, const char* op, const Product& p) {
-  const Plan& plan = this->plan(p);
-  if (p.bias != nullptr) set(plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
-  stream.library({op, product_work(p)}, [&] {
-    const float alpha = 1.0f;
-    const float beta = p.accumulate ? 1.0f : 0.0f;
-    void* to = p.out_float != nullptr ? static_cast<void*>(p.out_float) : static_cast<void*>(p.out);
-    check(cublasLtMatmul(handle_, plan.desc, &alpha, p.weight, plan.weight, p.x, plan.x, &beta, to, plan.out,
-                         to, plan.out, &plan.found.algo, workspace_.data(),
-                         static_cast<size_t>(workspace_bytes), stream.handle()),
-          op);
-  });
+Work input_gradient_work(const InputGradient& p) {
+  const double elements = static_cast<double>(p.in) * static_cast<double>(p.out_width);
+  Work work = matrix_work(elements, p.rows, sizeof(bf16));
+  work.other_bytes = row_bytes(p.rows, p.out_width, p.in, p.out_float != nullptr, p.accumulate);
+  return work;
+}
+
+Work weight_gradient_work(const WeightGradient& p) {
+  const double elements = static_cast<double>(p.in) * static_cast<double>(p.out_width);
+  return {.other_bytes = 2.0 * elements * sizeof(float) +
+                         static_cast<double>(p.rows) * static_cast<double>(p.in + p.out_width) * sizeof(bf16),
+          .flops = matrix_work(elements, p.rows, sizeof(bf16)).flops};
 }
 
 std::vector<std::string> Matmul::plans() const {
   std::vector<std::string> out;
   for (const auto& [key, plan] : plans_) {
-    const auto& [rows, in, width, x_stride, out_stride, accumulate, bias, unrounded, aligned] = key;
-    out.push_back(fmt::format("{} x {} x {}{}{}{}, aligned to {}, {}, {}: {} waves, {} bytes of workspace",
-                              rows, in, width, accumulate ? " added" : "", bias ? " with bias" : "",
-                              unrounded ? " in float" : "", aligned.x, aligned.weight, aligned.out,
-                              plan->found.wavesCount, plan->found.workspaceSize));
+    out.push_back(fmt::format("{}: {} waves, {} bytes of workspace", described(key), plan->found.wavesCount,
+                              plan->found.workspaceSize));
   }
   return out;
 }

@@ -1,12 +1,13 @@
-// Matrix products out = x Wᵀ (+ bias) (+ out) by cuBLASLt: bf16 operands, float accumulation. A shape's plan
-// is made once, from the library's heuristic and without timing, so that a run can be repeated bit for bit.
+// Matrix products out = x Wᵀ (+ bias) (+ out) and their two gradients by cuBLASLt: bf16 operands, float
+// accumulation. A shape's plan is made once, from the library's heuristic and without timing, so that a run
+// can be repeated bit for bit.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "cuda_impl/runtime/arena.h"
@@ -29,7 +30,35 @@ struct Product {
   int64_t out_width = 0;
 };
 
+/// out (rows, in) = d (rows, out_width) · W: of a product's x.
+struct InputGradient {
+  const bf16* d = nullptr;  ///< row r at d + r · d_stride
+  int64_t d_stride = 0;
+  const bf16* weight = nullptr;  ///< (out_width, in)
+  bool accumulate = false;       ///< adds to what is in `out`
+  bf16* out = nullptr;           ///< row r at out + r · out_stride, or
+  float* out_float = nullptr;    ///< unrounded
+  int64_t out_stride = 0;
+  int64_t rows = 0;
+  int64_t in = 0;
+  int64_t out_width = 0;
+};
+
+/// gradient (out_width, in) += dᵀ (out_width, rows) · x (rows, in): of a product's weight.
+struct WeightGradient {
+  const bf16* d = nullptr;  ///< row r at d + r · d_stride
+  int64_t d_stride = 0;
+  const bf16* x = nullptr;  ///< row r at x + r · x_stride
+  int64_t x_stride = 0;
+  float* gradient = nullptr;
+  int64_t rows = 0;
+  int64_t in = 0;
+  int64_t out_width = 0;
+};
+
 Work product_work(const Product& p);
+Work input_gradient_work(const InputGradient& p);
+Work weight_gradient_work(const WeightGradient& p);
 
 class Matmul {
  public:
@@ -40,22 +69,48 @@ class Matmul {
 
   /// Throws Error if the library has no way to compute this shape.
   void operator()(Stream& stream, const char* op, const Product& p);
+  void operator()(Stream& stream, const char* op, const InputGradient& p);
+  void operator()(Stream& stream, const char* op, const WeightGradient& p);
 
-  /// The plans made so far, one line each: "rows x in x out ...: algorithm, workspace".
+  /// The plans made so far, one line each: "m x n x k ...: waves, workspace".
   std::vector<std::string> plans() const;
 
  private:
   struct Plan;
-  /// Of x, weight and out: the library's kernels differ in what they can load at once.
-  struct Alignment {
-    uint32_t x = 0;
-    uint32_t weight = 0;
-    uint32_t out = 0;
-    auto operator<=>(const Alignment&) const = default;
+  /// A factor in cuBLASLt's column-major words.
+  struct Factor {
+    const bf16* data = nullptr;
+    bool transposed = false;
+    int64_t stride = 0;  ///< from one column, as stored, to the next
   };
-  using Key = std::tuple<int64_t, int64_t, int64_t, int64_t, int64_t, bool, bool, bool, Alignment>;
+  /// out (m x n, column-major) [+]= a (m x k) · b (k x n) (+ bias (m)), where both are taken after
+  /// transposition.
+  struct Multiplication {
+    Factor a;
+    Factor b;
+    const bf16* bias = nullptr;
+    bool accumulate = false;
+    void* out = nullptr;
+    bool in_float = false;
+    int64_t out_stride = 0;
+    int64_t m = 0;
+    int64_t n = 0;
+    int64_t k = 0;
+  };
+  /// All that a plan depends on: the library's kernels also differ in what they can load at once.
+  struct Key {
+    int64_t m, n, k;
+    bool a_transposed, b_transposed;
+    int64_t a_stride, b_stride, out_stride;
+    bool accumulate, bias, in_float;
+    uint32_t a_alignment, b_alignment, out_alignment;
+    auto operator<=>(const Key&) const = default;
+  };
 
-  const Plan& plan(const Product& p);
+  static Key key_of(const Multiplication& p);
+  static std::string described(const Key& key);
+  const Plan& plan(const Multiplication& p);
+  void run(Stream& stream, const Op& op, const Multiplication& p);
 
   cublasLtHandle_t handle_ = nullptr;
   DeviceBuffer workspace_;

@@ -14,10 +14,11 @@ struct LocalAttentionBackward {
   AttentionShape shape = {};
   const bf16* qkv = nullptr;  ///< (chunks · rows, packed width): as the forward pass got them, not rotated
   const float* rotations =
-      nullptr;              ///< (positions, head_size / 2, 2): cos, sin; at least length + rows positions
-  const bf16* k = nullptr;  ///< (chunks, kv_heads, window, head_size), rotated; rows [0, length) are read;
-                            ///< null in the one-part case
-  const bf16* v = nullptr;  ///< the same shape
+      nullptr;  ///< (positions, head_size / 2, 2): cos, sin; at least length + rows positions
+  /// (chunks, kv_heads, window, head_size), keys rotated, as the forward pass left them; rows
+  /// [0, length + rows) are read, and qkv's keys and values are not. Null in the one-part case.
+  const bf16* k = nullptr;
+  const bf16* v = nullptr;      ///< the same shape
   const bf16* d_out = nullptr;  ///< (chunks · rows, width)
   bf16* d_qkv =
       nullptr;  ///< (chunks · rows, packed width), of the rows before rotation; all of it is written

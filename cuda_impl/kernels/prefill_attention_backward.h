@@ -28,7 +28,7 @@ struct PrefillAttentionBackward {
 /// Floats.
 int64_t prefill_attention_backward_workspace(const AttentionShape& shape, int64_t sequences, int32_t units);
 
-/// Of all launches; 5/2 of the FLOPs of the forward pass, the scores' second computation uncounted.
+/// Of all launches. Scores computed again are not counted: twice the FLOPs of the forward pass.
 Work prefill_attention_backward_work(const PrefillAttentionBackward& a);
 /// Heads of even size up to 256. Throws Error beyond, and on more than one launch holds.
 void prefill_attention_backward(Stream& stream, const PrefillAttentionBackward& a);

@@ -14,6 +14,7 @@ void add_decode_attention_cases(std::vector<NamedCase>& cases);
 void add_embed_cases(std::vector<NamedCase>& cases);
 void add_gemv_cases(std::vector<NamedCase>& cases);
 void add_latents_cases(std::vector<NamedCase>& cases);
+void add_local_attention_backward_cases(std::vector<NamedCase>& cases);
 void add_local_attention_cases(std::vector<NamedCase>& cases);
 void add_matmul_cases(std::vector<NamedCase>& cases);
 void add_pick_greedy_cases(std::vector<NamedCase>& cases);

@@ -12,6 +12,7 @@ std::vector<NamedCase> op_cases() {
   add_matmul_cases(cases);
   add_product_gradient_cases(cases);
   add_local_attention_cases(cases);
+  add_local_attention_backward_cases(cases);
   add_decode_attention_cases(cases);
   add_prefill_attention_cases(cases);
   add_copy_rows_cases(cases);

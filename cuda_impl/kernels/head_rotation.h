@@ -97,6 +97,48 @@ struct Halves {
       }
     }
   }
+  /// The inverse, of gradients.
+  __device__ void turn_back(float (&x)[Row::elements]) const {
+#pragma unroll
+    for (int n = 0; n < Row::packs; ++n) {
+#pragma unroll
+      for (int i = 0; i < few; ++i) {
+        float& first = x[n * Row::pack_size + i];
+        float& second = x[n * Row::pack_size + few + i];
+        const float c = cos[n * few + i];
+        const float s = sin[n * few + i];
+        const float turned = first * c + second * s;
+        second = second * c - first * s;
+        first = turned;
+      }
+    }
+  }
+
+  /// x += the floats of a row.
+  __device__ void add_floats(const float* row, float (&x)[Row::elements]) const {
+#pragma unroll
+    for (int n = 0; n < Row::packs; ++n) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        const auto some = load_pack<few>(row + low[n] + static_cast<uint32_t>(h) * half);
+#pragma unroll
+        for (int i = 0; i < few; ++i) x[n * Row::pack_size + h * few + i] += some.v[i];
+      }
+    }
+  }
+  __device__ void store_floats(const float (&x)[Row::elements], float* row) const {
+#pragma unroll
+    for (int n = 0; n < Row::packs; ++n) {
+      if (!inside[n]) continue;
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        Pack<float, few> some;
+#pragma unroll
+        for (int i = 0; i < few; ++i) some.v[i] = x[n * Row::pack_size + h * few + i];
+        store_pack(row + low[n] + static_cast<uint32_t>(h) * half, some);
+      }
+    }
+  }
 };
 
 }  // namespace photon::PHOTON_GPU

@@ -87,6 +87,17 @@ struct alignas(P* N % 8 == 0 ? 16 : 8) HeadRow {
     }
   }
 
+  /// x += the floats of a row.
+  static __device__ void add_floats(const float* row, float (&x)[elements], const Place& place) {
+    constexpr int width = P < 4 ? P : 4;
+#pragma unroll
+    for (int i = 0; i < elements; i += width) {
+      const auto some = load_pack<width>(row + place.pack[i / P] + i % P);
+#pragma unroll
+      for (int j = 0; j < width; ++j) x[i + j] += some.v[j];
+    }
+  }
+
   __device__ float element(int i) const {
     return i % 2 == 0 ? first_of_pair(pairs[i / 2]) : second_of_pair(pairs[i / 2]);
   }

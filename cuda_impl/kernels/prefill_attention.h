@@ -15,6 +15,9 @@ struct PrefillAttention {
   int64_t sequences = 0;
   int32_t units = 0;
   VisibleUnits visible = {};
+  /// (sequences, heads, units): natural logarithm of the sum of exp(score / sqrt(head size)), for the
+  /// backward pass; null: not stored.
+  float* lse = nullptr;
 };
 
 /// What stays in a cache is rotate_append's to store.

@@ -53,6 +53,11 @@ std::vector<Launch> InferenceModel::profile(const GenerationRequest&, const std:
   throw Error("this device starts no kernels: there is nothing to profile (--device cuda or emulated)");
 }
 
+std::optional<TrainingPlan> Backend::training_plan(const ModelSpec&, int64_t, int64_t, const LossConfig&,
+                                                   Recompute) const {
+  return std::nullopt;
+}
+
 void BackendRegistry::add(const std::string& name, Factory factory) {
   factories_[name] = std::move(factory);
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +37,7 @@ struct LossConfig {
   double beta = 0.0;
   Distance distance = Distance::cosine;
   bool detach_targets = true;  ///< no gradient through the encoder states that L_rec and L_context aim at
+  auto operator<=>(const LossConfig&) const = default;
 };
 
 struct Losses {
@@ -113,6 +115,19 @@ struct MemoryPlan {
   bool fits() const { return total() <= available; }
 };
 
+/// Bytes that a training step takes on the device, foreseen before any of them is.
+struct TrainingPlan {
+  int64_t weights = 0;  ///< in every precision they are kept in
+  int64_t gradients = 0;
+  int64_t moments = 0;
+  int64_t activations = 0;  ///< kept from forward for backward
+  int64_t workspace = 0;
+  int64_t available = 0;  ///< that all of them together may take
+
+  int64_t total() const { return weights + gradients + moments + activations + workspace; }
+  bool fits() const { return total() <= available; }
+};
+
 /// One op that a run started on a device, as a profiler finds it: in the NVTX ranges of `scope`, then of
 /// `op`.
 struct Launch {
@@ -172,9 +187,13 @@ class Backend {
   /// Kernels started so far and where each is from, a line each; empty where there are none.
   virtual std::vector<std::string> kernels_run() const { return {}; }
   virtual Ceilings measure_ceilings(DType dtype) = 0;
-  /// parameters: float32 in parameter_list order.
-  virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,
-                                                    std::span<const float> parameters) = 0;
+  /// What training on micro-batches of so many sequences of `length` tokens will hold; nothing where that
+  /// cannot be foreseen.
+  virtual std::optional<TrainingPlan> training_plan(const ModelSpec& spec, int64_t sequences, int64_t length,
+                                                    const LossConfig& loss, Recompute recompute) const;
+  /// parameters: float32 in parameter_list order. Throws UsageError where the device does not recompute.
+  virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters,
+                                                    Recompute recompute = Recompute::none) = 0;
   virtual std::unique_ptr<InferenceModel> inference(const ModelSpec& spec, std::span<const float> parameters,
                                                     DType dtype) = 0;
 };

@@ -45,8 +45,12 @@ class CpuBackend final : public Backend {
   int64_t memory_in_use() const override { return resident_bytes(); }
   double clock_mhz() const override { return core_clock_mhz(); }
   Ceilings measure_ceilings(DType dtype) override { return reference::measure_ceilings(dtype); }
-  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,
-                                            std::span<const float> parameters) override {
+  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters,
+                                            Recompute recompute) override {
+    if (recompute != Recompute::none) {
+      throw UsageError(
+          fmt::format("the CPU keeps all activations: recompute = none, not {}", to_string(recompute)));
+    }
     check_size(spec, parameters);
     return make_trainable(spec, parameters);
   }

@@ -8,7 +8,7 @@ namespace {
 
 class MatmulCase : public ProductCase {
  public:
-  MatmulCase(const ProductShape& shape, uint64_t seed) : ProductCase(shape, seed) {
+  MatmulCase(const ProductShape& shape, bool elsewhere, uint64_t seed) : ProductCase(shape, seed) {
     op_ = {.x = x_.data(),
            .x_stride = x_stride(),
            .weight = weight_.data(),
@@ -20,13 +20,26 @@ class MatmulCase : public ProductCase {
            .rows = p_.rows,
            .in = p_.in,
            .out_width = p_.out};
+    if (!elsewhere) return;
+    base_ = DeviceArray<bf16>(out_.read());
+    op_.base = base_.data();
+    op_.accumulate = false;
   }
 
-  void launch(Stream& stream) override { matmul_(stream, "matmul", op_); }
+  void launch(Stream& stream) override {
+    // What is added to lies elsewhere: what `out` holds does not matter.
+    if (op_.base != nullptr) {
+      check(cudaMemsetAsync(op_.out, 0xff, static_cast<size_t>(op_.rows * op_.out_stride) * sizeof(bf16),
+                            stream.handle()),
+            "cudaMemsetAsync");
+    }
+    matmul_(stream, "matmul", op_);
+  }
   Work work() const override { return product_work(op_); }
 
  private:
   Matmul matmul_;
+  DeviceArray<bf16> base_;
   Product op_;
 };
 
@@ -58,7 +71,10 @@ void add_matmul_cases(std::vector<NamedCase>& cases) {
   }
   for (const ProductShape& p : all) {
     cases.push_back({"matmul", name_of(p), p.large,
-                     [p](uint64_t seed) { return std::make_unique<MatmulCase>(p, seed); }});
+                     [p](uint64_t seed) { return std::make_unique<MatmulCase>(p, false, seed); }});
+    if (!p.accumulate || p.out_gap != 0) continue;
+    cases.push_back({"matmul", name_of(p) + " elsewhere", p.large,
+                     [p](uint64_t seed) { return std::make_unique<MatmulCase>(p, true, seed); }});
   }
 }
 

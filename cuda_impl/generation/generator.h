@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "core/generation.h"
-#include "cuda_impl/kernels/latents.h"
 #include "cuda_impl/generation/generation_buffers.h"
-#include "cuda_impl/runtime/graph.h"
 #include "cuda_impl/generation/row_clock.h"
+#include "cuda_impl/kernels/latents.h"
+#include "cuda_impl/runtime/graph.h"
 #include "cuda_impl/runtime/weights.h"
 
 namespace photon::PHOTON_GPU {

@@ -1,5 +1,5 @@
-#include "cuda_impl/kernels/advance.h"
 #include "cuda_impl/generation/generator.h"
+#include "cuda_impl/kernels/advance.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,9 +1,9 @@
+#include "cuda_impl/generation/generator.h"
 #include "cuda_impl/kernels/decode_attention.h"
 #include "cuda_impl/kernels/embed.h"
 #include "cuda_impl/kernels/local_attention.h"
 #include "cuda_impl/kernels/rms_norm.h"
 #include "cuda_impl/kernels/rotate_append.h"
-#include "cuda_impl/generation/generator.h"
 
 namespace photon::PHOTON_GPU {
 

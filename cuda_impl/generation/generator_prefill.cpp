@@ -1,7 +1,7 @@
 #include <algorithm>
 
-#include "cuda_impl/kernels/copy_rows.h"
 #include "cuda_impl/generation/generator.h"
+#include "cuda_impl/kernels/copy_rows.h"
 
 namespace photon::PHOTON_GPU {
 
@@ -49,8 +49,8 @@ void Generator::prefill_vanilla(int64_t first, int64_t count, int64_t length) {
 void Generator::prefill_prompts(int64_t first, int64_t count, int64_t meta_contexts) {
   const int64_t length = meta_contexts * spec_.meta_context();
   const int64_t embedding = spec_.embedding_width();
-  embed_tokens(w_.encoder_embedding, embedding, {.tokens = b_.prompt_ids, .capacity = length}, count,
-               length, {residual(), embedding});
+  embed_tokens(w_.encoder_embedding, embedding, {.tokens = b_.prompt_ids, .capacity = length}, count, length,
+               {residual(), embedding});
   for (int l = 1; l <= depth(); ++l) {
     const int64_t units = meta_contexts * spec_.units_per_meta_context(l);
     const StackWeights& w = w_.level(l).encoder;

@@ -8,6 +8,7 @@
 #include "cuda_impl/runtime/device.h"
 #include "cuda_impl/runtime/inference.h"
 #include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/training/trainable.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
@@ -26,21 +27,31 @@ class DeviceBackend final : public Backend {
   DType own_dtype() const override { return DType::bfloat16; }
   std::vector<std::string> kernels_run() const override { return Stream::launched(); }
   Ceilings measure_ceilings(DType dtype) override { return PHOTON_GPU::measure_ceilings(device_, dtype); }
-  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float>) override {
-    throw Error(fmt::format("model '{}': training runs on --device cpu", spec.name));
+  std::optional<TrainingPlan> training_plan(const ModelSpec& spec, int64_t sequences, int64_t length,
+                                            const LossConfig& loss, Recompute recompute) const override {
+    return plan_training(spec, sequences, length, loss, recompute);
+  }
+  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters,
+                                            Recompute recompute) override {
+    check_size(spec, parameters);
+    return make_trainable(spec, parameters, recompute);
   }
   std::unique_ptr<InferenceModel> inference(const ModelSpec& spec, std::span<const float> parameters,
                                             DType dtype) override {
+    check_size(spec, parameters);
+    return make_inference(spec, parameters, dtype, limits_);
+  }
+
+ private:
+  static void check_size(const ModelSpec& spec, std::span<const float> parameters) {
     spec.validate();
     const auto expected = static_cast<size_t>(parameter_elements(spec));
     if (parameters.size() != expected) {
       throw Error(
           fmt::format("model '{}' has {} parameters, {} were given", spec.name, expected, parameters.size()));
     }
-    return make_inference(spec, parameters, dtype, limits_);
   }
 
- private:
   Device device_;
   EngineLimits limits_;
 };

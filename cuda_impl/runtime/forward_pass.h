@@ -26,7 +26,7 @@ class ForwardPass {
  private:
   /// For some sequences at a time, in memory for so many: runs them, then use(tape, head, first, sequences).
   struct Head {
-    float* logits = nullptr;    // (head_rows, V)
+    float* logits = nullptr;     // (head_rows, V)
     int32_t* targets = nullptr;  // (head_rows)
     float* losses = nullptr;     // (head_rows)
   };

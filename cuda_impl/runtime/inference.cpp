@@ -3,25 +3,13 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "cuda_impl/runtime/forward_pass.h"
 #include "cuda_impl/generation/generator.h"
+#include "cuda_impl/runtime/device_memory.h"
+#include "cuda_impl/runtime/forward_pass.h"
 #include "cuda_impl/runtime/profile.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
-
-constexpr double usable = 0.95;  // of the device's memory (design, section 4: largest batch)
-
-int64_t memory_of_device() {
-  size_t free = 0;
-  size_t total = 0;
-  check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  return static_cast<int64_t>(total);
-}
-
-double gib(int64_t bytes) {
-  return static_cast<double>(bytes) / 0x1p30;
-}
 
 class Inference final : public InferenceModel {
  public:
@@ -29,7 +17,7 @@ class Inference final : public InferenceModel {
       : spec_(spec),
         weights_(spec_, parameters),
         linear_(static_cast<float>(spec.norm_eps), limits.gemv_rows),
-        forward_(spec_, weights_.view(), stream_, linear_),
+        forward_(spec_, weights_.view(), stream_, matmul_),
         generator_(spec_, weights_.view(), stream_, linear_, limits) {}
 
   const ModelSpec& spec() const override { return spec_; }
@@ -51,20 +39,18 @@ class Inference final : public InferenceModel {
             .caches = arena.bytes(Arena::Use::cache),
             .local_caches = arena.bytes(Arena::Use::local_cache),
             .workspace = arena.bytes(Arena::Use::workspace),
-            .available = static_cast<int64_t>(usable * static_cast<double>(memory_of_device()))};
+            .available = usable_memory()};
   }
 
  private:
   void check_memory(const GenerationRequest& request) const {
     const MemoryPlan plan = memory_plan(request);
     if (!plan.fits()) {
-      throw Error(
-          fmt::format("model '{}': {} rows of up to {} tokens need {:.2f} GiB beside {:.2f} GiB of weights; "
-                      "{:.2f} GiB, {:.0f} % "
-                      "of the device, are usable. {}",
-                      spec_.name, std::ssize(request.prompts) * request.samples, longest(request),
-                      gib(plan.total() - plan.weights), gib(plan.weights), gib(plan.available),
-                      100.0 * usable, what_fits(request)));
+      throw Error(fmt::format(
+          "model '{}': {} rows of up to {} tokens need {:.2f} GiB beside {:.2f} GiB of weights; "
+          "{:.2f} GiB of the device are usable. {}",
+          spec_.name, std::ssize(request.prompts) * request.samples, longest(request),
+          gib(plan.total() - plan.weights), gib(plan.weights), gib(plan.available), what_fits(request)));
     }
   }
   static int64_t longest(const GenerationRequest& request) {
@@ -92,6 +78,7 @@ class Inference final : public InferenceModel {
   Stream stream_;
   Weights weights_;
   Linears linear_;
+  Matmul matmul_;
   ForwardPass forward_;
   Generator generator_;
 };
@@ -105,10 +92,10 @@ std::unique_ptr<InferenceModel> make_inference(const ModelSpec& spec, std::span<
                                  to_string(dtype)));
   }
   const int64_t needed = Weights::bytes(spec);
-  const int64_t most = memory_of_device();
-  if (static_cast<double>(needed) > usable * static_cast<double>(most)) {
-    throw Error(fmt::format("model '{}': its weights take {:.2f} GiB in bfloat16, the device has {:.2f} GiB",
-                            spec.name, gib(needed), gib(most)));
+  if (needed > usable_memory()) {
+    throw Error(fmt::format(
+        "model '{}': its weights take {:.2f} GiB in bfloat16; {:.2f} GiB of the device are usable", spec.name,
+        gib(needed), gib(usable_memory())));
   }
   return std::make_unique<Inference>(spec, parameters, limits);
 }

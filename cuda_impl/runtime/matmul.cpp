@@ -64,7 +64,7 @@ Matmul::~Matmul() {
 std::string Matmul::described(const Key& k) {
   return fmt::format("{} x {} x {}{}{} with strides {}, {}, {}{}{}{}, aligned to {}, {}, {}", k.m, k.n, k.k,
                      k.a_transposed ? " a transposed" : "", k.b_transposed ? " b transposed" : "", k.a_stride,
-                     k.b_stride, k.out_stride, k.accumulate ? ", added" : "", k.bias ? ", with bias" : "",
+                     k.b_stride, k.out_stride, k.with_base ? ", added" : "", k.bias ? ", with bias" : "",
                      k.in_float ? ", in float" : "", k.a_alignment, k.b_alignment, k.out_alignment);
 }
 
@@ -77,11 +77,12 @@ Matmul::Key Matmul::key_of(const Multiplication& p) {
           .a_stride = p.a.stride,
           .b_stride = p.b.stride,
           .out_stride = p.out_stride,
-          .accumulate = p.accumulate,
+          .with_base = p.base != nullptr,
           .bias = p.bias != nullptr,
           .in_float = p.in_float,
           .a_alignment = alignment(p.a.data),
           .b_alignment = alignment(p.b.data),
+          .base_alignment = p.base == nullptr ? 0 : alignment(p.base),
           .out_alignment = alignment(p.out)};
 }
 
@@ -122,7 +123,8 @@ const Matmul::Plan& Matmul::plan(const Multiplication& p) {
   for (const auto& [which, bytes] :
        {std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.a_alignment},
         std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.b_alignment},
-        std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, key.out_alignment},
+        std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES,
+                  p.base == nullptr ? key.out_alignment : key.base_alignment},
         std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, key.out_alignment}}) {
     if (status == CUBLAS_STATUS_SUCCESS) status = prefer(which, bytes);
   }
@@ -144,10 +146,10 @@ void Matmul::run(Stream& stream, const Op& op, const Multiplication& p) {
   if (p.bias != nullptr) set(plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
   stream.library(op, [&] {
     const float alpha = 1.0f;
-    const float beta = p.accumulate ? 1.0f : 0.0f;
-    check(cublasLtMatmul(handle_, plan.desc, &alpha, p.a.data, plan.a, p.b.data, plan.b, &beta, p.out,
-                         plan.out, p.out, plan.out, &plan.found.algo, workspace_.data(),
-                         static_cast<size_t>(workspace_bytes), stream.handle()),
+    const float beta = p.base != nullptr ? 1.0f : 0.0f;
+    check(cublasLtMatmul(handle_, plan.desc, &alpha, p.a.data, plan.a, p.b.data, plan.b, &beta,
+                         p.base != nullptr ? p.base : p.out, plan.out, p.out, plan.out, &plan.found.algo,
+                         workspace_.data(), static_cast<size_t>(workspace_bytes), stream.handle()),
           op.name);
   });
 }
@@ -159,7 +161,9 @@ void Matmul::operator()(Stream& stream, const char* op, const Product& p) {
       {.a = {p.weight, true, p.in},
        .b = {p.x, false, p.x_stride},
        .bias = p.bias,
-       .accumulate = p.accumulate,
+       .base = p.base != nullptr ? p.base
+               : p.accumulate    ? either(p.out, p.out_float)
+                                 : nullptr,
        .out = either(p.out, p.out_float),
        .in_float = p.out_float != nullptr,
        .out_stride = p.out_stride,
@@ -172,7 +176,7 @@ void Matmul::operator()(Stream& stream, const char* op, const InputGradient& p) 
   run(stream, {op, input_gradient_work(p)},
       {.a = {p.weight, false, p.in},
        .b = {p.d, false, p.d_stride},
-       .accumulate = p.accumulate,
+       .base = p.accumulate ? either(p.out, p.out_float) : nullptr,
        .out = either(p.out, p.out_float),
        .in_float = p.out_float != nullptr,
        .out_stride = p.out_stride,
@@ -185,7 +189,7 @@ void Matmul::operator()(Stream& stream, const char* op, const WeightGradient& p)
   run(stream, {op, weight_gradient_work(p)},
       {.a = {p.x, false, p.x_stride},
        .b = {p.d, true, p.d_stride},
-       .accumulate = true,
+       .base = p.gradient,
        .out = p.gradient,
        .in_float = true,
        .out_stride = p.in,
@@ -197,7 +201,8 @@ void Matmul::operator()(Stream& stream, const char* op, const WeightGradient& p)
 Work product_work(const Product& p) {
   const double elements = static_cast<double>(p.in) * static_cast<double>(p.out_width);
   Work work = matrix_work(elements, p.rows, sizeof(bf16));
-  work.other_bytes = row_bytes(p.rows, p.in, p.out_width, p.out_float != nullptr, p.accumulate);
+  work.other_bytes =
+      row_bytes(p.rows, p.in, p.out_width, p.out_float != nullptr, p.accumulate || p.base != nullptr);
   return work;
 }
 

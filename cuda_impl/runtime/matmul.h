@@ -22,6 +22,7 @@ struct Product {
   const bf16* weight = nullptr;  ///< (out_width, in)
   const bf16* bias = nullptr;    ///< (out_width) or null
   bool accumulate = false;       ///< adds to what is in `out`
+  const bf16* base = nullptr;    ///< adds to this instead, which lies as `out` does
   bf16* out = nullptr;           ///< row r at out + r · out_stride, or
   float* out_float = nullptr;    ///< unrounded
   int64_t out_stride = 0;
@@ -83,13 +84,13 @@ class Matmul {
     bool transposed = false;
     int64_t stride = 0;  ///< from one column, as stored, to the next
   };
-  /// out (m x n, column-major) [+]= a (m x k) · b (k x n) (+ bias (m)), where both are taken after
+  /// out (m x n, column-major) = [base +] a (m x k) · b (k x n) (+ bias (m)), where both are taken after
   /// transposition.
   struct Multiplication {
     Factor a;
     Factor b;
     const bf16* bias = nullptr;
-    bool accumulate = false;
+    const void* base = nullptr;  ///< null: none
     void* out = nullptr;
     bool in_float = false;
     int64_t out_stride = 0;
@@ -102,8 +103,8 @@ class Matmul {
     int64_t m, n, k;
     bool a_transposed, b_transposed;
     int64_t a_stride, b_stride, out_stride;
-    bool accumulate, bias, in_float;
-    uint32_t a_alignment, b_alignment, out_alignment;
+    bool with_base, bias, in_float;
+    uint32_t a_alignment, b_alignment, base_alignment, out_alignment;
     auto operator<=>(const Key&) const = default;
   };
 

@@ -110,14 +110,14 @@ void attention_half(const LayerContext& c, const LayerWeights& w, const StackTap
 }
 
 /// Up to the product that leads back to the residual stream.
-void ffn_half(const LayerContext& c, const LayerWeights& w, const StackTape& tape, size_t part, size_t layer) {
+void ffn_half(const LayerContext& c, const LayerWeights& w, const StackTape& tape, size_t part,
+              size_t layer) {
   const StackShape& s = tape.shape().stack;
   const LayerTape& t = tape.parts()[part].layers[layer];
   const int64_t rows = tape.rows(part);
   norm(c, t.middle, w.ffn_norm, t.ffn_normed, rows, s.width);
   multiply(c, "gate_up", t.ffn_normed, w.gate_up, nullptr, t.gate_up, rows, s.width, 2 * s.ffn);
-  swiglu(c.stream,
-         {.gate_up = t.gate_up, .out = t.hidden, .rows = rows, .ffn = static_cast<int32_t>(s.ffn)});
+  swiglu(c.stream, {.gate_up = t.gate_up, .out = t.hidden, .rows = rows, .ffn = static_cast<int32_t>(s.ffn)});
 }
 
 }  // namespace
@@ -174,7 +174,8 @@ StackTape::StackTape(Arena& arena, const TapeShape& shape, Keep keep, const Shar
       });
       part.layers.push_back(t);
     }
-    part.last = keep == Keep::nothing ? shared.last_ : arena.take<bf16>(use, shape.sequences * rows * s.width);
+    part.last =
+        keep == Keep::nothing ? shared.last_ : arena.take<bf16>(use, shape.sequences * rows * s.width);
     parts_.push_back(std::move(part));
     first += rows;
   }

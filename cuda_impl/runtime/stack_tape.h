@@ -1,15 +1,15 @@
 // A Transformer stack over many rows at once, teacher-forced, with the activations that backward needs: F_l
-// over the units of a level, or G_l over the windows of all chunks. Where a decoder feeds its own outputs back
-// (readings `parallel`, `literal`, `hatted`) a window is made in parts, the first of R rows, each further one
-// of a single row.
+// over the units of a level, or G_l over the windows of all chunks. Where a decoder feeds its own outputs
+// back (readings `parallel`, `literal`, `hatted`) a window is made in parts, the first of R rows, each
+// further one of a single row.
 #pragma once
 
 #include <array>
 #include <vector>
 
 #include "core/backend.h"
-#include "cuda_impl/kernels/cache_view.h"
 #include "cuda_impl/kernels/attention_shape.h"
+#include "cuda_impl/kernels/cache_view.h"
 #include "cuda_impl/runtime/arena.h"
 #include "cuda_impl/runtime/matmul.h"
 #include "cuda_impl/runtime/weights.h"
@@ -18,10 +18,10 @@ namespace photon::PHOTON_GPU {
 
 /// Of one layer and one part, `rows` rows in all.
 struct LayerTape {
-  bf16* input = nullptr;       ///< (rows, D)
-  bf16* normed = nullptr;      ///< (rows, D)
-  bf16* qkv = nullptr;         ///< (rows, D + 2 kv_width); over whole sequences q and k are rotated, in windows not
-  float* lse = nullptr;        ///< (sequences, heads, units), of whole sequences
+  bf16* input = nullptr;   ///< (rows, D)
+  bf16* normed = nullptr;  ///< (rows, D)
+  bf16* qkv = nullptr;   ///< (rows, D + 2 kv_width); over whole sequences q and k are rotated, in windows not
+  float* lse = nullptr;  ///< (sequences, heads, units), of whole sequences
   bf16* attended = nullptr;    ///< (rows, D)
   bf16* middle = nullptr;      ///< (rows, D), after attention's residual
   bf16* ffn_normed = nullptr;  ///< (rows, D)
@@ -33,10 +33,10 @@ struct LayerTape {
 struct TapeShape {
   StackShape stack;
   int64_t layers = 0;
-  int64_t sequences = 0;         ///< or chunks
-  std::vector<int64_t> parts;    ///< rows of a sequence in each part; one part: all of them
-  bool windows = false;          ///< of a chunk-local decoder
-  VisibleUnits visible = {};     ///< of whole sequences
+  int64_t sequences = 0;       ///< or chunks
+  std::vector<int64_t> parts;  ///< rows of a sequence in each part; one part: all of them
+  bool windows = false;        ///< of a chunk-local decoder
+  VisibleUnits visible = {};   ///< of whole sequences
 
   int64_t length() const;
   bool in_parts() const { return parts.size() > 1; }

@@ -179,7 +179,8 @@ void ModelBackward::decode_in_one_part(const Context& c, int l) const {
   // No loss comes from the prefix's rows but the last.
   if (s.prefix > 1) zero(c.stream, residual_, stack.rows(0) * width * static_cast<int64_t>(sizeof(bf16)));
   decoder_norm(c, l, stack.parts()[0].last + made, window * width, 0, s.chunk, residual_ + made);
-  backward(layer_context(c, l - 1), c.w.level(l).decoder, c.g.level(l).decoder, stack, 0, scratch_, residual_);
+  backward(layer_context(c, l - 1), c.w.level(l).decoder, c.g.level(l).decoder, stack, 0, scratch_,
+           residual_);
   if (s.chunk == 1) return;
   const bf16* d_fed = residual_ + s.prefix * width;
   const auto rows = static_cast<int32_t>(s.chunk - 1);
@@ -258,15 +259,14 @@ void ModelBackward::converter(const Context& c, int l) const {
                          .rows = tape_.units(l),
                          .in = in,
                          .out_width = out});
-  conditioning_backward(c.stream,
-                        {.d = scratch_.d_normed,
-                         .d_latents = d_xhat(l),
-                         .d_start = c.g.level(l).start,
-                         .rows = tape_.sequences(),
-                         .chunks = static_cast<int32_t>(tape_.units(l) / tape_.sequences()),
-                         .context = static_cast<int32_t>(s.converter_context),
-                         .width = static_cast<int32_t>(s.shape.width),
-                         .previous = spec_.conditioning(l) == Conditioning::previous});
+  conditioning_backward(c.stream, {.d = scratch_.d_normed,
+                                   .d_latents = d_xhat(l),
+                                   .d_start = c.g.level(l).start,
+                                   .rows = tape_.sequences(),
+                                   .chunks = static_cast<int32_t>(tape_.units(l) / tape_.sequences()),
+                                   .context = static_cast<int32_t>(s.converter_context),
+                                   .width = static_cast<int32_t>(s.shape.width),
+                                   .previous = spec_.conditioning(l) == Conditioning::previous});
 }
 
 void ModelBackward::encode_level(const Context& c, int l) const {

@@ -14,7 +14,8 @@ namespace photon::PHOTON_GPU {
 
 using ModelGradients = ModelView<float>;
 
-/// What the sums of a batch's losses are divided by to become means, in the order of their sums on the device.
+/// What the sums of a batch's losses are divided by to become means, in the order of their sums on the
+/// device.
 struct LossCounts {
   int64_t token = 0;
   std::vector<int64_t> rec;      ///< l = 2 .. L
@@ -41,8 +42,8 @@ class ModelBackward {
     int64_t decoder_width = 0;
   };
   EmbeddingGradients embedding_gradients() const;
-  /// The tokens that go into the lowest decoder, of a batch's ids: all of a vanilla model, all but the last of
-  /// each chunk, or none.
+  /// The tokens that go into the lowest decoder, of a batch's ids: all of a vanilla model, all but the last
+  /// of each chunk, or none.
   static std::vector<int32_t> fed(const ModelSpec& spec, std::span<const int32_t> ids);
 
   /// Losses of what tape.forward made and, where laid out for it, weight · dL/dparameter added to g; the

@@ -107,20 +107,19 @@ void ModelBackward::rec_losses(const Context& c, double weight) const {
   for (int l = 2; l <= spec_.depth(); ++l) {
     const int64_t width = spec_.shape(l - 1).width;
     const int64_t rows = tape_.units(l - 1);
-    distance(c.stream,
-             {.kind = config_.distance,
-              .a = tape_.xhat(l - 1),
-              .a_stride = width,
-              .b = tape_.x(l - 1),
-              .b_stride = width,
-              .factor = static_cast<float>(weight * config_.alpha / static_cast<double>(rows)),
-              .d_a = differentiate ? d_xhat(l - 1) : nullptr,
-              .d_a_stride = width,
-              .d_b = differentiate && !config_.detach_targets ? level(l - 1).d_x : nullptr,
-              .d_b_stride = width,
-              .row_losses = row_losses_,
-              .groups = rows,
-              .width = static_cast<int32_t>(width)});
+    distance(c.stream, {.kind = config_.distance,
+                        .a = tape_.xhat(l - 1),
+                        .a_stride = width,
+                        .b = tape_.x(l - 1),
+                        .b_stride = width,
+                        .factor = static_cast<float>(weight * config_.alpha / static_cast<double>(rows)),
+                        .d_a = differentiate ? d_xhat(l - 1) : nullptr,
+                        .d_a_stride = width,
+                        .d_b = differentiate && !config_.detach_targets ? level(l - 1).d_x : nullptr,
+                        .d_b_stride = width,
+                        .row_losses = row_losses_,
+                        .groups = rows,
+                        .width = static_cast<int32_t>(width)});
     sum_losses(c, rows, 1 + static_cast<size_t>(l - 2));
   }
 }

@@ -156,9 +156,8 @@ void BackwardScratch::make_room(const TapeShape& shape) {
     qkv_ = std::max(qkv_, rows * (s.width + 2 * s.kv_width()));
     make_room_for_sums(rows, s.width);
     if (!shape.windows) {
-      partial_ = std::max(partial_,
-                          prefill_attention_backward_workspace(attention_shape(s), shape.sequences,
-                                                               static_cast<int32_t>(part)));
+      partial_ = std::max(partial_, prefill_attention_backward_workspace(attention_shape(s), shape.sequences,
+                                                                         static_cast<int32_t>(part)));
     }
   }
   cache_ = std::max(cache_, cache_elements(shape));

@@ -132,7 +132,8 @@ class FakeBackend final : public Backend {
     ++device.measurements;
     return ceilings;
   }
-  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float>) override {
+  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float>,
+                                            Recompute) override {
     auto model = std::make_unique<FakeTrainable>(spec);
     model->loss = loss;
     return model;

@@ -10,8 +10,8 @@
 
 #include "core/cost.h"
 #include "core/error.h"
-#include "cuda_impl/runtime/forward_pass.h"
 #include "cuda_impl/generation/generator.h"
+#include "cuda_impl/runtime/forward_pass.h"
 #include "reference/generator.h"
 #include "reference/scoring.h"
 #include "tests/cuda_impl/naive_model.h"

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "cuda_impl/cases/op_case.h"
-#include "cuda_impl/runtime/forward_pass.h"
 #include "cuda_impl/generation/generator.h"
+#include "cuda_impl/runtime/forward_pass.h"
 #include "tests/reference/support.h"
 
 namespace photon::PHOTON_GPU {

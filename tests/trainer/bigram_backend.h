@@ -126,8 +126,8 @@ class BigramBackend : public Backend {
     c.matrix_rate = 1e9;
     return c;
   }
-  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec,
-                                            std::span<const float> parameters) override {
+  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters,
+                                            Recompute) override {
     return std::make_unique<BigramModel>(spec, parameters, before_step);
   }
   std::unique_ptr<InferenceModel> inference(const ModelSpec&, std::span<const float>, DType) override {

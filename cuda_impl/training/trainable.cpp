@@ -1,0 +1,126 @@
+#include "cuda_impl/training/trainable.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "core/error.h"
+#include "cuda_impl/runtime/device_memory.h"
+#include "cuda_impl/runtime/forward_pass.h"
+#include "cuda_impl/training/training_pass.h"
+
+namespace photon::PHOTON_GPU {
+namespace {
+
+class Trainable final : public TrainableModel {
+ public:
+  Trainable(const ModelSpec& spec, std::span<const float> parameters, Recompute recompute)
+      : spec_(spec), recompute_(recompute), parameters_(spec_, parameters, stream_) {}
+
+  const ModelSpec& spec() const override { return spec_; }
+
+  Losses accumulate_gradients(const TokenBatch& batch, const LossConfig& config, double weight) override {
+    return run(batch, {.loss = config, .gradients = true, .weight = weight, .recompute = recompute_});
+  }
+  Losses evaluate(const TokenBatch& batch, const LossConfig& config) override {
+    return run(batch, {.loss = config});
+  }
+  double gradient_norm() override {
+    const Stream::Scope scope(stream_, "optimizer");
+    return parameters_.gradient_norm(stream_);
+  }
+  void adamw_step(const AdamWStep& step) override {
+    const Stream::Scope scope(stream_, "optimizer");
+    parameters_.adamw_step(stream_, step);
+  }
+
+  using Array = TrainedParameters::Array;
+  void read_parameters(std::span<float> out) const override {
+    parameters_.read(stream_, Array::parameters, out);
+  }
+  void write_parameters(std::span<const float> in) override {
+    parameters_.write(stream_, Array::parameters, in);
+  }
+  void read_moments(std::span<float> first, std::span<float> second) const override {
+    parameters_.read(stream_, Array::first, first);
+    parameters_.read(stream_, Array::second, second);
+  }
+  void write_moments(std::span<const float> first, std::span<const float> second) override {
+    parameters_.write(stream_, Array::first, first);
+    parameters_.write(stream_, Array::second, second);
+  }
+
+ private:
+  Losses run(const TokenBatch& batch, PassShape shape) {
+    check_batch(spec_, batch);
+    shape.sequences = batch.rows;
+    shape.length = batch.length;
+    TrainingPass& pass = this->pass(shape);
+    if (active_ != &pass) {
+      pass.take_over(stream_);
+      active_ = &pass;
+    }
+    return pass.run(stream_, matmul_, parameters_, batch.ids);
+  }
+
+  TrainingPass& pass(const PassShape& shape) {
+    std::unique_ptr<TrainingPass>& found = passes_[shape];
+    if (found != nullptr) return *found;
+    Arena measured;
+    TrainingPass(measured, spec_, shape);
+    if (measured.bytes() > memory_.bytes()) {
+      // Graphs know where the memory lies.
+      passes_.clear();
+      active_ = nullptr;
+      memory_ = DeviceBuffer();
+      memory_ = DeviceBuffer(measured.bytes());
+    }
+    Arena arena(memory_.data());
+    std::unique_ptr<TrainingPass>& made = passes_[shape];
+    made = std::make_unique<TrainingPass>(arena, spec_, shape);
+    active_ = nullptr;
+    return *made;
+  }
+
+  ModelSpec spec_;
+  Recompute recompute_;
+  mutable Stream stream_;  // reading waits for what is under way
+  Matmul matmul_;
+  TrainedParameters parameters_;
+  DeviceBuffer memory_;  // of whichever pass runs
+  std::map<PassShape, std::unique_ptr<TrainingPass>> passes_;
+  const TrainingPass* active_ = nullptr;
+};
+
+}  // namespace
+
+TrainingPlan plan_training(const ModelSpec& spec, int64_t sequences, int64_t length, const LossConfig& loss,
+                           Recompute recompute) {
+  Arena arena;
+  TrainingPass(
+      arena, spec,
+      {.sequences = sequences, .length = length, .loss = loss, .gradients = true, .recompute = recompute});
+  const TrainedParameters::Bytes of = TrainedParameters::bytes(spec);
+  const int64_t activations = arena.bytes(Arena::Use::activations) + arena.bytes(Arena::Use::local_cache);
+  return {.weights = of.weights,
+          .gradients = of.gradients,
+          .moments = of.moments,
+          .activations = activations,
+          .workspace = of.workspace + arena.bytes() - activations,
+          .available = usable_memory()};
+}
+
+std::unique_ptr<TrainableModel> make_trainable(const ModelSpec& spec, std::span<const float> parameters,
+                                               Recompute recompute) {
+  const TrainedParameters::Bytes of = TrainedParameters::bytes(spec);
+  const int64_t needed = of.weights + of.gradients + of.moments + of.workspace;
+  if (needed > usable_memory()) {
+    throw Error(
+        fmt::format("model '{}': weights, gradients and moments take {:.2f} GiB; {:.2f} GiB of the "
+                    "device are usable",
+                    spec.name, gib(needed), gib(usable_memory())));
+  }
+  return std::make_unique<Trainable>(spec, parameters, recompute);
+}
+
+}  // namespace photon::PHOTON_GPU

@@ -1,0 +1,19 @@
+// A model in training on the device.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "core/backend.h"
+
+namespace photon::PHOTON_GPU {
+
+/// parameters: float32 in parameter_list order.
+std::unique_ptr<TrainableModel> make_trainable(const ModelSpec& spec, std::span<const float> parameters,
+                                               Recompute recompute);
+
+/// What a step over micro-batches of `sequences` sequences of `length` tokens will hold.
+TrainingPlan plan_training(const ModelSpec& spec, int64_t sequences, int64_t length, const LossConfig& loss,
+                           Recompute recompute);
+
+}  // namespace photon::PHOTON_GPU

@@ -1,0 +1,64 @@
+// One shape of pass through a model in training: forward, losses and gradients of a batch as one recorded
+// graph, with the memory that they take.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "cuda_impl/kernels/embed_backward.h"
+#include "cuda_impl/runtime/graph.h"
+#include "cuda_impl/training/model_backward.h"
+#include "cuda_impl/training/trained_parameters.h"
+
+namespace photon::PHOTON_GPU {
+
+struct PassShape {
+  int64_t sequences = 0;
+  int64_t length = 0;
+  LossConfig loss;
+  bool gradients = false;
+  double weight = 1.0;  ///< of the gradients
+  Recompute recompute = Recompute::none;
+
+  auto operator<=>(const PassShape&) const = default;
+};
+
+class TrainingPass {
+ public:
+  TrainingPass(Arena& arena, const ModelSpec& spec, const PassShape& shape);
+
+  /// Fills what the shape alone decides: whenever other passes have used the memory.
+  void take_over(Stream& stream) const;
+  /// The batch's losses; with gradients, those are added to the parameters'. Waits for the device.
+  Losses run(Stream& stream, Matmul& matmul, const TrainedParameters& parameters,
+             std::span<const int32_t> ids);
+
+  /// Launches one by one instead of replaying a graph.
+  void set_eager(bool eager) { eager_ = eager; }
+
+ private:
+  /// Where the tokens of an embedding's gradient stand, on the device.
+  struct Places {
+    int64_t most = 0;
+    int32_t* positions = nullptr;
+    TokenSegment* segments = nullptr;
+    TokenPartials* partials = nullptr;
+  };
+  Places lay_out_places(Arena& arena, int64_t tokens) const;
+  void embedding_gradient(Stream& stream, const Places& at, const TokenPlaces& places, const bf16* d,
+                          int64_t width, float* table) const;
+  void launch(Stream& stream, Matmul& matmul, const TrainedParameters& parameters) const;
+  std::vector<int32_t> targets(std::span<const int32_t> ids) const;
+
+  const ModelSpec& spec_;
+  PassShape shape_;
+  ModelTape tape_;
+  ModelBackward backward_;
+  Places encoder_places_;
+  Places decoder_places_;
+  float* embedding_partial_ = nullptr;
+  Graph graph_;
+  bool eager_ = false;
+};
+
+}  // namespace photon::PHOTON_GPU

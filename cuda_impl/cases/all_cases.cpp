@@ -6,6 +6,7 @@ std::vector<NamedCase> op_cases() {
   std::vector<NamedCase> cases;
   add_embed_cases(cases);
   add_rms_norm_cases(cases);
+  add_rms_norm_backward_cases(cases);
   add_swiglu_cases(cases);
   add_rotate_append_cases(cases);
   add_gemv_cases(cases);

@@ -92,10 +92,10 @@ void attend(const LayerContext& c, const StackTape& tape, size_t part, size_t la
   prefill_attention(c.stream, {.shape = heads,
                                .qkv = t.qkv,
                                .out = t.attended,
-                               .lse = t.lse,
                                .sequences = shape.sequences,
                                .units = static_cast<int32_t>(p.rows),
-                               .visible = shape.visible});
+                               .visible = shape.visible,
+                               .lse = t.lse});
 }
 
 void attention_half(const LayerContext& c, const LayerWeights& w, const StackTape& tape, size_t part,

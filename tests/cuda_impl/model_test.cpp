@@ -14,33 +14,15 @@
 #include "cuda_impl/runtime/forward_pass.h"
 #include "reference/generator.h"
 #include "reference/scoring.h"
-#include "tests/cuda_impl/naive_model.h"
-#include "tests/reference/support.h"
+#include "tests/cuda_impl/device_models.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
 
-/// As the reference's small models, somewhat wider: in rows of four numbers bf16's errors grow beyond all
-/// bounds.
-ModelSpec device_spec(int depth, Reading reading = Reading::causal) {
-  ModelSpec spec = photon::testing::small_spec(depth, reading);
-  spec.vocab = 37;
-  spec.base = {.width = 16, .ffn = 20, .heads = 4, .kv_heads = 2};
-  const StackShape shapes[] = {{.width = 24, .ffn = 13, .heads = 3, .kv_heads = 1},
-                               {.width = 20, .ffn = 24, .heads = 2, .kv_heads = 2},
-                               {.width = 16, .ffn = 17, .heads = 1, .kv_heads = 1}};
-  for (size_t l = 0; l < spec.levels.size(); ++l) spec.levels[l].shape = shapes[l];
-  spec.validate();
-  return spec;
-}
-
-std::vector<float> rounded_parameters(const ModelSpec& spec) {
-  std::vector<float> out;
-  for (const double v : photon::testing::random_parameters(spec, photon::testing::test_seed())) {
-    out.push_back(photon::testing::rounded_bf16(static_cast<float>(v)));
-  }
-  return out;
-}
+using photon::testing::device_models;
+using photon::testing::device_spec;
+using photon::testing::ModelCase;
+using photon::testing::rounded_parameters;
 
 /// One model three times: on the device, in the reference, and plain.
 struct Loaded {
@@ -55,7 +37,7 @@ struct Loaded {
         linear(static_cast<float>(spec.norm_eps), gemv_rows),
         limits{.gemv_rows = gemv_rows},
         generator(spec, weights.view(), stream, linear, limits),
-        forward(spec, weights.view(), stream, linear) {}
+        forward(spec, weights.view(), stream, matmul) {}
 
   ModelSpec spec;
   std::vector<float> parameters;
@@ -66,6 +48,7 @@ struct Loaded {
   Stream stream;
   Weights weights;
   Linears linear;
+  Matmul matmul;
   EngineLimits limits;
   Generator generator;
   ForwardPass forward;
@@ -75,42 +58,8 @@ std::vector<int32_t> random_tokens(const ModelSpec& spec, int64_t length, uint64
   return photon::testing::random_batch(spec, 1, length, seed).ids;
 }
 
-struct ModelCase {
-  std::string name;
-  ModelSpec spec;
-};
-
-void PrintTo(const ModelCase& c, std::ostream* out) {
-  *out << c.name;
-}
-
-std::vector<ModelCase> specs() {
-  std::vector<ModelCase> out{{"L0", device_spec(0)}};
-  for (int depth = 1; depth <= 3; ++depth) {
-    for (const Reading reading : {Reading::causal, Reading::parallel, Reading::literal, Reading::hatted}) {
-      const std::string name = fmt::format("L{}_{}", depth, to_string(reading));
-      ModelSpec spec = device_spec(depth, reading);
-      out.push_back({name, spec});
-      for (LevelSpec& level : spec.levels) level.converter_context = 3;
-      out.push_back({name + "_context3", spec});
-      if (depth < 2) continue;
-      spec = device_spec(depth, reading);
-      spec.levels[0].encoder_window = {EncoderWindow::Kind::units, 3};
-      if (depth == 3) spec.levels[1].encoder_window = {EncoderWindow::Kind::units, 1};
-      out.push_back({name + "_window", spec});
-      spec.levels[0].encoder_window = {EncoderWindow::Kind::block, 0};
-      if (depth == 3) spec.levels[1].encoder_window = {EncoderWindow::Kind::block, 0};
-      out.push_back({name + "_block", spec});
-    }
-  }
-  ModelSpec ones = device_spec(2);
-  ones.levels[0].chunk = 1;
-  out.push_back({"chunk_of_one", ones});
-  return out;
-}
-
 class DeviceModel : public ::testing::TestWithParam<ModelCase> {};
-INSTANTIATE_TEST_SUITE_P(All, DeviceModel, ::testing::ValuesIn(specs()),
+INSTANTIATE_TEST_SUITE_P(All, DeviceModel, ::testing::ValuesIn(device_models()),
                          [](const auto& test) { return test.param.name; });
 
 /// How far the device's log probabilities are from exact ones, each in units of what rounding to bf16 does to

@@ -1,6 +1,7 @@
 // A third implementation of the model, as plain as it can be: no caches, no batches, every stack run from its
 // first unit each time. In double it is exact; in float with every operation's result rounded to bf16 it
-// shows what error that precision brings by itself, which is what the kernels are held against.
+// shows what error that precision brings by itself, which is what the kernels are held against. With
+// Differentiable numbers (naive_gradient.h) it does the same for gradients.
 #pragma once
 
 #include <bit>
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "core/backend.h"
 #include "core/generation.h"
 #include "core/model_spec.h"
 #include "core/parameters.h"
@@ -17,8 +19,18 @@
 
 namespace photon::testing {
 
+using std::exp;
+using std::log;
+using std::sqrt;
+
 inline float rounded_bf16(float x) {
   return PHOTON_GPU::to_float(PHOTON_GPU::to_bf16(x));
+}
+
+/// Up or down to bf16 at random, the nearer the likelier.
+inline float rounded_at_random(float x, std::mt19937& random) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x) + static_cast<uint32_t>(random() & 0xffffu);
+  return std::bit_cast<float>(bits & 0xffff0000u);
 }
 
 template <class T>
@@ -29,8 +41,41 @@ class NaiveModel {
 
   /// parameters: as TrainableModel takes them, already rounded to bf16. seed: of the rounding.
   NaiveModel(const ModelSpec& spec, const std::vector<float>& parameters, uint64_t seed = 0)
-      : spec_(spec), parameters_(parameters), random_(static_cast<uint32_t>(seed)) {
-    for (const ParameterInfo& p : parameter_list(spec)) infos_[p.name] = p;
+      : NaiveModel(spec, std::vector<T>(parameters.begin(), parameters.end()), seed, 0) {}
+  /// parameters: already numbers of T.
+  static NaiveModel of(const ModelSpec& spec, std::vector<T> parameters, uint64_t seed) {
+    return NaiveModel(spec, std::move(parameters), seed, 0);
+  }
+
+  /// The loss of a batch (design, section 2).
+  T loss(const TokenBatch& batch, const LossConfig& config) {
+    T token = T(0);
+    std::vector<Streams> rows;
+    for (int64_t b = 0; b < batch.rows; ++b) {
+      const auto ids = batch.row(b);
+      const std::vector<int32_t> text(ids.begin(), ids.end());
+      rows.push_back(spec_.depth() == 0 ? Streams{} : streams(text, Generation::hiergen, 0));
+      const Rows states = spec_.depth() == 0 ? vanilla(text) : rows.back().xhat[0];
+      const size_t shift = spec_.depth() == 0 ? 1 : 0;
+      for (size_t i = 1 - shift; i + shift < text.size(); ++i) {
+        token += cross_entropy(product({states[i]}, "head.weight", false)[0],
+                               static_cast<size_t>(text[i + shift]));
+      }
+    }
+    T total = token / T(static_cast<float>(batch.rows * (batch.length - 1)));
+    for (int l = 1; l <= spec_.depth(); ++l) {
+      const auto i = static_cast<size_t>(l);
+      Rows made, aims, before, after;
+      for (const Streams& s : rows) {
+        if (l >= 2) made.insert(made.end(), s.xhat[i - 1].begin(), s.xhat[i - 1].end());
+        if (l >= 2) aims.insert(aims.end(), s.x[i - 1].begin(), s.x[i - 1].end());
+        before.insert(before.end(), s.x[i].begin(), s.x[i].end() - 1);
+        after.insert(after.end(), s.a[i].begin() + 1, s.a[i].end());
+      }
+      total += T(static_cast<float>(config.alpha)) * mean_distance(made, aims, config);
+      total += T(static_cast<float>(config.beta)) * mean_distance(before, after, config);
+    }
+    return total;
   }
 
   /// log p of every token of one text; 0 for a vanilla model's first. Under recgen the first `prompt`
@@ -41,7 +86,7 @@ class NaiveModel {
     tokens.resize((text.size() + static_cast<size_t>(spec_.meta_context()) - 1) /
                       static_cast<size_t>(spec_.meta_context()) * static_cast<size_t>(spec_.meta_context()),
                   0);
-    const Rows states = spec_.depth() == 0 ? vanilla(tokens) : hierarchy(tokens, generation, prompt);
+    const Rows states = spec_.depth() == 0 ? vanilla(tokens) : streams(tokens, generation, prompt).xhat[0];
     std::vector<double> out(text.size(), 0.0);
     const size_t shift = spec_.depth() == 0 ? 1 : 0;
     for (size_t i = 0; i + shift < text.size(); ++i) {
@@ -57,34 +102,76 @@ class NaiveModel {
   }
 
  private:
-  T rounded(T x) const {
-    if constexpr (std::is_same_v<T, float>) {
-      const uint32_t bits = std::bit_cast<uint32_t>(x) + static_cast<uint32_t>(random_() & 0xffffu);
-      return std::bit_cast<float>(bits & 0xffff0000u);
-    } else {
+  NaiveModel(const ModelSpec& spec, std::vector<T> parameters, uint64_t seed, int)
+      : spec_(spec), parameters_(std::move(parameters)), random_(static_cast<uint32_t>(seed)) {
+    for (const ParameterInfo& p : parameter_list(spec)) infos_[p.name] = p;
+  }
+
+  /// By level, from 0; a[0] and x[0] are empty.
+  struct Streams {
+    std::vector<Rows> a, x, xhat;
+  };
+
+  T rounded(const T& x) const {
+    if constexpr (std::is_same_v<T, double>) {
       return x;
+    } else {
+      return rounded_at_random(x, random_);
     }
   }
 
-  const float* values(const std::string& name) const { return parameters_.data() + infos_.at(name).offset; }
+  T cross_entropy(const Row& logits, size_t token) const {
+    T high = logits[0];
+    for (const T& v : logits) high = std::max(high, v);
+    T sum = T(0);
+    for (const T& v : logits) sum += exp(v - high);
+    return log(sum) - (logits[token] - high);
+  }
+
+  /// d(a, b) of the design; targets are detached where the config says so.
+  T mean_distance(const Rows& a, const Rows& b, const LossConfig& config) const {
+    if (a.empty()) return T(0);
+    T total = T(0);
+    for (size_t r = 0; r < a.size(); ++r) {
+      T squares = T(0), aa = T(0), bb = T(0), ab = T(0);
+      for (size_t i = 0; i < a[r].size(); ++i) {
+        const T& x = a[r][i];
+        T y = b[r][i];
+        if constexpr (!std::is_arithmetic_v<T>) {
+          if (config.detach_targets) y = T(y.value);
+        }
+        squares += (x - y) * (x - y);
+        aa += x * x;
+        bb += y * y;
+        ab += x * y;
+      }
+      total += config.distance == Distance::squared ? squares / T(static_cast<float>(a[r].size()))
+                                                    : T(1) - ab / (sqrt(aa) * sqrt(bb));
+    }
+    return total / T(static_cast<float>(a.size()));
+  }
+
+  const T* values(const std::string& name) const { return parameters_.data() + infos_.at(name).offset; }
 
   Rows vanilla(const std::vector<int32_t>& tokens) {
     return stack("decoder.1", spec_.base, spec_.layers, embedded("decoder.1.embedding.weight", tokens), {},
                  1);
   }
 
-  Rows hierarchy(const std::vector<int32_t>& tokens, Generation generation, int64_t prompt) {
+  Streams streams(const std::vector<int32_t>& tokens, Generation generation, int64_t prompt) {
     const int top = spec_.depth();
-    std::vector<Rows> x(static_cast<size_t>(top) + 1);
+    const auto levels = static_cast<size_t>(top) + 1;
+    Streams out{std::vector<Rows>(levels), std::vector<Rows>(levels), std::vector<Rows>(levels)};
+    const auto at = [](std::vector<Rows>& stream, int l) -> Rows& { return stream[static_cast<size_t>(l)]; };
     Rows below = embedded("encoder.embedding.weight", tokens);
-    Rows a;
     for (int l = 1; l <= top; ++l) {
-      a = chunked(l, below);
-      x[static_cast<size_t>(l)] = below = encoder(l, a);
+      at(out.a, l) = chunked(l, below);
+      at(out.x, l) = below = encoder(l, at(out.a, l));
     }
-    Rows xhat = below;  // Xhat^(L)
+    at(out.xhat, top) = below;
     if (generation == Generation::recgen) {
       // A^(L) of each meta-context after the prompt comes from the reconstruction below it.
+      Rows a = at(out.a, top);
       a.resize(static_cast<size_t>(prompt));
       const auto meta_contexts = static_cast<int64_t>(tokens.size()) / spec_.meta_context();
       for (int64_t g = prompt; g < meta_contexts; ++g) {
@@ -95,22 +182,26 @@ class NaiveModel {
         const Rows last(made.end() - static_cast<int64_t>(c), made.end());
         a.push_back(chunked(top, last)[0]);
       }
-      xhat = encoder(top, a);
+      at(out.xhat, top) = encoder(top, a);
     }
     for (int l = top; l >= 2; --l) {
       const bool observed = generation == Generation::hiergen && spec_.feedback(l) == Feedback::observed;
-      xhat = decoded(l, xhat, observed ? &x[static_cast<size_t>(l - 1)] : nullptr);
+      at(out.xhat, l - 1) = decoded(l, at(out.xhat, l), observed ? &at(out.x, l - 1) : nullptr);
     }
-    if (spec_.feedback(1) != Feedback::token) return decoded(1, xhat, nullptr);
-    const Rows fed = embedded("decoder.1.embedding.weight", tokens);
-    return decoded(1, xhat, &fed);
+    if (spec_.feedback(1) != Feedback::token) {
+      out.xhat[0] = decoded(1, at(out.xhat, 1), nullptr);
+    } else {
+      const Rows fed = embedded("decoder.1.embedding.weight", tokens);
+      out.xhat[0] = decoded(1, at(out.xhat, 1), &fed);
+    }
+    return out;
   }
 
   Rows embedded(const std::string& table, const std::vector<int32_t>& tokens) const {
     const auto width = static_cast<size_t>(infos_.at(table).shape[1]);
     Rows out;
     for (const int32_t t : tokens) {
-      const float* row = values(table) + static_cast<size_t>(t) * width;
+      const T* row = values(table) + static_cast<size_t>(t) * width;
       out.emplace_back(row, row + width);
     }
     return out;
@@ -120,15 +211,15 @@ class NaiveModel {
                const Rows* residual = nullptr) const {
     const auto out_width = static_cast<size_t>(infos_.at(weight).shape[0]);
     const auto in = static_cast<size_t>(infos_.at(weight).shape[1]);
-    const float* w = values(weight);
+    const T* w = values(weight);
     const std::string bias_name = weight.substr(0, weight.rfind(".weight")) + ".bias";
-    const float* bias = infos_.contains(bias_name) ? values(bias_name) : nullptr;
+    const T* bias = infos_.contains(bias_name) ? values(bias_name) : nullptr;
     Rows out;
     for (size_t r = 0; r < x.size(); ++r) {
       Row y(out_width);
       for (size_t o = 0; o < out_width; ++o) {
-        T sum = bias == nullptr ? T(0) : T(bias[o]);
-        for (size_t i = 0; i < in; ++i) sum += x[r][i] * T(w[o * in + i]);
+        T sum = bias == nullptr ? T(0) : bias[o];
+        for (size_t i = 0; i < in; ++i) sum += x[r][i] * w[o * in + i];
         if (residual != nullptr) sum += (*residual)[r][o];
         y[o] = round ? rounded(sum) : sum;
       }
@@ -138,13 +229,13 @@ class NaiveModel {
   }
 
   Rows norm(const Rows& x, const std::string& gain) const {
-    const float* g = values(gain);
+    const T* g = values(gain);
     Rows out = x;
     for (Row& row : out) {
       T sum = T(0);
-      for (const T v : row) sum += v * v;
-      const T scale = T(1) / std::sqrt(sum / static_cast<T>(row.size()) + static_cast<T>(spec_.norm_eps));
-      for (size_t i = 0; i < row.size(); ++i) row[i] = rounded(row[i] * scale * T(g[i]));
+      for (const T& v : row) sum += v * v;
+      const T scale = T(1) / sqrt(sum / static_cast<T>(row.size()) + static_cast<T>(spec_.norm_eps));
+      for (size_t i = 0; i < row.size(); ++i) row[i] = rounded(row[i] * scale * g[i]);
     }
     return out;
   }
@@ -169,7 +260,7 @@ class NaiveModel {
     const LevelSpec& s = spec_.level(l);
     const std::string name = "decoder." + std::to_string(l);
     const auto width = static_cast<size_t>(spec_.shape(l - 1).width);
-    const float* start = values(name + ".start");
+    const T* start = values(name + ".start");
     const int64_t back = spec_.conditioning(l) == Conditioning::previous ? 1 : 0;
     Rows out;
     for (int64_t g = 0; g < std::ssize(latents); ++g) {
@@ -210,7 +301,7 @@ class NaiveModel {
       const Rows up = product(n, layer + "ffn.up.weight");
       for (size_t r = 0; r < gate.size(); ++r) {
         for (size_t f = 0; f < gate[r].size(); ++f) {
-          gate[r][f] = rounded(gate[r][f] / (T(1) + std::exp(-gate[r][f])) * up[r][f]);
+          gate[r][f] = rounded(gate[r][f] / (T(1) + exp(-gate[r][f])) * up[r][f]);
         }
       }
       x = product(gate, layer + "ffn.down.weight", true, &x);
@@ -250,17 +341,20 @@ class NaiveModel {
         const auto at = static_cast<size_t>(h) * size;
         const auto kv = static_cast<size_t>(h * shape.kv_heads / shape.heads) * size;
         Row p;
-        T high = -INFINITY;
+        T high = T(-INFINITY);
         for (int64_t j = first; j <= i; ++j) {
           T score = T(0);
           for (size_t d = 0; d < size; ++d) {
             score += q[static_cast<size_t>(i)][at + d] * k[static_cast<size_t>(j)][kv + d];
           }
-          p.push_back(score / std::sqrt(static_cast<T>(size)));
+          p.push_back(score / static_cast<T>(std::sqrt(static_cast<double>(size))));
           high = std::max(high, p.back());
         }
         T sum = T(0);
-        for (T& weight : p) sum += weight = std::exp(weight - high);
+        for (T& weight : p) {
+          weight = exp(weight - high);
+          sum += weight;
+        }
         for (size_t d = 0; d < size; ++d) {
           T value = T(0);
           for (int64_t j = first; j <= i; ++j) {
@@ -274,7 +368,7 @@ class NaiveModel {
   }
 
   ModelSpec spec_;
-  std::vector<float> parameters_;
+  std::vector<T> parameters_;
   std::map<std::string, ParameterInfo> infos_;
   mutable std::mt19937 random_;
 };

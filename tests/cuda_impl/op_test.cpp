@@ -180,7 +180,8 @@ std::set<std::string> implementations_of(const ModelSpec& spec) {
     const int64_t length = 40 * spec.meta_context();
     std::vector<LaunchRecord> forward_records;
     stream.record(&forward_records);
-    ForwardPass(spec, weights.view(), stream, linear)
+    Matmul matmul;
+    ForwardPass(spec, weights.view(), stream, matmul)
         .token_log_probs(photon::testing::random_batch(spec, 2, length, test_seed()));
     stream.record(nullptr);
     add_implementations(out, forward_records);

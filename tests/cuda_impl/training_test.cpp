@@ -1,0 +1,313 @@
+// Training on the device against the reference in double: losses, every gradient, whole steps. The bound is
+// the error that bf16 brings by itself, from plain runs that round at random where the device rounds.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <numeric>
+
+#include "core/adamw.h"
+#include "core/cost.h"
+#include "core/error.h"
+#include "cuda_impl/training/trainable.h"
+#include "cuda_impl/training/training_pass.h"
+#include "reference/model.h"
+#include "tests/cuda_impl/device_models.h"
+#include "tests/cuda_impl/naive_gradient.h"
+#include "tests/support.h"
+
+namespace photon::PHOTON_GPU {
+namespace {
+
+using photon::testing::device_models;
+using photon::testing::device_spec;
+using photon::testing::ModelCase;
+using photon::testing::NaiveGradients;
+using photon::testing::random_batch;
+using photon::testing::rounded_parameters;
+using photon::testing::test_seed;
+
+/// Runs of the plain model that measure what rounding does.
+constexpr uint64_t plain_runs = 6;
+
+TokenBatch some_batch(const ModelSpec& spec, uint64_t seed) {
+  return random_batch(spec, 2, 3 * spec.meta_context(), seed);
+}
+
+/// Cosine with detached targets, or squares with targets that learn as well.
+std::vector<LossConfig> loss_configs(const ModelSpec& spec) {
+  if (spec.depth() == 0) return {{}};
+  return {{.alpha = 0.3, .beta = 0.2},
+          {.alpha = 0.4, .beta = 0.5, .distance = Distance::squared, .detach_targets = false}};
+}
+
+struct ExactGradients {
+  LossConfig config;
+  Losses losses;
+  std::vector<double> gradients;
+
+  ExactGradients(const ModelSpec& spec, const std::vector<float>& parameters, const TokenBatch& batch,
+                 const LossConfig& loss)
+      : config(loss) {
+    reference::AlignedVector<double> values(parameters.begin(), parameters.end());
+    reference::AlignedVector<double> out(parameters.size(), 0.0);
+    const auto v = reference::Model<double>(spec, values.data()).losses(batch, loss, 1.0, out.data());
+    losses = {v.token, v.rec, v.context};
+    gradients.assign(out.begin(), out.end());
+  }
+  double total() const { return losses.total(config); }
+};
+
+/// The device's parts, so that gradients can be read.
+struct Device {
+  Device(const ModelSpec& s, const std::vector<float>& values)
+      : spec(s), parameters(spec, values, stream) {}
+
+  Losses run(const TokenBatch& batch, PassShape shape, bool eager = false,
+             std::vector<LaunchRecord>* records = nullptr) {
+    shape.sequences = batch.rows;
+    shape.length = batch.length;
+    Arena measured;
+    TrainingPass(measured, spec, shape);
+    const DeviceBuffer memory(measured.bytes());
+    Arena arena(memory.data());
+    TrainingPass pass(arena, spec, shape);
+    pass.take_over(stream);
+    pass.set_eager(eager);
+    stream.record(records);
+    const Losses losses = pass.run(stream, matmul, parameters, batch.ids);
+    stream.record(nullptr);
+    return losses;
+  }
+  std::vector<float> read(TrainedParameters::Array array) {
+    std::vector<float> out(static_cast<size_t>(parameter_elements(spec)));
+    parameters.read(stream, array, out);
+    return out;
+  }
+  std::vector<float> gradients() { return read(TrainedParameters::Array::gradients); }
+
+  ModelSpec spec;
+  Stream stream;
+  Matmul matmul;
+  TrainedParameters parameters;
+};
+
+class DeviceTraining : public ::testing::TestWithParam<ModelCase> {};
+INSTANTIATE_TEST_SUITE_P(All, DeviceTraining, ::testing::ValuesIn(device_models()),
+                         [](const auto& test) { return test.param.name; });
+
+// The plain model's own differentiation, without a rounding, is the reference's.
+TEST_P(DeviceTraining, PlainGradientsAreTheReferences) {
+  const ModelSpec& spec = GetParam().spec;
+  const std::vector<float> parameters = rounded_parameters(spec);
+  const TokenBatch batch = random_batch(spec, 1, 2 * spec.meta_context(), test_seed());
+  for (const LossConfig& config : loss_configs(spec)) {
+    const ExactGradients exact(spec, parameters, batch, config);
+    photon::testing::rounding_at_random = false;
+    const NaiveGradients plain(spec, parameters, batch, config, test_seed());
+    photon::testing::rounding_at_random = true;
+    EXPECT_NEAR(plain.loss, exact.total(), 1e-4 * std::abs(exact.total()));
+    double largest = 0.0;
+    for (const double g : exact.gradients) largest = std::max(largest, std::abs(g));
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      ASSERT_NEAR(plain.gradients[i], exact.gradients[i], 1e-3 * largest) << "element " << i;
+    }
+  }
+}
+
+TEST_P(DeviceTraining, GradientsEqualReference) {
+  const ModelSpec& spec = GetParam().spec;
+  const std::vector<float> parameters = rounded_parameters(spec);
+  const TokenBatch batch = some_batch(spec, test_seed());
+  for (const LossConfig& config : loss_configs(spec)) {
+    const ExactGradients exact(spec, parameters, batch, config);
+    Device device(spec, parameters);
+    const Losses losses = device.run(batch, {.loss = config, .gradients = true});
+    const std::vector<float> gradients = device.gradients();
+
+    std::vector<double> squares(parameters.size(), 0.0);
+    double loss_squares = 0.0;
+    for (uint64_t run = 0; run < plain_runs; ++run) {
+      const NaiveGradients plain(spec, parameters, batch, config, test_seed() + 100 * run);
+      loss_squares += std::pow(plain.loss - exact.total(), 2);
+      for (size_t i = 0; i < squares.size(); ++i) {
+        squares[i] += std::pow(plain.gradients[i] - exact.gradients[i], 2);
+      }
+    }
+    EXPECT_LE(std::abs(losses.total(config) - exact.total()),
+              4.0 * std::sqrt(loss_squares / static_cast<double>(plain_runs)));
+    // Each tensor by itself, so that a mistake in a small one is not lost among large ones.
+    for (const ParameterInfo& p : parameter_list(spec)) {
+      double fast = 0.0;
+      double plain = 0.0;
+      for (auto i = static_cast<size_t>(p.offset); i < static_cast<size_t>(p.offset + p.size()); ++i) {
+        ASSERT_TRUE(std::isfinite(gradients[i])) << p.name;
+        fast += std::pow(static_cast<double>(gradients[i]) - exact.gradients[i], 2);
+        plain += squares[i] / static_cast<double>(plain_runs);
+      }
+      EXPECT_LE(std::sqrt(fast), 2.0 * std::sqrt(plain)) << p.name;
+    }
+  }
+}
+
+TEST_P(DeviceTraining, EveryRunAndEveryRecomputationGivesTheSameBits) {
+  const ModelSpec& spec = GetParam().spec;
+  const std::vector<float> parameters = rounded_parameters(spec);
+  const TokenBatch batch = some_batch(spec, test_seed());
+  const LossConfig config = loss_configs(spec).back();
+  Device first(spec, parameters);
+  const Losses losses = first.run(batch, {.loss = config, .gradients = true});
+  const std::vector<float> expected = first.gradients();
+  for (const bool eager : {false, true}) {
+    for (const Recompute recompute : {Recompute::none, Recompute::inner, Recompute::layer}) {
+      Device again(spec, parameters);
+      const Losses same =
+          again.run(batch, {.loss = config, .gradients = true, .recompute = recompute}, eager);
+      EXPECT_EQ(same.total(config), losses.total(config));
+      EXPECT_EQ(again.gradients(), expected) << to_string(recompute);
+    }
+  }
+  Device forward(spec, parameters);
+  EXPECT_EQ(forward.run(batch, {.loss = config}).total(config), losses.total(config));
+  for (const float g : forward.gradients()) ASSERT_EQ(g, 0.0f);
+}
+
+TEST_P(DeviceTraining, ComputesWhatTheCostModelSays) {
+  const ModelSpec& spec = GetParam().spec;
+  const TokenBatch batch = some_batch(spec, test_seed());
+  for (const Recompute recompute : {Recompute::none, Recompute::layer}) {
+    Device device(spec, rounded_parameters(spec));
+    std::vector<LaunchRecord> records;
+    device.run(batch, {.loss = loss_configs(spec)[0], .gradients = true, .recompute = recompute}, true,
+               &records);
+    double flops = 0.0;
+    for (const LaunchRecord& r : records) {
+      if (r.scope.find("again") == std::string::npos) flops += r.work.flops;
+    }
+    const double expected = static_cast<double>(batch.rows) * training_flops(spec, batch.length);
+    EXPECT_NEAR(flops, expected, 1e-9 * expected);
+  }
+}
+
+// Ten optimizer steps beside the reference's in double.
+TEST(DeviceTrainingSteps, LossesFollowTheReferences) {
+  for (const int depth : {0, 1, 2}) {
+    const ModelSpec spec = device_spec(depth);
+    std::vector<float> start = rounded_parameters(spec);
+    const auto list = parameter_list(spec);
+    constexpr int64_t steps = 10;
+    const LossConfig config{.alpha = depth >= 2 ? 0.3 : 0.0};
+    const auto batch = [&](int64_t step) { return some_batch(spec, test_seed() + static_cast<uint64_t>(step)); };
+    const auto update = [](int64_t step, double norm) {
+      return AdamWStep{.step = step, .learning_rate = 2e-3, .gradient_scale = std::min(1.0, 1.0 / norm)};
+    };
+    /// Losses of a run by float rule on the host, with gradients from `differentiate`.
+    const auto host_run = [&](const auto& differentiate) {
+      std::vector<double> losses;
+      std::vector<float> parameters = start;
+      std::vector<float> first(start.size(), 0.0f);
+      std::vector<float> second(start.size(), 0.0f);
+      for (int64_t step = 1; step <= steps; ++step) {
+        const auto [loss, gradients] = differentiate(parameters, batch(step), static_cast<uint64_t>(step));
+        losses.push_back(loss);
+        const std::vector<float> rounded(gradients.begin(), gradients.end());
+        adamw_update(list, update(step, gradient_norm(list, rounded)), parameters, rounded, first, second);
+      }
+      return losses;
+    };
+    const auto exact = host_run([&](const std::vector<float>& p, const TokenBatch& b, uint64_t) {
+      const ExactGradients g(spec, p, b, config);
+      return std::pair(g.total(), g.gradients);
+    });
+    std::vector<double> squares(steps, 0.0);
+    for (uint64_t run = 0; run < plain_runs; ++run) {
+      const auto plain = host_run([&](const std::vector<float>& p, const TokenBatch& b, uint64_t step) {
+        std::vector<float> rounded;
+        for (const float v : p) rounded.push_back(photon::testing::rounded_bf16(v));
+        const NaiveGradients g(spec, rounded, b, config, test_seed() + 1000 * run + step);
+        return std::pair(g.loss, g.gradients);
+      });
+      for (size_t i = 0; i < squares.size(); ++i) {
+        squares[i] += std::pow(plain[i] - exact[i], 2) / static_cast<double>(plain_runs);
+      }
+    }
+    const auto device = make_trainable(spec, start, Recompute::none);
+    double fast = 0.0;
+    for (int64_t step = 1; step <= steps; ++step) {
+      const Losses losses = device->accumulate_gradients(batch(step), config, 1.0);
+      fast += std::pow(losses.total(config) - exact[static_cast<size_t>(step - 1)], 2);
+      device->adamw_step(update(step, device->gradient_norm()));
+    }
+    EXPECT_LE(std::sqrt(fast), 2.0 * std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0)))
+        << "depth " << depth;
+  }
+}
+
+TEST(DeviceTrainingSteps, StopAndGoOnIsNotToStop) {
+  const ModelSpec spec = device_spec(2);
+  const std::vector<float> start = rounded_parameters(spec);
+  const size_t size = start.size();
+  const LossConfig config{.alpha = 0.3};
+  const auto step = [&](TrainableModel& m, int64_t i) {
+    double loss = 0.0;
+    for (uint64_t micro = 0; micro < 2; ++micro) {
+      const TokenBatch batch = some_batch(spec, test_seed() + 10 * static_cast<uint64_t>(i) + micro);
+      loss += m.accumulate_gradients(batch, config, 0.5).total(config);
+    }
+    m.adamw_step({.step = i, .learning_rate = 1e-3, .gradient_scale = 1.0 / (1.0 + m.gradient_norm())});
+    return loss;
+  };
+  const auto whole = make_trainable(spec, start, Recompute::none);
+  for (int64_t i = 1; i <= 2; ++i) step(*whole, i);
+  std::vector<float> parameters(size), first(size), second(size);
+  whole->read_parameters(parameters);
+  whole->read_moments(first, second);
+  EXPECT_NE(parameters, start);
+  const auto resumed = make_trainable(spec, parameters, Recompute::inner);
+  resumed->write_moments(first, second);
+  for (int64_t i = 3; i <= 4; ++i) {
+    // An evaluation in between uses the same memory and changes nothing.
+    if (i == 4) resumed->evaluate(random_batch(spec, 3, 2 * spec.meta_context(), test_seed()), config);
+    EXPECT_EQ(step(*resumed, i), step(*whole, i));
+  }
+  std::vector<float> other(size);
+  whole->read_parameters(parameters);
+  resumed->read_parameters(other);
+  EXPECT_EQ(other, parameters);
+}
+
+TEST(DeviceTrainingSteps, MicroBatchesAddUp) {
+  const ModelSpec spec = device_spec(1);
+  const std::vector<float> parameters = rounded_parameters(spec);
+  const TokenBatch batch = some_batch(spec, test_seed());
+  Device once(spec, parameters);
+  once.run(batch, {.gradients = true});
+  Device twice(spec, parameters);
+  twice.run(batch, {.gradients = true, .weight = 0.5});
+  twice.run(batch, {.gradients = true, .weight = 0.5});
+  // Halves are exact in binary, and sums of two equal halves as well, but for the rounding of tiny numbers.
+  const std::vector<float> one = once.gradients();
+  const std::vector<float> two = twice.gradients();
+  for (size_t i = 0; i < one.size(); ++i) ASSERT_EQ(one[i], two[i]) << i;
+}
+
+TEST(DeviceTrainingSteps, RefusesWhatDoesNotFit) {
+  const ModelSpec spec = device_spec(2);
+  const TrainingPlan small = plan_training(spec, 1, spec.meta_context(), {}, Recompute::layer);
+  const TrainingPlan large = plan_training(spec, 7, 4 * spec.meta_context(), {}, Recompute::none);
+  EXPECT_GT(small.weights, 0);
+  EXPECT_EQ(small.weights, large.weights);
+  EXPECT_EQ(small.moments, 2 * small.gradients);
+  EXPECT_LT(small.activations, large.activations);
+  EXPECT_LT(plan_training(spec, 7, 4 * spec.meta_context(), {}, Recompute::inner).activations,
+            large.activations);
+  const auto model = make_trainable(spec, rounded_parameters(spec), Recompute::none);
+  TokenBatch odd = random_batch(spec, 1, spec.meta_context(), test_seed());
+  odd.ids.pop_back();
+  --odd.length;
+  EXPECT_THROW(model->accumulate_gradients(odd, {}, 1.0), photon::Error);
+}
+
+}  // namespace
+}  // namespace photon::PHOTON_GPU

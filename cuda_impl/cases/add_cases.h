@@ -8,9 +8,16 @@
 
 namespace photon::PHOTON_GPU {
 
+void add_adamw_cases(std::vector<NamedCase>& cases);
+void add_add_rows_cases(std::vector<NamedCase>& cases);
 void add_advance_cases(std::vector<NamedCase>& cases);
+void add_column_sums_cases(std::vector<NamedCase>& cases);
+void add_conditioning_backward_cases(std::vector<NamedCase>& cases);
 void add_copy_rows_cases(std::vector<NamedCase>& cases);
+void add_cross_entropy_cases(std::vector<NamedCase>& cases);
 void add_decode_attention_cases(std::vector<NamedCase>& cases);
+void add_distance_cases(std::vector<NamedCase>& cases);
+void add_embed_backward_cases(std::vector<NamedCase>& cases);
 void add_embed_cases(std::vector<NamedCase>& cases);
 void add_gemv_cases(std::vector<NamedCase>& cases);
 void add_latents_cases(std::vector<NamedCase>& cases);
@@ -24,6 +31,9 @@ void add_product_gradient_cases(std::vector<NamedCase>& cases);
 void add_rms_norm_backward_cases(std::vector<NamedCase>& cases);
 void add_rms_norm_cases(std::vector<NamedCase>& cases);
 void add_rotate_append_cases(std::vector<NamedCase>& cases);
+void add_squared_norm_cases(std::vector<NamedCase>& cases);
+void add_sum_cases(std::vector<NamedCase>& cases);
+void add_swiglu_backward_cases(std::vector<NamedCase>& cases);
 void add_swiglu_cases(std::vector<NamedCase>& cases);
 
 }  // namespace photon::PHOTON_GPU

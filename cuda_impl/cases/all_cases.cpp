@@ -8,6 +8,7 @@ std::vector<NamedCase> op_cases() {
   add_rms_norm_cases(cases);
   add_rms_norm_backward_cases(cases);
   add_swiglu_cases(cases);
+  add_swiglu_backward_cases(cases);
   add_rotate_append_cases(cases);
   add_gemv_cases(cases);
   add_matmul_cases(cases);
@@ -17,9 +18,11 @@ std::vector<NamedCase> op_cases() {
   add_decode_attention_cases(cases);
   add_prefill_attention_cases(cases);
   add_copy_rows_cases(cases);
+  add_add_rows_cases(cases);
   add_latents_cases(cases);
   add_pick_greedy_cases(cases);
   add_pick_sampled_cases(cases);
+  add_cross_entropy_cases(cases);
   add_advance_cases(cases);
   return cases;
 }

@@ -62,4 +62,33 @@ NormGradient<S> norm_gradient(const Strided<X>& x, const Strided<G>& gain, const
   return out;
 }
 
+template <class S>
+struct SwigluGradient {
+  S gate;
+  S up;
+};
+
+template <class S>
+SwigluGradient<S> swiglu_gradient(S gate, S up, S d) {
+  const S sigmoid = S{1} / (S{1} + std::exp(-gate));
+  return {d * up * sigmoid * (S{1} + gate * (S{1} - sigmoid)), d * gate * sigmoid};
+}
+
+/// -log softmax(x)[target] of a row, and with `gradient` what it gives each logit, times `factor`.
+template <class S, class X>
+S cross_entropy_on_host(const Strided<X>& x, int64_t vocab, int32_t target, S factor,
+                        std::vector<S>* gradient) {
+  S high = static_cast<S>(x[0]);
+  for (int64_t i = 1; i < vocab; ++i) high = std::max(high, static_cast<S>(x[i]));
+  S sum = 0;
+  for (int64_t i = 0; i < vocab; ++i) sum += std::exp(static_cast<S>(x[i]) - high);
+  if (gradient != nullptr) {
+    for (int64_t i = 0; i < vocab; ++i) {
+      const S p = std::exp(static_cast<S>(x[i]) - high) * (factor / sum);
+      gradient->push_back(i == target ? p - factor : p);
+    }
+  }
+  return high - static_cast<S>(x[target]) + std::log(sum);
+}
+
 }  // namespace photon::PHOTON_GPU

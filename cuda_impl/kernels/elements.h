@@ -38,6 +38,15 @@ __device__ inline Elements<T, N> load_elements(const T* p) {
   for (int i = 0; i < N / step; ++i) out.packs[i] = load_pack<step>(p + i * step);
   return out;
 }
+/// By load_streaming: of what will not be read again.
+template <int N, class T>
+__device__ inline Elements<T, N> load_elements_streaming(const T* p) {
+  Elements<T, N> out;
+  constexpr int step = Elements<T, N>::step;
+#pragma unroll
+  for (int i = 0; i < N / step; ++i) out.packs[i] = load_streaming<T, step>(p + i * step);
+  return out;
+}
 template <int N, class T>
 __device__ inline void store_elements(T* p, const Elements<T, N>& x) {
   constexpr int step = Elements<T, N>::step;

@@ -22,18 +22,32 @@ struct LocalBackwardKernel {
   FastDivision kv_heads;
 };
 
-/// A lane's parts of a window's keys and values, of what they are given, and of a query's scores and
-/// gradients of weights. N of them in registers, where every loop over them is unrolled.
-template <class Row, int N>
-struct WindowKeys {
-  static constexpr int elements = Row::elements;
+/// A lane's parts of a window's keys and values, in slots of shared memory that are the lane's own:
+/// (window, 2, threads).
+template <class Row>
+struct WindowRows {
+  unsigned begin = 0;  ///< in rows
 
-  Row k_[N];
-  Row v_[N];
+  __device__ Row* row(int j, int which) const {
+    return dynamic_shared<Row>() + (begin + static_cast<unsigned>(2 * j + which) * blockDim.x + threadIdx.x);
+  }
+  __device__ Row key(int j) const { return *row(j, 0); }
+  __device__ Row value(int j) const { return *row(j, 1); }
+};
+
+/// These and what they are given, and of a query the scores and the gradients of weights. N of them, in
+/// registers, where every loop over them is unrolled.
+template <class Row, int N>
+struct WindowKeys : WindowRows<Row> {
+  static constexpr int elements = Row::elements;
+  static constexpr size_t bytes_a_key = 2 * sizeof(Row);
+
   float d_k_[N][elements];
   float d_v_[N][elements];
   float score_[N];
   float d_weight_[N];
+
+  __device__ explicit WindowKeys(int) {}
 
   /// visit(j) for j < count.
   template <class Visit>
@@ -44,16 +58,10 @@ struct WindowKeys {
     }
   }
   __device__ void set(int j, const Row& k, const Row& v) {
-    k_[j] = k;
-    v_[j] = v;
+    *this->row(j, 0) = k;
+    *this->row(j, 1) = v;
 #pragma unroll
     for (int i = 0; i < elements; ++i) d_k_[j][i] = d_v_[j][i] = 0.0f;
-  }
-  __device__ Row key(int j) const {
-    return k_[j];
-  }
-  __device__ Row value(int j) const {
-    return v_[j];
   }
   __device__ float& score(int j) {
     return score_[j];
@@ -78,29 +86,29 @@ struct WindowKeys {
   }
 };
 
-/// The same for up to `largest_window` of them, in slots of shared memory that are the lane's own.
+/// Up to `largest_window` of them, all of it in shared memory.
 template <class Row>
-struct WindowKeys<Row, 0> {
+struct WindowKeys<Row, 0> : WindowRows<Row> {
   static constexpr int elements = Row::elements;
   static constexpr int floats = elements < 4 ? elements : 4;  ///< moved at a time
   using Some = Pack<float, floats>;
   static constexpr int somes = elements / floats;
   static constexpr size_t bytes_a_key = 2 * sizeof(Row) + (2 * elements + 2) * sizeof(float);
+  static_assert(sizeof(Some) % sizeof(Row) == 0);
 
   int window;
 
-  // (window, 2 · somes, threads) of Some, then (window, 2, threads) of Row, then of float.
-  __device__ Some* sums(int j, int part) const {
-    return dynamic_shared<Some>() + static_cast<unsigned>(2 * somes * j + part) * blockDim.x + threadIdx.x;
+  /// (window, 2 · somes, threads) of Some, the rows, (window, 2, threads) numbers.
+  __device__ explicit WindowKeys(int keys) : window(keys) {
+    this->begin = static_cast<unsigned>(2 * somes * window) * blockDim.x * (sizeof(Some) / sizeof(Row));
   }
-  __device__ Row* row(int j, int which) const {
-    return reinterpret_cast<Row*>(dynamic_shared<Some>() +
-                                  static_cast<unsigned>(2 * somes * window) * blockDim.x) +
-           static_cast<unsigned>(2 * j + which) * blockDim.x + threadIdx.x;
+  __device__ Some* sums(int j, int part) const {
+    return dynamic_shared<Some>() + (static_cast<unsigned>(2 * somes * j + part) * blockDim.x + threadIdx.x);
   }
   __device__ float* number(int j, int which) const {
-    return reinterpret_cast<float*>(row(window, 0) - threadIdx.x) +
-           static_cast<unsigned>(2 * j + which) * blockDim.x + threadIdx.x;
+    return reinterpret_cast<float*>(dynamic_shared<Row>() + this->begin +
+                                    static_cast<unsigned>(2 * window) * blockDim.x) +
+           (static_cast<unsigned>(2 * j + which) * blockDim.x + threadIdx.x);
   }
 
   template <class Visit>
@@ -109,16 +117,10 @@ struct WindowKeys<Row, 0> {
     for (int j = 0; j < count; ++j) visit(j);
   }
   __device__ void set(int j, const Row& k, const Row& v) {
-    *row(j, 0) = k;
-    *row(j, 1) = v;
+    *this->row(j, 0) = k;
+    *this->row(j, 1) = v;
 #pragma unroll
     for (int part = 0; part < 2 * somes; ++part) *sums(j, part) = Some{};
-  }
-  __device__ Row key(int j) const {
-    return *row(j, 0);
-  }
-  __device__ Row value(int j) const {
-    return *row(j, 1);
   }
   __device__ float& score(int j) {
     return *number(j, 0);
@@ -159,7 +161,8 @@ struct WindowKeys<Row, 0> {
 // goes through the new rows of each query head that reads them. Scores and the softmax are computed again:
 // what they are made of has to be read in any case.
 template <class Row, int N>
-__global__ void __launch_bounds__(128) local_attention_backward_kernel(LocalBackwardKernel p) {
+__global__ void __launch_bounds__(128, (N == 8 ? 2 : 3))
+    local_attention_backward_kernel(LocalBackwardKernel p) {
   constexpr int elements = Row::elements;
   const LocalAttentionBackward& a = p.op;
   const auto owners = static_cast<uint32_t>(a.chunks) * p.kv_heads.divisor();
@@ -182,15 +185,11 @@ __global__ void __launch_bounds__(128) local_attention_backward_kernel(LocalBack
   bf16* const d_qkv = settled(a.d_qkv + first_row * packed);
   const int64_t cache = (static_cast<int64_t>(chunk) * a.shape.kv_heads + kv_head) * (a.window * head_size);
   const int32_t keys = a.length + a.rows;
-  float inside[elements];
-#pragma unroll
-  for (int i = 0; i < elements; ++i) inside[i] = place.inside[i / Row::pack_size] ? 1.0f : 0.0f;
 
   wait_for_previous_kernel();
   let_next_kernel_start();
 
-  WindowKeys<Row, N> window;
-  if constexpr (N == 0) window.window = keys;
+  WindowKeys<Row, N> window(keys);
   window.each(keys, [&](int j) {
     if (a.k != nullptr) {
       const auto offset = static_cast<uint32_t>(j * head_size);
@@ -219,8 +218,9 @@ __global__ void __launch_bounds__(128) local_attention_backward_kernel(LocalBack
       halves.turn(query, q);
 #pragma unroll
       for (int i = 0; i < elements; ++i) {
-        q[i] *= inside[i];
-        d_out[i] = d_row.element(i) * inside[i];
+        const bool inside = place.inside[i / Row::pack_size];
+        q[i] = inside ? q[i] : 0.0f;
+        d_out[i] = inside ? d_row.element(i) : 0.0f;
       }
       float most = -INFINITY;
       window.each(seen, [&](int j) {
@@ -239,15 +239,15 @@ __global__ void __launch_bounds__(128) local_attention_backward_kernel(LocalBack
       });
       const float inverse = fast_reciprocal(sum);
       mean *= inverse;
+      window.each(seen, [&](int j) {
+        const float weight = window.score(j) * inverse;
+        window.score(j) = weight * (window.d_weight(j) - mean) * p.factor;
+        window.add(j, q, window.score(j), d_out, weight);
+      });
       float d_q[elements];
 #pragma unroll
       for (float& x : d_q) x = 0.0f;
-      window.each(seen, [&](int j) {
-        const float weight = window.score(j) * inverse;
-        const float d_score = weight * (window.d_weight(j) - mean) * p.factor;
-        window.key(j).add_to(d_q, d_score);
-        window.add(j, q, d_score, d_out, weight);
-      });
+      window.each(seen, [&](int j) { window.key(j).add_to(d_q, window.score(j)); });
       halves.turn_back(d_q);
       if (active) halves.store(Row::rounded(d_q), d_qkv + static_cast<uint32_t>(r) * packed + q_begin);
     }
@@ -299,12 +299,10 @@ void launch(Stream& stream, const LocalAttentionBackward& a) {
                 std::to_string(most_lanes / Row::group / a.shape.kv_heads) + " chunks");
   }
   Grid grid;
-  grid.threads = 128;
-  if constexpr (N == 0) {
-    const size_t bytes_a_thread = WindowKeys<Row, 0>::bytes_a_key * static_cast<size_t>(a.length + a.rows);
-    if (bytes_a_thread > 512) grid.threads = warp_size;
-    grid.shared_bytes = bytes_a_thread * grid.threads;
-  }
+  const size_t bytes_a_thread =
+      WindowKeys<Row, N>::bytes_a_key * static_cast<size_t>(N == 0 ? a.length + a.rows : N);
+  grid.threads = bytes_a_thread <= 512 ? 128 : warp_size;
+  grid.shared_bytes = bytes_a_thread * grid.threads;
   grid.blocks = dim3(static_cast<unsigned>((lanes + grid.threads - 1) / grid.threads));
   const LocalBackwardKernel p{a, softmax_scale(a.shape.head_size),
                               static_cast<float>(1.0 / std::sqrt(static_cast<double>(a.shape.head_size))),
@@ -346,14 +344,12 @@ void local_attention_backward(Stream& stream, const LocalAttentionBackward& a) {
   }
   with_narrow_row(a.shape.head_size, [&](auto layout) {
     using Row = decltype(layout);
-    const int32_t keys = a.length + a.rows;
-    if (keys <= 5) {
-      launch<Row, 5>(stream, a);
-    } else if (keys <= 8) {
-      launch<Row, 8>(stream, a);
-    } else {
-      launch<Row, 0>(stream, a);
+    // The paper's windows have five rows, or four to seven, of heads below 64.
+    if constexpr (Row::group * Row::elements <= 128) {
+      if (a.length + a.rows <= 5) return launch<Row, 5>(stream, a);
+      if (a.length + a.rows <= 8) return launch<Row, 8>(stream, a);
     }
+    launch<Row, 0>(stream, a);
   });
 }
 

@@ -5,6 +5,7 @@ namespace photon::PHOTON_GPU {
 std::vector<NamedCase> op_cases() {
   std::vector<NamedCase> cases;
   add_embed_cases(cases);
+  add_embed_backward_cases(cases);
   add_rms_norm_cases(cases);
   add_rms_norm_backward_cases(cases);
   add_swiglu_cases(cases);
@@ -20,6 +21,8 @@ std::vector<NamedCase> op_cases() {
   add_copy_rows_cases(cases);
   add_add_rows_cases(cases);
   add_latents_cases(cases);
+  add_conditioning_backward_cases(cases);
+  add_column_sums_cases(cases);
   add_pick_greedy_cases(cases);
   add_pick_sampled_cases(cases);
   add_cross_entropy_cases(cases);

@@ -91,4 +91,9 @@ S cross_entropy_on_host(const Strided<X>& x, int64_t vocab, int32_t target, S fa
   return high - static_cast<S>(x[target]) + std::log(sum);
 }
 
+/// The latent that a chunk takes as its k-th of `context`, oldest first; < 0: the start latent.
+inline int64_t conditioning_source(int64_t k, int64_t chunk, int64_t context, bool previous) {
+  return chunk - (previous ? 1 : 0) - (context - 1) + k;
+}
+
 }  // namespace photon::PHOTON_GPU

@@ -40,7 +40,7 @@ std::optional<TrainingResult> measure_training(Backend& backend, const TrainingC
                             c.length, c.spec.name, c.spec.meta_context()));
   }
   const TokenBatch batch = random_batch(c);
-  const auto model = backend.trainable(c.spec, parameters);
+  const auto model = backend.trainable(c.spec, parameters, c.recompute);
   std::vector<double> gradients;
   std::vector<double> optimizer;
   std::vector<double> steps;
@@ -60,7 +60,7 @@ std::optional<TrainingResult> measure_training(Backend& backend, const TrainingC
     optimizer.push_back(all - first);
     steps.push_back(all);
   };
-  double matrix_rate = backend.measure_ceilings(DType::float32).matrix_rate;
+  double matrix_rate = backend.measure_ceilings(backend.own_dtype()).matrix_rate;
   step();  // warms up: memory and threads are there afterwards
   gradients.clear();
   optimizer.clear();
@@ -85,7 +85,7 @@ std::optional<TrainingResult> measure_training(Backend& backend, const TrainingC
       break;
     }
   }
-  matrix_rate = std::max(matrix_rate, backend.measure_ceilings(DType::float32).matrix_rate);
+  matrix_rate = std::max(matrix_rate, backend.measure_ceilings(backend.own_dtype()).matrix_rate);
 
   out.step_seconds = median(steps);
   out.gradient_seconds = median(gradients);

@@ -14,7 +14,8 @@ struct TrainingCase {
   ModelSpec spec;
   int64_t rows = 8;
   int64_t length = 512;  ///< tokens in a row, a multiple of the meta-context
-  LossConfig loss;
+  LossConfig loss = {};
+  Recompute recompute = Recompute::none;
   uint64_t seed = 0;
 };
 

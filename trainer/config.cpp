@@ -38,7 +38,7 @@ TrainConfig read(const ConfigDocument& document) {
   c.device = root.text("device", "cpu");
   c.seed = static_cast<uint64_t>(root.integer("seed", 0, std::numeric_limits<int64_t>::max(), 0));
   c.batch = root.integer("batch", 1, largest_count);
-  c.micro_batch = root.integer("micro_batch", 1, largest_count, c.batch);
+  c.micro_batch = root.integer("micro_batch", 0, largest_count, c.batch);
   c.context = root.integer("context", 2, largest_count);
   c.learning_rate = root.number("learning_rate", 0.0, 1e3);
   c.warmup = root.integer("warmup", 0, largest_count, 0);
@@ -51,6 +51,7 @@ TrainConfig read(const ConfigDocument& document) {
   c.loss.distance = root.choice("distance", {"cosine", "squared"}, "cosine") == "cosine" ? Distance::cosine
                                                                                          : Distance::squared;
   c.loss.detach_targets = root.boolean("detach", true);
+  c.recompute = parse_recompute(root.choice("recompute", {"none", "inner", "layer"}, "none"));
   c.clip = root.number("clip", 0.0, 1e6, 1.0);
   c.validation_every = root.integer("validation_every", 0, largest_count, 0);
   c.validation_batches = root.integer("validation_batches", 0, largest_count, 8);
@@ -59,7 +60,7 @@ TrainConfig read(const ConfigDocument& document) {
   c.mfu = root.boolean("mfu", true);
   root.finish();
 
-  if (c.batch % c.micro_batch != 0) {
+  if (c.micro_batch > 0 && c.batch % c.micro_batch != 0) {
     root.fail("micro_batch", fmt::format("{} does not divide batch = {}", c.micro_batch, c.batch));
   }
   if ((c.match == Match::none) != c.match_model.empty()) {
@@ -109,6 +110,7 @@ std::string to_toml(const TrainConfig& c) {
   line("beta", toml_number(c.loss.beta));
   line("distance", c.loss.distance == Distance::cosine ? "\"cosine\"" : "\"squared\"");
   line("detach", c.loss.detach_targets ? "true" : "false");
+  line("recompute", toml_text(to_string(c.recompute)));
   line("clip", toml_number(c.clip));
   line("validation_every", fmt::to_string(c.validation_every));
   line("validation_batches", fmt::to_string(c.validation_batches));

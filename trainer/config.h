@@ -28,16 +28,18 @@ struct TrainConfig {
   std::filesystem::path data;   ///< a corpus folder
   std::filesystem::path out;    ///< of the run: checkpoint/, metrics.csv, train.toml
   std::string device = "cpu";
-  uint64_t seed = 0;           ///< of weights and data order
-  int64_t batch = 0;           ///< sequences a step
-  int64_t micro_batch = 0;     ///< sequences that go through the model together; divides the batch
-  int64_t context = 0;         ///< T, tokens in a sequence
+  uint64_t seed = 0;        ///< of weights and data order
+  int64_t batch = 0;        ///< sequences a step
+  int64_t micro_batch = 0;  ///< sequences that go through the model together; divides the batch; 0: as many
+                            ///< as fit on a device that can foresee its memory
+  int64_t context = 0;      ///< T, tokens in a sequence
   double learning_rate = 0.0;  ///< peak
   int64_t warmup = 0;          ///< steps
   Budget budget;
   Match match = Match::none;
   std::filesystem::path match_model;  ///< a model spec; with a match only
   LossConfig loss;
+  Recompute recompute = Recompute::none;
   double clip = 1.0;                 ///< largest gradient norm; 0 is no limit
   int64_t validation_every = 0;      ///< steps; 0: at the end only
   int64_t validation_batches = 0;    ///< batches of `batch` sequences; 0: none

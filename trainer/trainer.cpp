@@ -19,6 +19,7 @@
 #include "core/progress.h"
 #include "trainer/batches.h"
 #include "trainer/budget.h"
+#include "trainer/memory.h"
 #include "trainer/metrics.h"
 #include "trainer/run_state.h"
 #include "trainer/schedule.h"
@@ -46,17 +47,19 @@ void add(Losses& sum, const Losses& part, double weight) {
 class Run {
  public:
   Run(const TrainConfig& config, Backend& backend, bool resume)
-      : config_(config),
-        spec_(load_model_spec(config.model)),
+      : spec_(load_model_spec(config.model)),
+        config_(with_planned_memory(config, spec_, backend)),
         length_(length_of(config, spec_)),
         lock_(config.out),
-        batches_(config, spec_),
+        batches_(config_, spec_),
         schedule_{.peak = config.learning_rate, .warmup = config.warmup, .steps = length_.steps} {
     state_.steps = length_.steps;
     state_.identity = identity();
     start(backend, resume);
-    write_file_atomically(config.out / "train.toml", to_toml(config));
-    if (config.mfu && !state_.finished()) matrix_rate_ = backend.measure_ceilings(DType::float32).matrix_rate;
+    write_file_atomically(config_.out / "train.toml", to_toml(config_));
+    if (config.mfu && !state_.finished()) {
+      matrix_rate_ = backend.measure_ceilings(backend.own_dtype()).matrix_rate;
+    }
   }
 
   TrainResult train() {
@@ -129,7 +132,7 @@ class Run {
   void start(Backend& backend, bool resume) {
     if (!fs::exists(checkpoint())) {
       const auto parameters = initial_parameters(spec_, config_.seed);
-      model_ = backend.trainable(spec_, parameters);
+      model_ = backend.trainable(spec_, parameters, config_.recompute);
       return;
     }
     if (!resume) {
@@ -152,7 +155,7 @@ class Run {
       }
     }
     state_ = saved.state;
-    model_ = backend.trainable(spec_, saved.model.parameters);
+    model_ = backend.trainable(spec_, saved.model.parameters, config_.recompute);
     if (!state_.finished()) model_->write_moments(saved.first, saved.second);
   }
 
@@ -250,8 +253,8 @@ class Run {
     save_run(checkpoint(), c, tokenizer());
   }
 
-  const TrainConfig& config_;
   ModelSpec spec_;
+  TrainConfig config_;
   RunLength length_;
   FolderLock lock_;
   Batches batches_;

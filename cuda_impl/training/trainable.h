@@ -5,6 +5,7 @@
 #include <span>
 
 #include "core/backend.h"
+#include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {
 

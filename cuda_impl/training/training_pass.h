@@ -15,7 +15,7 @@ namespace photon::PHOTON_GPU {
 struct PassShape {
   int64_t sequences = 0;
   int64_t length = 0;
-  LossConfig loss;
+  LossConfig loss = {};
   bool gradients = false;
   double weight = 1.0;  ///< of the gradients
   Recompute recompute = Recompute::none;

@@ -61,8 +61,7 @@ struct ExactGradients {
 
 /// The device's parts, so that gradients can be read.
 struct Device {
-  Device(const ModelSpec& s, const std::vector<float>& values)
-      : spec(s), parameters(spec, values, stream) {}
+  Device(const ModelSpec& s, const std::vector<float>& values) : spec(s), parameters(spec, values, stream) {}
 
   Losses run(const TokenBatch& batch, PassShape shape, bool eager = false,
              std::vector<LaunchRecord>* records = nullptr) {
@@ -198,7 +197,9 @@ TEST(DeviceTrainingSteps, LossesFollowTheReferences) {
     const auto list = parameter_list(spec);
     constexpr int64_t steps = 10;
     const LossConfig config{.alpha = depth >= 2 ? 0.3 : 0.0};
-    const auto batch = [&](int64_t step) { return some_batch(spec, test_seed() + static_cast<uint64_t>(step)); };
+    const auto batch = [&](int64_t step) {
+      return some_batch(spec, test_seed() + static_cast<uint64_t>(step));
+    };
     const auto update = [](int64_t step, double norm) {
       return AdamWStep{.step = step, .learning_rate = 2e-3, .gradient_scale = std::min(1.0, 1.0 / norm)};
     };

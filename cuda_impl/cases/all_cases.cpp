@@ -26,6 +26,10 @@ std::vector<NamedCase> op_cases() {
   add_pick_greedy_cases(cases);
   add_pick_sampled_cases(cases);
   add_cross_entropy_cases(cases);
+  add_distance_cases(cases);
+  add_sum_cases(cases);
+  add_squared_norm_cases(cases);
+  add_adamw_cases(cases);
   add_advance_cases(cases);
   return cases;
 }

@@ -18,6 +18,7 @@ std::vector<NamedCase> op_cases() {
   add_local_attention_backward_cases(cases);
   add_decode_attention_cases(cases);
   add_prefill_attention_cases(cases);
+  add_prefill_attention_backward_cases(cases);
   add_copy_rows_cases(cases);
   add_add_rows_cases(cases);
   add_latents_cases(cases);

@@ -21,16 +21,38 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-TokenBatch random_batch(const TrainingCase& c) {
-  const Philox philox(c.seed ^ stable_hash("bench training batch"));
-  TokenBatch batch{c.rows, c.length, std::vector<int32_t>(static_cast<size_t>(c.rows * c.length))};
+}  // namespace
+
+TokenBatch random_tokens(const ModelSpec& spec, int64_t rows, int64_t length, uint64_t seed) {
+  const Philox philox(seed ^ stable_hash("bench training batch"));
+  TokenBatch batch{rows, length, std::vector<int32_t>(static_cast<size_t>(rows * length))};
   for (size_t i = 0; i < batch.ids.size(); ++i) {
-    batch.ids[i] = static_cast<int32_t>(philox.uniform(0, i) * static_cast<double>(c.spec.vocab));
+    batch.ids[i] = static_cast<int32_t>(philox.uniform(0, i) * static_cast<double>(spec.vocab));
   }
   return batch;
 }
 
-}  // namespace
+int64_t most_training_rows(const Backend& backend, const TrainingCase& c, int64_t available) {
+  const auto fits = [&](int64_t rows) {
+    const auto plan = backend.training_plan(c.spec, rows, c.length, c.loss, c.recompute);
+    if (!plan) {
+      throw Error(fmt::format("the largest batch: {} does not foresee its memory; name a number of rows",
+                              backend.device_name()));
+    }
+    return plan->total() <= available;
+  };
+  int64_t low = 0;
+  int64_t high = 1;  // the first that is too many
+  while (high <= largest_training_rows && fits(high)) {
+    low = high;
+    high *= 2;
+  }
+  while (low + 1 < high && low < largest_training_rows) {
+    const int64_t middle = low + (high - low) / 2;
+    (fits(middle) ? low : high) = middle;
+  }
+  return low;
+}
 
 std::optional<TrainingResult> measure_training(Backend& backend, const TrainingCase& c,
                                                std::span<const float> parameters, const SamplingRule& rule,
@@ -39,7 +61,7 @@ std::optional<TrainingResult> measure_training(Backend& backend, const TrainingC
     throw Error(fmt::format("training rows of {} tokens do not divide by the meta-context of '{}', {} tokens",
                             c.length, c.spec.name, c.spec.meta_context()));
   }
-  const TokenBatch batch = random_batch(c);
+  const TokenBatch batch = random_tokens(c.spec, c.rows, c.length, c.seed);
   const auto model = backend.trainable(c.spec, parameters, c.recompute);
   std::vector<double> gradients;
   std::vector<double> optimizer;

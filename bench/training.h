@@ -33,6 +33,14 @@ struct TrainingResult {
   double mfu = 0.0;          ///< flops / step_seconds / matrix_rate
 };
 
+/// Uniformly random tokens.
+TokenBatch random_tokens(const ModelSpec& spec, int64_t rows, int64_t length, uint64_t seed);
+
+/// The most rows that a step's plan finds room for in `available` bytes, at most largest_training_rows; 0:
+/// not one. Throws Error where the back end cannot foresee its memory.
+inline constexpr int64_t largest_training_rows = int64_t{1} << 16;
+int64_t most_training_rows(const Backend& backend, const TrainingCase& c, int64_t available);
+
 /// Random tokens. Empty if interrupted. Throws Error on a length that does not divide by the meta-context,
 /// and if the loss is not finite: a step on nonsense may be faster than a real one.
 std::optional<TrainingResult> measure_training(Backend& backend, const TrainingCase& c,

@@ -47,33 +47,37 @@ double square_sum(const float* values, int64_t count) {
 
 }  // namespace
 
+AdamWFactors adamw_factors(const AdamWStep& step) {
+  const auto t = static_cast<double>(step.step);
+  return {.beta1 = static_cast<float>(step.beta1),
+          .beta2 = static_cast<float>(step.beta2),
+          .new1 = static_cast<float>(1.0 - step.beta1),
+          .new2 = static_cast<float>(1.0 - step.beta2),
+          .rate = static_cast<float>(step.learning_rate / (1.0 - std::pow(step.beta1, t))),
+          .root_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(step.beta2, t))),
+          .epsilon = static_cast<float>(step.epsilon),
+          .scale = static_cast<float>(step.gradient_scale),
+          .shrink = static_cast<float>(1.0 - step.learning_rate * step.weight_decay)};
+}
+
 void adamw_update(std::span<const ParameterInfo> list, const AdamWStep& step, std::span<float> parameters,
                   std::span<const float> gradients, std::span<float> first, std::span<float> second) {
   const auto blocks = trained_blocks(list);
-  const auto t = static_cast<double>(step.step);
-  const auto beta1 = static_cast<float>(step.beta1);
-  const auto beta2 = static_cast<float>(step.beta2);
-  const auto new1 = static_cast<float>(1.0 - step.beta1);
-  const auto new2 = static_cast<float>(1.0 - step.beta2);
-  const auto rate = static_cast<float>(step.learning_rate / (1.0 - std::pow(step.beta1, t)));
-  const auto root_correction = static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(step.beta2, t)));
-  const auto epsilon = static_cast<float>(step.epsilon);
-  const auto scale = static_cast<float>(step.gradient_scale);
-  const auto shrink = static_cast<float>(1.0 - step.learning_rate * step.weight_decay);
-
+  const AdamWFactors factors = adamw_factors(step);
 #pragma omp parallel for schedule(static)
   for (size_t b = 0; b < blocks.size(); ++b) {
     float* const p = parameters.data();
     const float* const gradient = gradients.data();
     float* const m = first.data();
     float* const v = second.data();
-    const float keep = blocks[b].decay ? shrink : 1.0f;
+    const AdamWFactors f = factors;  // shared ones the compiler would read again for every element
+    const float keep = blocks[b].decay ? f.shrink : 1.0f;
 #pragma omp simd
     for (int64_t i = blocks[b].begin; i < blocks[b].end; ++i) {
-      const float g = gradient[i] * scale;
-      m[i] = beta1 * m[i] + new1 * g;
-      v[i] = beta2 * v[i] + new2 * (g * g);
-      p[i] = keep * p[i] - rate * m[i] / (std::sqrt(v[i]) * root_correction + epsilon);
+      const float g = gradient[i] * f.scale;
+      m[i] = f.beta1 * m[i] + f.new1 * g;
+      v[i] = f.beta2 * v[i] + f.new2 * (g * g);
+      p[i] = keep * p[i] - f.rate * m[i] / (std::sqrt(v[i]) * f.root_correction + f.epsilon);
     }
   }
 }

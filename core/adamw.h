@@ -10,6 +10,20 @@
 
 namespace photon {
 
+/// What the rule multiplies by in one step, in the float that it computes in.
+struct AdamWFactors {
+  float beta1 = 0.0f;
+  float beta2 = 0.0f;
+  float new1 = 0.0f;             ///< 1 - beta1
+  float new2 = 0.0f;             ///< 1 - beta2
+  float rate = 0.0f;             ///< learning rate with the first moment's correction
+  float root_correction = 0.0f;  ///< of the second moment's root
+  float epsilon = 0.0f;
+  float scale = 0.0f;   ///< of gradients
+  float shrink = 0.0f;  ///< of parameters with decay
+};
+AdamWFactors adamw_factors(const AdamWStep& step);
+
 /// One update in place; all spans are flat float32 arrays of `list`. Parameters that are not trained, and
 /// their moments, stay as they are. Decay is decoupled: p <- p (1 - rate · decay) - rate · m^ / (sqrt(v^) +
 /// epsilon).

@@ -88,6 +88,13 @@ __device__ inline T* settled(T* p) {
   return static_cast<T*>(__cvta_global_to_generic(address));
 }
 
+/// x, of which the compiler does not learn that it is what it was: what is computed of it is computed where it
+/// is used, not kept in registers around a loop that has none to spare.
+__device__ inline uint32_t anew(uint32_t x) {
+  asm volatile("" : "+r"(x));
+  return x;
+}
+
 /// Reads that will not come again, kept out of the way of those that will.
 template <class T, int N>
 __device__ Pack<T, N> load_streaming(const T* p) {
@@ -186,6 +193,9 @@ __device__ inline void let_next_kernel_start() {
 template <class T>
 T* settled(T* p) {
   return p;
+}
+inline uint32_t anew(uint32_t x) {
+  return x;
 }
 inline float fast_reciprocal(float x) {
   return 1.0f / x;

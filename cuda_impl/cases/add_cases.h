@@ -26,6 +26,7 @@ void add_local_attention_cases(std::vector<NamedCase>& cases);
 void add_matmul_cases(std::vector<NamedCase>& cases);
 void add_pick_greedy_cases(std::vector<NamedCase>& cases);
 void add_pick_sampled_cases(std::vector<NamedCase>& cases);
+void add_prefill_attention_backward_cases(std::vector<NamedCase>& cases);
 void add_prefill_attention_cases(std::vector<NamedCase>& cases);
 void add_product_gradient_cases(std::vector<NamedCase>& cases);
 void add_rms_norm_backward_cases(std::vector<NamedCase>& cases);

@@ -18,6 +18,7 @@ std::vector<NamedCase> op_cases() {
   add_local_attention_backward_cases(cases);
   add_decode_attention_cases(cases);
   add_prefill_attention_cases(cases);
+  add_prefill_attention_backward_cases(cases);
   add_copy_rows_cases(cases);
   add_add_rows_cases(cases);
   add_latents_cases(cases);
@@ -26,6 +27,10 @@ std::vector<NamedCase> op_cases() {
   add_pick_greedy_cases(cases);
   add_pick_sampled_cases(cases);
   add_cross_entropy_cases(cases);
+  add_distance_cases(cases);
+  add_sum_cases(cases);
+  add_squared_norm_cases(cases);
+  add_adamw_cases(cases);
   add_advance_cases(cases);
   return cases;
 }

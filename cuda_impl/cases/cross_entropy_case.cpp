@@ -75,7 +75,7 @@ class CrossEntropyCase : public OpCase {
         naive_loss = cross_entropy_on_host<float>(row, p_.vocab, target, op_.factor, &naive);
         exact_loss = cross_entropy_on_host<double>(row, p_.vocab, target, number(op_.factor), &exact);
         for (size_t i = 0; i < vocab; ++i) {
-          losses.magnitude = std::max(losses.magnitude, std::abs(number(logits_[at + i])));
+          losses.magnitude = std::max(losses.magnitude, exact_loss + 2.0 * std::abs(number(logits_[at + i])));
         }
       }
       add_stored(losses, losses_now[static_cast<size_t>(r)], naive_loss, exact_loss);

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/backend.h"
+
 namespace photon::PHOTON_GPU {
 
 /// Elements of an array, from one on and so many apart.
@@ -37,6 +39,7 @@ template <class S>
 struct NormGradient {
   std::vector<S> d_x;
   std::vector<S> d_gain;
+  double magnitude = 0.0;  ///< of what d_x is summed up from
 };
 
 /// Of RMSNorm at a row x.
@@ -45,19 +48,25 @@ NormGradient<S> norm_gradient(const Strided<X>& x, const Strided<G>& gain, const
                               int64_t width, float eps) {
   S squares = 0;
   S projection = 0;
+  S size = 0;
   for (int64_t i = 0; i < width; ++i) {
     const S v = static_cast<S>(x[i]);
+    const S term = v * static_cast<S>(gain[i]) * static_cast<S>(d_out[i]);
     squares += v * v;
-    projection += v * static_cast<S>(gain[i]) * static_cast<S>(d_out[i]);
+    projection += term;
+    size += std::abs(term);
   }
   const S scale = S{1} / std::sqrt(squares / static_cast<S>(width) + static_cast<S>(eps));
   const S along = projection / static_cast<S>(width) * scale * scale;
+  const S size_along = size / static_cast<S>(width) * scale * scale;
   NormGradient<S> out;
   for (int64_t i = 0; i < width; ++i) {
     const S v = static_cast<S>(x[i]);
     const S d = static_cast<S>(d_out[i]);
     out.d_x.push_back(scale * (static_cast<S>(gain[i]) * d - v * along));
     out.d_gain.push_back(v * scale * d);
+    const S terms = scale * (std::abs(static_cast<S>(gain[i]) * d) + std::abs(v) * size_along);
+    out.magnitude = std::max(out.magnitude, static_cast<double>(terms));
   }
   return out;
 }
@@ -89,6 +98,59 @@ S cross_entropy_on_host(const Strided<X>& x, int64_t vocab, int32_t target, S fa
     }
   }
   return high - static_cast<S>(x[target]) + std::log(sum);
+}
+
+template <class S>
+struct DistanceGradient {
+  S loss;
+  std::vector<S> d_a;
+  std::vector<S> d_b;
+  double magnitude = 0.0;  ///< of what these are summed up from
+
+  void note(S terms) { magnitude = std::max(magnitude, static_cast<double>(terms)); }
+};
+
+/// d(a, b) of two rows, and its gradients times `factor`.
+template <class S, class A, class B>
+DistanceGradient<S> distance_gradient(Distance kind, const Strided<A>& a, const Strided<B>& b, int64_t width,
+                                      S factor) {
+  S aa = 0;
+  S bb = 0;
+  S ab = 0;
+  S squares = 0;
+  for (int64_t i = 0; i < width; ++i) {
+    const S x = static_cast<S>(a[i]);
+    const S y = static_cast<S>(b[i]);
+    aa += x * x;
+    bb += y * y;
+    ab += x * y;
+    squares += (x - y) * (x - y);
+  }
+  const S n = static_cast<S>(width);
+  const S floor = static_cast<S>(1e-8);
+  const S norm_a = std::max(std::sqrt(aa), floor);
+  const S norm_b = std::max(std::sqrt(bb), floor);
+  const S cosine = ab / (norm_a * norm_b);
+  DistanceGradient<S> out{kind == Distance::squared ? squares / n : S{1} - cosine, {}, {}, 0.0};
+  for (int64_t i = 0; i < width; ++i) {
+    const S x = static_cast<S>(a[i]);
+    const S y = static_cast<S>(b[i]);
+    if (kind == Distance::squared) {
+      out.d_a.push_back((x - y) * (S{2} * factor / n));
+      out.d_b.push_back((y - x) * (S{2} * factor / n));
+      out.note((std::abs(x) + std::abs(y)) * (S{2} * factor / n));
+    } else {
+      const S along_a = norm_a > floor ? x * (cosine / (norm_a * norm_a)) : S{0};
+      const S along_b = norm_b > floor ? y * (cosine / (norm_b * norm_b)) : S{0};
+      const S across_a = y / (norm_a * norm_b);
+      const S across_b = x / (norm_a * norm_b);
+      out.d_a.push_back(factor * (along_a - across_a));
+      out.d_b.push_back(factor * (along_b - across_b));
+      out.note(factor * (std::abs(along_a) + std::abs(across_a)));
+      out.note(factor * (std::abs(along_b) + std::abs(across_b)));
+    }
+  }
+  return out;
 }
 
 /// The latent that a chunk takes as its k-th of `context`, oldest first; < 0: the start latent.

@@ -13,7 +13,7 @@
 namespace photon::PHOTON_GPU {
 
 /// What a result is stored as.
-enum class Precision { bfloat16, float32, copied };
+enum class Precision { bfloat16, float32, float64, copied };
 
 /// One result of an op, all of it or, of large cases, some. The rule: the error of `fast` against `exact` is
 /// at most twice that of `naive`, which is the op in float on the same inputs, every stored result rounded
@@ -24,7 +24,8 @@ struct OpOutput {
   std::vector<double> naive;
   std::vector<double> exact;
   Precision precision = Precision::bfloat16;
-  /// Largest number that floats are rounded at on the way, where that may exceed the results.
+  /// Largest number that floats are rounded at on the way, or what those of one result come to together,
+  /// where that may exceed the results.
   double magnitude = 0.0;
 };
 

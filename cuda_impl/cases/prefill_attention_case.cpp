@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "cuda_impl/cases/add_cases.h"
+#include "cuda_impl/cases/attention_backward_host.h"
 #include "cuda_impl/cases/attention_host.h"
 #include "cuda_impl/cases/repeated_array.h"
 #include "cuda_impl/kernels/prefill_attention.h"
@@ -14,12 +15,13 @@ struct Parameters {
   int32_t units = 1;
   VisibleUnits visible;
   bool large = false;
+  bool kept = false;  ///< what the backward pass needs
 };
 
 std::string name_of(const Parameters& p) {
-  return fmt::format("sequences={} units={} heads={} kv_heads={} head_size={} window={} block={}",
+  return fmt::format("sequences={} units={} heads={} kv_heads={} head_size={} window={} block={}{}",
                      p.sequences, p.units, p.shape.heads, p.shape.kv_heads, p.shape.head_size,
-                     p.visible.window, p.visible.block);
+                     p.visible.window, p.visible.block, p.kept ? " kept" : "");
 }
 
 class PrefillAttentionCase : public OpCase {
@@ -27,9 +29,12 @@ class PrefillAttentionCase : public OpCase {
   PrefillAttentionCase(const Parameters& p, uint64_t seed)
       : p_(p),
         qkv_(rows() * static_cast<size_t>(p.shape.packed_width()), seed),
-        out_(rows() * static_cast<size_t>(p.shape.width())) {
-    op_ = {p.shape, qkv_.data(), out_.data(), p.sequences, p.units, p.visible};
+        out_(rows() * static_cast<size_t>(p.shape.width())),
+        lse_(rows() * static_cast<size_t>(p.shape.heads)) {
+    op_ = {
+        p.shape, qkv_.data(), out_.data(), p.sequences, p.units, p.visible, p.kept ? lse_.data() : nullptr};
     out_.poison();
+    lse_.poison();
   }
 
   void launch(Stream& stream) override { prefill_attention(stream, op_); }
@@ -37,7 +42,9 @@ class PrefillAttentionCase : public OpCase {
 
   std::vector<OpOutput> outputs() override {
     OpOutput result{"out", {}, {}, {}};
+    OpOutput sums{"lse", {}, {}, {}, Precision::float32};
     const std::vector<bf16> out = out_.read();
+    const std::vector<float> lse = lse_.read();
     // Of large cases the first and last sequence, one head, some units.
     const int64_t sequence_step = p_.large ? std::max<int64_t>(1, p_.sequences - 1) : 1;
     const int32_t head_step = p_.large ? p_.shape.heads : 1;
@@ -54,10 +61,20 @@ class PrefillAttentionCase : public OpCase {
             result.naive.push_back(static_cast<double>(to_float(to_bf16(naive[i]))));
             result.exact.push_back(exact[i]);
           }
+          if (!p_.kept) continue;
+          sums.fast.push_back(
+              static_cast<double>(lse[static_cast<size_t>((s * p_.shape.heads + head) * p_.units + unit)]));
+          sums.naive.push_back(static_cast<double>(log_sum<float>(scores<float>(s, head, unit))));
+          const std::vector<double> of_keys = scores<double>(s, head, unit);
+          sums.exact.push_back(log_sum<double>(of_keys));
+          // Products are rounded before they are scaled.
+          for (const double score : of_keys) {
+            sums.magnitude = std::max(sums.magnitude, std::abs(score) * std::sqrt(p_.shape.head_size));
+          }
         }
       }
     }
-    return {result};
+    return {result, sums};
   }
 
  private:
@@ -87,9 +104,18 @@ class PrefillAttentionCase : public OpCase {
     return attend<S>(query, keys, seen);
   }
 
+  template <class S>
+  std::vector<S> scores(int64_t sequence, int32_t head, int32_t unit) const {
+    const int32_t size = p_.shape.head_size;
+    const int32_t k_begin = p_.shape.width() + head * p_.shape.kv_heads / p_.shape.heads * size;
+    return attention_scores<S>(values<S>(sequence, unit, unit + 1, head * size),
+                               values<S>(sequence, p_.visible.first(unit), unit + 1, k_begin));
+  }
+
   Parameters p_;
   RepeatedValues qkv_;
   DeviceArray<bf16> out_;
+  DeviceArray<float> lse_;
   PrefillAttention op_;
 };
 
@@ -122,6 +148,12 @@ void add_prefill_attention_cases(std::vector<NamedCase>& cases) {
       {{2, 2, 64}, 2, 60, {.window = 0, .block = 7}},
       {{1, 1, 52}, 1, 200, {.window = 0, .block = 100}},
       {{1, 1, 200}, 1, 20, {.window = 0, .block = 7}},
+      {{2, 2, 10}, 2, 7, {}, false, true},
+      {{4, 2, 52}, 2, 140, {}, false, true},
+      {{1, 1, 60}, 1, 200, {.window = 70}, false, true},
+      {{2, 1, 64}, 1, 60, {.window = 0, .block = 7}, false, true},
+      {{1, 1, 128}, 1, 150, {}, false, true},
+      {{2, 1, 134}, 2, 20, {.window = 6}, false, true},
       {{32, 32, 52}, 64, 128, {}, true},
       {{32, 32, 52}, 2048, 128, {}, true},
       {{32, 32, 52}, 2048, 32, {}, true},
@@ -129,6 +161,7 @@ void add_prefill_attention_cases(std::vector<NamedCase>& cases) {
       {{32, 32, 52}, 1, 2048, {}, true},
       {{32, 32, 52}, 64, 2048, {}, true},
       {{32, 32, 52}, 64, 512, {}, true},
+      {{32, 32, 52}, 16, 2048, {}, true, true},
       {{32, 32, 56}, 64, 2048, {}, true},
       {{32, 32, 60}, 64, 2048, {}, true},
       {{16, 16, 128}, 64, 2048, {}, true},

@@ -73,8 +73,9 @@ class RmsNormBackwardCase : public OpCase {
     Untouched<In> rest(d_x_);
     std::vector<float> naive_gain;
     std::vector<double> exact_gain;
-    std::vector<double> magnitude(width, 0.0);
+    std::vector<double> magnitude;
     for (size_t i = 0; i < width; ++i) {
+      magnitude.push_back(std::abs(number(d_gain_[i])));
       naive_gain.push_back(d_gain_[i]);
       exact_gain.push_back(number(d_gain_[i]));
     }
@@ -87,10 +88,10 @@ class RmsNormBackwardCase : public OpCase {
       for (size_t i = 0; i < width; ++i) {
         naive_gain[i] += naive.d_gain[i];
         exact_gain[i] += exact.d_gain[i];
-        magnitude[i] += std::abs(exact.d_gain[i]);
+        magnitude[i] += factors * std::abs(exact.d_gain[i]);
         if (row % check_step(rows, most_rows_checked) != 0) continue;
         const double before = p_.add || in_float ? number(d_x_.value(at + i)) : 0.0;
-        largest = std::max({largest, std::abs(before), std::abs(exact.d_x[i])});
+        largest = std::max(largest, std::abs(before) + factors * exact.magnitude);
         add_stored(d_x, now[at + i], static_cast<float>(before) + naive.d_x[i], before + exact.d_x[i]);
       }
     }
@@ -107,6 +108,7 @@ class RmsNormBackwardCase : public OpCase {
 
  private:
   static constexpr int64_t most_rows_checked = 64;
+  static constexpr double factors = 4.0;  ///< rounded ones, of each term that is summed up
 
   int64_t stride(int64_t gap) const { return static_cast<int64_t>(p_.rows) * p_.width + gap; }
   size_t size(int64_t gap) const { return static_cast<size_t>(p_.groups * stride(gap)); }

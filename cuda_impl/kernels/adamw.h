@@ -2,25 +2,11 @@
 // bf16 weights and leaves the gradients zero for the next step.
 #pragma once
 
-#include "core/backend.h"
+#include "core/adamw.h"
 #include "cuda_impl/kernels/parameter_tiles.h"
 #include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
-
-/// What the rule multiplies by, of one step.
-struct AdamWFactors {
-  float beta1 = 0.0f;
-  float beta2 = 0.0f;
-  float new1 = 0.0f;             ///< 1 - beta1
-  float new2 = 0.0f;             ///< 1 - beta2
-  float rate = 0.0f;             ///< learning rate with the first moment's correction
-  float root_correction = 0.0f;  ///< of the second moment's root
-  float epsilon = 0.0f;
-  float scale = 0.0f;   ///< of gradients
-  float shrink = 0.0f;  ///< of parameters with decay
-};
-AdamWFactors adamw_factors(const AdamWStep& step);
 
 /// Flat arrays as `tiles` say. Parameters that are not trained, their moments and weights stay as they are.
 struct AdamW {

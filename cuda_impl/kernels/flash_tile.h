@@ -46,10 +46,11 @@ struct FlashCopy {
 
 /// D: tiles of 8 elements of a head's row that are computed, 7, 8 or up to 16; M: tiles of 16 queries a warp;
 /// ring: slots may pass the capacity; precise: weights enter their products as two bf16 each, 16 bits instead
-/// of 8, for where bytes bind and products cost nothing. `visible` says of this lane's query h (0, 1) of tile
+/// of 8, for where bytes bind and products cost nothing; summed: the weights are added up as they are, too.
+/// `visible` says of this lane's query h (0, 1) of tile
 /// m, number 16 m + 8 h + lane / 4 of the warp, whether one is there, present(m, h), and that it sees the
 /// keys begin(m, h) <= i < end(m, h).
-template <int D, int M, bool ring, bool precise>
+template <int D, int M, bool ring, bool precise, bool summed = false>
 class FlashTile {
  public:
   static constexpr int padded = D <= 8 ? 64 : 128;  ///< elements of a row in shared memory
@@ -65,7 +66,8 @@ class FlashTile {
 
   float out[M][D][4];  ///< as mma lays out: rows lane / 4 and + 8, columns 8 d + 2 (lane % 4) and + 1
   float most[M][2];    ///< of the scores as they are
-  float norm[M][4];    ///< sums of weights, as `out`, the same in every column
+  float norm[M][4];    ///< sums of weights as rounded, as `out`, the same in every column
+  float sum[summed ? M : 1][2];  ///< of weights as they are, of this lane's columns; lane's quad adds up
 
   /// By all threads of the block, with `shared_bytes` of dynamic shared memory. `query(r)` is row r of the
   /// block's queries, null if there is none; `scale` makes powers of two of the scores.
@@ -112,6 +114,7 @@ class FlashTile {
       for (float& x : most[m]) x = -INFINITY;
 #pragma unroll
       for (float& x : norm[m]) x = 0.0f;
+      if constexpr (summed) sum[m][0] = sum[m][1] = 0.0f;
 #pragma unroll
       for (int d = 0; d < D; ++d) {
 #pragma unroll
@@ -284,6 +287,7 @@ class FlashTile {
         most[m][h] = high;
         norm[m][2 * h] *= keep;
         norm[m][2 * h + 1] *= keep;
+        if constexpr (summed) sum[m][h] *= keep;
 #pragma unroll
         for (int d = 0; d < D; ++d) {
           out[m][d][2 * h] *= keep;
@@ -294,6 +298,7 @@ class FlashTile {
 #pragma unroll
           for (int i = 2 * h; i < 2 * h + 2; ++i) {
             scores[m][n][i] = fast_exp2(fmaf(scores[m][n][i], scale, -reference));
+            if constexpr (summed) sum[m][h] += scores[m][n][i];
           }
         }
       }

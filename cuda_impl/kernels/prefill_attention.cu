@@ -43,9 +43,9 @@ struct PrefillVisible {
 // A block for each (sequence, tile of queries, head). The tiles of a sequence, which see different numbers of
 // keys, come longest first, so that what is left at the end is short; its heads lie together, so that its
 // keys are read from memory once.
-template <int D, int M, bool precise>
+template <int D, int M, bool precise, bool kept>
 __global__ void __launch_bounds__(128) prefill_attention_kernel(PrefillKernel p) {
-  using Tile = FlashTile<D, M, false, precise>;
+  using Tile = FlashTile<D, M, false, precise, kept>;
   const PrefillAttention& a = p.op;
   const uint32_t above = p.heads.quotient(blockIdx.x);
   const auto head = static_cast<int32_t>(blockIdx.x - above * p.heads.divisor());
@@ -74,6 +74,22 @@ __global__ void __launch_bounds__(128) prefill_attention_kernel(PrefillKernel p)
   Tile state;
   state.attend(query, keys, p.copy, visible, p.scale);
 
+  if constexpr (kept) {
+    float* const lse =
+        a.lse + (static_cast<int64_t>(sequence) * a.shape.heads + head) * a.units + visible.unit;
+#pragma unroll
+    for (int m = 0; m < M; ++m) {
+#pragma unroll
+      for (int h = 0; h < 2; ++h) {
+        float sum = state.sum[m][h];
+        sum += __shfl_xor_sync(full_warp, sum, 1);
+        sum += __shfl_xor_sync(full_warp, sum, 2);
+        if (lane % 4 == 0 && visible.present(m, h)) {
+          lse[16 * m + 8 * h] = log_of_powers(state.most[m][h] * p.scale, sum);
+        }
+      }
+    }
+  }
   bf16* out = a.out + sequence * (static_cast<int64_t>(a.units) * a.shape.width()) + head * a.shape.head_size;
 #pragma unroll
   for (int m = 0; m < M; ++m) {
@@ -94,9 +110,9 @@ __global__ void __launch_bounds__(128) prefill_attention_kernel(PrefillKernel p)
   }
 }
 
-template <int D, int M, bool precise>
+template <int D, int M, bool precise, bool kept>
 void launch(Stream& stream, const PrefillAttention& a) {
-  using Tile = FlashTile<D, M, false, precise>;
+  using Tile = FlashTile<D, M, false, precise, kept>;
   constexpr int most_warps = 4;
   const FlashCopy copy(a.shape.head_size);
   const int32_t warps = std::clamp((a.units + Tile::rows - 1) / Tile::rows, copy.least_warps(), most_warps);
@@ -117,7 +133,12 @@ void launch(Stream& stream, const PrefillAttention& a) {
   const Grid grid{dim3(static_cast<unsigned>(blocks)), static_cast<unsigned>(warps * warp_size),
                   Tile::shared_bytes(static_cast<unsigned>(warps))};
   stream.launch({"prefill_attention", prefill_attention_work(a)}, grid,
-                prefill_attention_kernel<D, M, precise>, p);
+                prefill_attention_kernel<D, M, precise, kept>, p);
+}
+
+template <int D, int M, bool precise>
+void launch(Stream& stream, const PrefillAttention& a) {
+  a.lse == nullptr ? launch<D, M, precise, false>(stream, a) : launch<D, M, precise, true>(stream, a);
 }
 
 template <int D, int M>
@@ -139,6 +160,9 @@ Work prefill_attention_work(const PrefillAttention& a) {
   Work work = attention_work(shape, static_cast<double>(a.sequences) * pairs, 0.0, 0.0, sizeof(bf16));
   work.other_bytes =
       static_cast<double>(a.sequences) * a.units * (a.shape.packed_width() + a.shape.width()) * sizeof(bf16);
+  if (a.lse != nullptr) {
+    work.other_bytes += static_cast<double>(a.sequences) * a.units * a.shape.heads * sizeof(float);
+  }
   return work;
 }
 

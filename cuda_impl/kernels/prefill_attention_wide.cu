@@ -49,6 +49,10 @@ __global__ void __launch_bounds__(threads, 4) prefill_attention_wide_kernel(Wide
   const int32_t begin[1] = {0};
   const int32_t end[1] = {unit + 1 - first};
   const auto state = attend_stream<Row, 1>(q, run, place, end[0], begin, end);
+  if (a.lse != nullptr && threadIdx.x % warp_size == 0) {
+    a.lse[(static_cast<int64_t>(sequence) * a.shape.heads + head) * a.units + unit] =
+        log_of_powers(state.most[0], state.sum[0]);
+  }
   bf16* out = a.out + static_cast<int64_t>(row) * a.shape.width() + head * head_size;
   if (threadIdx.x % warp_size < Row::group) {
     Row::rounded(state.out[0], fast_reciprocal(state.sum[0])).store(out, place);

@@ -12,4 +12,10 @@ inline float softmax_scale(int head_size) {
   return static_cast<float>(log2_e / std::sqrt(static_cast<double>(head_size)));
 }
 
+/// Natural logarithm of sum · 2^power.
+__host__ __device__ inline float log_of_powers(float power, float sum) {
+  constexpr float ln_2 = 0.6931471805599453f;
+  return ln_2 * (power + log2f(sum));
+}
+
 }  // namespace photon::PHOTON_GPU

@@ -40,7 +40,7 @@ std::string test_name(const NamedCase& c) {
 /// Half the distance between numbers of the result's type around x.
 double half_ulp(Precision precision, double x) {
   if (precision == Precision::copied || x == 0.0) return 0.0;
-  const int bits = precision == Precision::bfloat16 ? 8 : 24;
+  const int bits = precision == Precision::bfloat16 ? 8 : precision == Precision::float32 ? 24 : 53;
   return std::ldexp(1.0, std::ilogb(x) - bits);
 }
 

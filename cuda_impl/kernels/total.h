@@ -1,0 +1,17 @@
+// The second half of sums to one number: what blocks have left, added up by one block in a fixed order.
+#pragma once
+
+#include "cuda_impl/runtime/stream.h"
+
+namespace photon::PHOTON_GPU {
+
+struct Total {
+  const double* partials = nullptr;
+  int64_t count = 0;
+  double* sum = nullptr;  ///< one; set
+};
+
+Work total_work(const Total& a);
+void total(Stream& stream, const Total& a);
+
+}  // namespace photon::PHOTON_GPU

@@ -50,6 +50,7 @@ struct Options {
   std::filesystem::path profile;
   bool training = false;
   int64_t length = 512;
+  std::string recompute = "none";
 };
 
 template <class T>
@@ -204,8 +205,11 @@ void run(const Options& o) {
                            .overrides = o.overrides,
                            .device = o.device,
                            .format = o.format,
-                           .batches = bench::parse_sweep(o.batches, "--batch"),
+                           .out = o.out,
+                           .profile = o.profile,
+                           .batches = bench::parse_sweep(o.batches, "--batch", true),
                            .length = o.length,
+                           .recompute = parse_recompute(o.recompute),
                            .seed = o.seed,
                            .rule = o.rule});
   }
@@ -256,6 +260,8 @@ void setup(CLI::App& app) {
   command->add_option("--length", o->length, "Tokens in a training row")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command->add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
+      ->capture_default_str();
   command->add_flag("--ceilings-only", o->ceilings_only,
                     "Measure the machine alone, print it as a hardware file");
   command->add_option("--write-hardware", o->hardware, "Write that file")->type_name("HW.toml");
@@ -267,10 +273,13 @@ void setup(CLI::App& app) {
       "Lists and ranges: 1,8,64   4-16   4-16+4   1-64*2\n"
       "How near to the matrix rate a training step comes (mfu):\n"
       "  photon bench configs/models/photon-small.toml --training --batch 8\n"
+      "The same on a GPU, with as many rows of 2048 tokens as fit:\n"
+      "  photon bench configs/models/photon-600m.toml --training --length 2048 --batch max --device cuda\n"
       "How near to its serial floor decoding at batch 1 comes (decode_serial_fraction):\n"
       "  photon bench configs/models/photon-base.toml --batch 1 --prompt 128 --new 128\n"
       "What an H200 is held to, in under eight minutes; models named here take the place of its own:\n"
       "  photon bench --preset h200-acceptance\n"
+      "  photon bench --preset h200-training\n"
       "Figures are defined in docs/numbers.md.");
   command->callback([o, command] {
     o->device_named = command->count("--device") > 0;

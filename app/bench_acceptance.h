@@ -10,7 +10,7 @@ namespace photon {
 
 struct AcceptanceOptions {
   std::string preset;
-  std::vector<std::string> models;  ///< each takes the place of the preset's of its architecture
+  std::vector<std::string> models;  ///< each takes the place of all the preset's of its architecture
   std::string device;               ///< empty: the preset's
   std::filesystem::path out;        ///< CSV; empty: the preset's name, here
   uint64_t seed = 1;

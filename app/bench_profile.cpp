@@ -12,9 +12,8 @@
 namespace photon {
 namespace {
 
-/// The case as the name of an NVTX range: these separate ranges from each other and from their domain.
-std::string range_name(const bench::Case& c) {
-  std::string name = describe(c);
+/// A case as the name of an NVTX range: these separate ranges from each other and from their domain.
+std::string range_name(std::string name) {
   std::replace_if(
       name.begin(), name.end(), [](char x) { return x == '/' || x == ':'; }, '-');
   return name;
@@ -22,6 +21,12 @@ std::string range_name(const bench::Case& c) {
 
 std::string megabytes(double bytes) {
   return bytes > 0.0 ? fmt::format("{:.4g}", bytes / 1e6) : "";
+}
+
+void add(const std::string& name, const std::vector<Launch>& launches, std::vector<LaunchSum>& sums) {
+  say(fmt::format("{}: {} launches", name, launches.size()));
+  const auto of_case = sum_launches(launches);
+  sums.insert(sums.end(), of_case.begin(), of_case.end());
 }
 
 }  // namespace
@@ -35,14 +40,22 @@ void profile_cases(std::vector<bench::Case> cases, InferenceModel& model, bench:
         if (!batch) throw Error("interrupted; nothing was written");
         c.batch = *batch;
       }
-      const auto launches = model.profile(bench::request_of(c, c.batch, seed), range_name(c));
-      say(fmt::format("{}: {} launches", range_name(c), launches.size()));
-      const auto of_case = sum_launches(launches);
-      sums.insert(sums.end(), of_case.begin(), of_case.end());
+      const std::string name = range_name(describe(c));
+      add(name, model.profile(bench::request_of(c, c.batch, seed), name), sums);
     } catch (const bench::DoesNotFit& e) {
       say(fmt::format("skipped: {}", e.what()));
     }
   }
+}
+
+void profile_step(Backend& backend, const bench::TrainingCase& c, const std::vector<float>& parameters,
+                  std::vector<LaunchSum>& sums) {
+  const auto plan = backend.training_plan(c.spec, c.rows, c.length, c.loss, c.recompute);
+  if (plan && !plan->fits()) throw bench::DoesNotFit(fmt::format("{} does not fit", describe(c)));
+  const auto model = backend.trainable(c.spec, parameters, c.recompute);
+  const TokenBatch batch = bench::random_tokens(c.spec, c.rows, c.length, c.seed);
+  const std::string name = range_name(describe(c));
+  add(name, model->profile(batch, c.loss, {.learning_rate = 1e-4}, name), sums);
 }
 
 void finish_profile(const std::vector<LaunchSum>& sums, const std::filesystem::path& file) {

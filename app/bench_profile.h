@@ -1,4 +1,4 @@
-// `photon bench --profile`: what a case launches, run once so that a profiler can watch.
+// `photon bench --profile`: what a case or a training step launches, run once so that a profiler can watch.
 #pragma once
 
 #include <filesystem>
@@ -6,6 +6,7 @@
 
 #include "bench/case.h"
 #include "bench/runner.h"
+#include "bench/training.h"
 #include "core/launch_sums.h"
 
 namespace photon {
@@ -13,6 +14,10 @@ namespace photon {
 /// Profiles the cases of one loaded model, adds what they launched to `sums`; says what is too large.
 void profile_cases(std::vector<bench::Case> cases, InferenceModel& model, bench::Runner& runner,
                    uint64_t seed, std::vector<LaunchSum>& sums);
+
+/// Profiles one training step, adds what it launched to `sums`. Throws DoesNotFit by plan.
+void profile_step(Backend& backend, const bench::TrainingCase& c, const std::vector<float>& parameters,
+                  std::vector<LaunchSum>& sums);
 
 /// A Markdown table on standard output, and the file that `photon report --launches` reads. Throws Error if
 /// there is nothing.

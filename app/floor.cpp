@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/floor_training.h"
 #include "core/error.h"
 #include "core/floor.h"
 #include "core/hardware.h"
@@ -30,6 +31,9 @@ struct Options {
   int memory_levels = 1;
   std::string format = "md";
   std::vector<std::string> overrides;
+  bool training = false;
+  int64_t length = 2048;
+  std::string recompute = "none";
 };
 
 struct Result {
@@ -52,8 +56,9 @@ struct Result {
   }
 };
 
-int64_t parse_batch(const Options& options, const Result& r) {
-  if (options.batch == "max") return largest_batch(r.spec, r.workload, r.hardware.memory_bytes);
+/// 0: max.
+int64_t parse_batch(const Options& options) {
+  if (options.batch == "max") return 0;
   size_t used = 0;
   int64_t value = 0;
   try {
@@ -62,7 +67,7 @@ int64_t parse_batch(const Options& options, const Result& r) {
     used = 0;
   }
   if (used != options.batch.size() || value < 1) {
-    throw UsageError(fmt::format("--batch {}: a number of prompts from 1, or max", options.batch));
+    throw UsageError(fmt::format("--batch {}: a number of rows from 1, or max", options.batch));
   }
   return value;
 }
@@ -197,6 +202,15 @@ void run(const Options& options) {
   if (options.ceilings != "measured" && options.ceilings != "datasheet") {
     throw UsageError(fmt::format("--ceilings {}: measured or datasheet", options.ceilings));
   }
+  if (options.training) {
+    return floor_training({.spec = load_model_spec(options.model, options.overrides),
+                           .hardware = load_hardware(options.hardware),
+                           .data_sheet = options.ceilings == "datasheet",
+                           .rows = parse_batch(options),
+                           .length = options.length,
+                           .recompute = parse_recompute(options.recompute),
+                           .json = options.format == "json"});
+  }
   Result r;
   r.spec = load_model_spec(options.model, options.overrides);
   r.hardware = load_hardware(options.hardware);
@@ -209,7 +223,8 @@ void run(const Options& options) {
                 .schedule = parse_schedule(options.schedule),
                 .weight_bytes = element_bytes(dtype),
                 .kv_bytes = element_bytes(dtype)};
-  r.workload.batch = parse_batch(options, r);
+  r.workload.batch = parse_batch(options);
+  if (r.workload.batch == 0) r.workload.batch = largest_batch(r.spec, r.workload, r.hardware.memory_bytes);
   r.floor = request_floor(r.spec, r.workload, r.ceilings,
                           options.memory_levels == 2 ? MemoryLevels::two : MemoryLevels::one);
   r.kv_per_sample = kv_bytes_ideal(r.spec, r.workload);
@@ -222,15 +237,15 @@ void run(const Options& options) {
 
 void setup(CLI::App& app) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const command =
-      app.add_subcommand("floor", "Least bytes, FLOPs and time of a request, from the model alone");
+  CLI::App* const command = app.add_subcommand(
+      "floor", "Least bytes, FLOPs and time of a request or a training step, from the model alone");
   command->add_option("model", o->model, "Model spec (TOML)")->required()->type_name("MODEL.toml");
   command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
       ->required()
       ->type_name("HW.toml");
-  command->add_option("--prompt", o->prompt, "Tokens in")->required()->type_name("P");
-  command->add_option("--new", o->new_tokens, "Tokens out")->required()->type_name("N");
-  command->add_option("--batch", o->batch, "Prompts, or max: what fits beside the weights")
+  command->add_option("--prompt", o->prompt, "Tokens in")->type_name("P");
+  command->add_option("--new", o->new_tokens, "Tokens out")->type_name("N");
+  command->add_option("--batch", o->batch, "Prompts, or rows of a training step; max: what fits")
       ->capture_default_str();
   command->add_option("--samples", o->samples, "Rows of each prompt")->capture_default_str();
   command->add_option("--generation", o->generation, "hiergen or recgen")->capture_default_str();
@@ -243,12 +258,23 @@ void setup(CLI::App& app) {
                    "2: weights that fit the last-level cache are read from it")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
+  command->add_flag("--training", o->training,
+                    "A training step instead: time by op, launches and memory of --batch rows");
+  command->add_option("--length", o->length, "Tokens in a training row")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
+      ->capture_default_str();
   command->add_option("--format", o->format, "md or json")->capture_default_str();
   command->add_option("--set", o->overrides, "Override a key of the spec")
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all();
-  command->callback([o] { run(*o); });
+  command->callback([o, command] {
+    if (!o->training && (command->count("--prompt") == 0 || command->count("--new") == 0))
+      throw UsageError("floor needs --prompt and --new, or --training");
+    run(*o);
+  });
 }
 
 const RegisterCommand registered{60, setup};

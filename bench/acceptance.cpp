@@ -41,23 +41,28 @@ Target read_target(const ConfigTable& t, const Acceptance& a) {
   std::vector<std::string> models;
   for (const auto& [name, path] : a.models) models.push_back(name);
   out.model = t.choice("model", models);
-  if (t.has("regime")) {
+  out.measured = t.choice("measured", {"decode_serial_fraction", "prefill_serial_fraction", "decode_mfu",
+                                       "prefill_mfu", "decode_mbu", "prefill_mbu", "step_mfu"});
+  if (out.is_training()) {
+    out.length = t.integer("length", 1, most_tokens);
+    out.recompute = parse_recompute(t.choice("recompute", {"none", "inner", "layer"}, "none"));
+  } else if (t.has("regime")) {
     const auto regimes = parse_regimes(t.text("regime"));
     if (regimes.size() != 1) t.fail("regime", "names several; one a target");
     out.regime = regimes.front();
   } else {
     out.regime = {"custom", t.integer("prompt", 0, most_tokens), t.integer("new", 1, most_tokens)};
   }
-  out.generation = parse_generation(t.choice("generation", {"hiergen", "recgen"}, "hiergen"));
-  out.schedule = parse_schedule(t.choice("schedule", {"streamed", "unrolled"}, "streamed"));
+  if (!out.is_training()) {
+    out.generation = parse_generation(t.choice("generation", {"hiergen", "recgen"}, "hiergen"));
+    out.schedule = parse_schedule(t.choice("schedule", {"streamed", "unrolled"}, "streamed"));
+  }
   if (t.is_text("batch")) {
     t.choice("batch", {"max"});
     out.batch = sweep_max;
   } else {
     out.batch = t.integer("batch", 1, most_rows);
   }
-  out.measured = t.choice("measured", {"decode_serial_fraction", "prefill_serial_fraction", "decode_mfu",
-                                       "prefill_mfu", "decode_mbu", "prefill_mbu"});
   out.at_least = t.number("at_least", 1e-6, 1.0);
   if (t.has("expected_ktok_per_s"))
     out.expected_tokens_per_s = 1000.0 * t.number("expected_ktok_per_s", 1e-6, 1e9);
@@ -107,14 +112,21 @@ Acceptance load_acceptance(const std::string& preset) {
   a.rule.max_seconds = root.number("max_seconds", 1e-3, 1e5);
   a.rule.min_samples = root.integer("min_samples", 1, 1000);
   const ConfigTable models = section("models");
-  for (const char* architecture : {"vanilla", "block", "photon"}) {
-    if (models.has(architecture)) a.models[architecture] = shared(models.text(architecture));
+  for (const std::string architecture : {"vanilla", "block", "photon"}) {
+    for (const std::string& name : {architecture, architecture + "-small"}) {
+      if (models.has(name)) a.models[name] = shared(models.text(name));
+    }
   }
   const ConfigTable check = section("check");
   for (const std::string& path : check.texts("models")) a.check.models.push_back(shared(path));
   a.check.rows = check.integer("rows", 1, 1024);
-  a.check.prompt = check.integer("prompt", 0, most_tokens);
-  a.check.new_tokens = check.integer("new", 1, most_tokens);
+  if (check.has("steps")) {
+    a.check.steps = check.integer("steps", 1, 1000);
+    a.check.length = check.integer("length", 1, most_tokens);
+  } else {
+    a.check.prompt = check.integer("prompt", 0, most_tokens);
+    a.check.new_tokens = check.integer("new", 1, most_tokens);
+  }
   a.check.largest_error = check.number("largest_error", 0.0, 10.0);
   for (const ConfigTable& t : root.tables("target")) a.targets.push_back(read_target(t, a));
   if (a.targets.empty()) throw Error(fmt::format("{}: no [[target]]", root.where()));
@@ -142,7 +154,7 @@ std::string table(const std::vector<Outcome>& outcomes) {
                        o.row ? o.row->text("batch") : "", percent(o.target.at_least), limit_of(o.target),
                        share ? percent(*share) : "", rate ? thousands(*rate) : "",
                        o.target.expected_tokens_per_s ? thousands(*o.target.expected_tokens_per_s) : "",
-                       o.row ? o.row->text(phase + "_bound") : "", verdict(o));
+                       o.row && !o.target.is_training() ? o.row->text(phase + "_bound") : "", verdict(o));
   }
   return out;
 }

@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "bench/training.h"
 #include "core/error.h"
 #include "core/random.h"
 
@@ -44,7 +46,55 @@ std::vector<double> log_probs(InferenceModel& model, const GenerationRequest& re
   return out;
 }
 
+struct Trained {
+  std::vector<double> losses;
+  std::vector<float> mean_gradients;
+  bool operator==(const Trained&) const = default;
+};
+
+Trained train(Backend& backend, const ModelSpec& spec, std::span<const float> parameters,
+              const TrainingAgreementCase& c) {
+  const auto model = backend.trainable(spec, parameters);
+  const LossConfig loss{.alpha = spec.depth() >= 2 ? 0.1 : 0.0, .beta = spec.depth() >= 1 ? 0.1 : 0.0};
+  Trained out;
+  for (int64_t step = 1; step <= c.steps; ++step) {
+    const TokenBatch batch = random_tokens(spec, c.rows, c.length, c.seed + static_cast<uint64_t>(step));
+    out.losses.push_back(model->accumulate_gradients(batch, loss, 1.0).total(loss));
+    AdamWStep update{.step = step, .learning_rate = 1e-3};
+    update.gradient_scale = std::min(1.0, 1.0 / model->gradient_norm());
+    model->adamw_step(update);
+  }
+  out.mean_gradients.resize(parameters.size());
+  std::vector<float> second(parameters.size());
+  model->read_moments(out.mean_gradients, second);
+  return out;
+}
+
+/// NaN or infinite where there is nothing to compare.
+template <class T>
+double relative_difference(const std::vector<T>& found, const std::vector<T>& wanted) {
+  double error = 0.0;
+  double squares = 0.0;
+  for (size_t i = 0; i < wanted.size(); ++i) {
+    const auto w = static_cast<double>(wanted[i]);
+    error += (static_cast<double>(found[i]) - w) * (static_cast<double>(found[i]) - w);
+    squares += w * w;
+  }
+  return std::sqrt(error / squares);
+}
+
 }  // namespace
+
+Agreement compare_training(Backend& tested, Backend& reference, const ModelSpec& spec,
+                           std::span<const float> parameters, const TrainingAgreementCase& c) {
+  const Trained wanted = train(reference, spec, parameters, c);
+  const Trained found = train(tested, spec, parameters, c);
+  const double losses = relative_difference(found.losses, wanted.losses);
+  const double gradients = relative_difference(found.mean_gradients, wanted.mean_gradients);
+  const double larger = gradients <= losses ? losses : gradients;
+  return {.relative_error = std::isnan(losses) ? losses : larger,  // NaN if either is
+          .repeatable = train(tested, spec, parameters, c) == found};
+}
 
 Agreement compare(InferenceModel& tested, InferenceModel& reference, const AgreementCase& c) {
   const GenerationRequest request = forced_text(tested.spec(), c);

@@ -18,6 +18,10 @@ constexpr auto workload =
 constexpr auto speed = std::to_array<std::string_view>(
     {"prefill_tokens_per_s", "decode_tokens_per_s", "throughput_tokens_per_s", "ttft_seconds",
      "burst_p50_seconds", "burst_p99_seconds", "samples", "spread"});
+constexpr auto training = std::to_array<std::string_view>(
+    {"batch", "length", "recompute", "step_seconds", "step_gradient_seconds", "step_optimizer_seconds",
+     "step_tokens_per_s", "step_flops", "ceiling_matrix_flops_per_s", "step_mfu", "step_bytes_planned",
+     "samples", "spread"});
 constexpr auto memory = std::to_array<std::string_view>(
     {"throughput_tokens_per_s", "kv_bytes_ideal_per_sample", "kv_bytes_planned_per_sample",
      "kv_bytes_measured_per_sample", "tpm_ideal_ktok_per_s_per_gib", "tpm_planned_ktok_per_s_per_gib",
@@ -81,6 +85,7 @@ std::string tables(const std::vector<ResultRow>& rows) {
     common += fmt::format("{}{}: {}", common.empty() ? "" : ", ", name, rows[0].text(name));
   }
   if (!common.empty()) common += "\n";
+  if (filled(rows, "step_seconds")) return common + table(rows, "Training steps", training);
   return common + table(rows, "Speed", speed) + table(rows, "Memory of a sample", memory) +
          table(rows, "Beside the floors", floors);
 }

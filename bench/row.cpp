@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "bench/statistics.h"
 
 namespace photon::bench {
@@ -45,6 +47,33 @@ void set_memory(ResultRow& row, std::string_view kind, std::optional<double> byt
 
 }  // namespace
 
+void set_machine(ResultRow& row, const Machine& machine) {
+  row.set("backend", machine.backend);
+  row.set("device", machine.device);
+  if (!machine.driver.empty()) row.set("driver", machine.driver);
+  if (machine.clock_before_mhz > 0.0) row.set("clock_before_mhz", machine.clock_before_mhz);
+  if (machine.clock_after_mhz > 0.0) row.set("clock_after_mhz", machine.clock_after_mhz);
+}
+
+void set_ceilings(ResultRow& row, const Ceilings& ceilings) {
+  row.set("ceiling_bandwidth_bytes_per_s", ceilings.bandwidth);
+  row.set("ceiling_matrix_flops_per_s", ceilings.matrix_rate);
+  if (ceilings.cache_bandwidth > 0.0) row.set("ceiling_cache_bytes_per_s", ceilings.cache_bandwidth);
+  row.set("ceiling_launch_seconds", ceilings.launch_seconds);
+}
+
+Ceilings larger(const Ceilings& a, const Ceilings& b) {
+  Ceilings out = b;
+  out.read_bandwidth = std::max(a.read_bandwidth, b.read_bandwidth);
+  out.copy_bandwidth = std::max(a.copy_bandwidth, b.copy_bandwidth);
+  out.bandwidth = std::max(a.bandwidth, b.bandwidth);
+  out.matrix_rate = std::max(a.matrix_rate, b.matrix_rate);
+  out.cache_bandwidth = std::max(a.cache_bandwidth, b.cache_bandwidth);
+  out.cache_bytes = std::max(a.cache_bytes, b.cache_bytes);
+  if (a.launch_seconds > 0.0) out.launch_seconds = std::min(a.launch_seconds, b.launch_seconds);
+  return out;
+}
+
 void set_case(ResultRow& row, const Case& c) {
   row.set("kind", "bench");
   set_model(row, c.spec);
@@ -78,11 +107,7 @@ double tpm(double tokens_per_second, double bytes_per_sample) {
 void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machine, const Ceilings& ceilings,
               const Measured& measured) {
   row.set("seed", std::to_string(seed));
-  row.set("backend", machine.backend);
-  row.set("device", machine.device);
-  if (!machine.driver.empty()) row.set("driver", machine.driver);
-  if (machine.clock_before_mhz > 0.0) row.set("clock_before_mhz", machine.clock_before_mhz);
-  if (machine.clock_after_mhz > 0.0) row.set("clock_after_mhz", machine.clock_after_mhz);
+  set_machine(row, machine);
   set_case(row, c);
   set_times(row, measured.timings);
 
@@ -110,10 +135,7 @@ void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machi
 
   set_phase(row, "prefill", floor.prefill, measured.prefill_bound, prefill, ceilings);
   set_phase(row, "decode", floor.decode, measured.decode_bound, decode, ceilings);
-  row.set("ceiling_bandwidth_bytes_per_s", ceilings.bandwidth);
-  row.set("ceiling_matrix_flops_per_s", ceilings.matrix_rate);
-  if (ceilings.cache_bandwidth > 0.0) row.set("ceiling_cache_bytes_per_s", ceilings.cache_bandwidth);
-  row.set("ceiling_launch_seconds", ceilings.launch_seconds);
+  set_ceilings(row, ceilings);
 }
 
 }  // namespace photon::bench

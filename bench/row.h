@@ -26,6 +26,11 @@ struct Measured {
   Bound decode_bound = Bound::bandwidth;
 };
 
+void set_machine(ResultRow& row, const Machine& machine);
+void set_ceilings(ResultRow& row, const Ceilings& ceilings);
+/// A ceiling is the most that was seen.
+Ceilings larger(const Ceilings& a, const Ceilings& b);
+
 /// The columns that say what is measured: kind, model and workload.
 void set_case(ResultRow& row, const Case& c);
 

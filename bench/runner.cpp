@@ -34,19 +34,6 @@ std::string describe(const MemoryPlan& plan) {
       gib(plan.available));
 }
 
-/// A ceiling is the most that was seen.
-Ceilings larger(const Ceilings& a, const Ceilings& b) {
-  Ceilings out = b;
-  out.read_bandwidth = std::max(a.read_bandwidth, b.read_bandwidth);
-  out.copy_bandwidth = std::max(a.copy_bandwidth, b.copy_bandwidth);
-  out.bandwidth = std::max(a.bandwidth, b.bandwidth);
-  out.matrix_rate = std::max(a.matrix_rate, b.matrix_rate);
-  out.cache_bandwidth = std::max(a.cache_bandwidth, b.cache_bandwidth);
-  out.cache_bytes = std::max(a.cache_bytes, b.cache_bytes);
-  if (a.launch_seconds > 0.0) out.launch_seconds = std::min(a.launch_seconds, b.launch_seconds);
-  return out;
-}
-
 /// The most copies of the request's only prompt that the model's plan finds room for, at most `limit`.
 int64_t most_prompts(const InferenceModel& model, GenerationRequest request, int64_t limit) {
   const std::vector<int32_t> prompt = request.prompts.front();

@@ -7,10 +7,12 @@
 #include <cmath>
 #include <vector>
 
+#include "bench/runner.h"
 #include "bench/statistics.h"
 #include "core/cost.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/training_floor.h"
 
 namespace photon::bench {
 namespace {
@@ -21,82 +23,178 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-TokenBatch random_batch(const TrainingCase& c) {
-  const Philox philox(c.seed ^ stable_hash("bench training batch"));
-  TokenBatch batch{c.rows, c.length, std::vector<int32_t>(static_cast<size_t>(c.rows * c.length))};
-  for (size_t i = 0; i < batch.ids.size(); ++i) {
-    batch.ids[i] = static_cast<int32_t>(philox.uniform(0, i) * static_cast<double>(c.spec.vocab));
+void check_length(const TrainingCase& c) {
+  if (c.length % c.spec.meta_context() == 0) return;
+  throw Error(fmt::format("training rows of {} tokens do not divide by the meta-context of '{}', {} tokens",
+                          c.length, c.spec.name, c.spec.meta_context()));
+}
+
+TrainingPlan plan_of(const Backend& backend, const TrainingCase& c, int64_t rows) {
+  const auto plan = backend.training_plan(c.spec, rows, c.length, c.loss, c.recompute);
+  if (!plan) {
+    throw Error(fmt::format("the largest batch: {} does not foresee its memory; name a number of rows",
+                            backend.device_name()));
   }
-  return batch;
+  return *plan;
+}
+
+/// Seconds of steps on one batch, sample by sample.
+class Steps {
+ public:
+  Steps(TrainableModel& model, const TrainingCase& c)
+      : model_(model), case_(c), batch_(random_tokens(c.spec, c.rows, c.length, c.seed)) {}
+
+  void run() {
+    const auto start = Clock::now();
+    const Losses losses = model_.accumulate_gradients(batch_, case_.loss, 1.0);
+    model_.wait();
+    const double first = seconds_since(start);
+    update_.gradient_scale = std::min(1.0, 1.0 / model_.gradient_norm());
+    model_.adamw_step(update_);
+    model_.wait();
+    const double whole = seconds_since(start);
+    ++update_.step;
+    if (!std::isfinite(losses.total(case_.loss))) {
+      throw Error("benchmark: the training loss is not finite");
+    }
+    gradients.push_back(first);
+    optimizer.push_back(whole - first);
+    all.push_back(whole);
+  }
+  void forget() {
+    for (auto* samples : {&gradients, &optimizer, &all}) samples->clear();
+  }
+
+  std::vector<double> gradients;
+  std::vector<double> optimizer;
+  std::vector<double> all;
+
+ private:
+  TrainableModel& model_;
+  const TrainingCase& case_;
+  TokenBatch batch_;
+  AdamWStep update_{.learning_rate = 1e-4};
+};
+
+/// Nothing if interrupted.
+std::optional<Stop> sample(Steps& steps, const SamplingRule& rule, const Interrupted& interrupted) {
+  const auto start = Clock::now();
+  while (true) {
+    if (interrupted && interrupted()) return std::nullopt;
+    steps.run();
+    const auto count = static_cast<int64_t>(steps.all.size());
+    if (count >= rule.min_samples && relative_error(steps.all) <= rule.target_error) return Stop::steady;
+    if (count >= rule.max_samples) return Stop::samples;
+    if (seconds_since(start) + 0.5 * median(steps.all) > rule.max_seconds) return Stop::time;
+  }
 }
 
 }  // namespace
 
+std::string describe(const TrainingCase& c) {
+  return fmt::format(
+      "{} training B={} T={}{}", c.spec.name, c.rows, c.length,
+      c.recompute == Recompute::none ? "" : fmt::format(", {} computed again", to_string(c.recompute)));
+}
+
+TokenBatch random_tokens(const ModelSpec& spec, int64_t rows, int64_t length, uint64_t seed) {
+  const Philox philox(seed ^ stable_hash("bench training batch"));
+  TokenBatch batch{rows, length, std::vector<int32_t>(static_cast<size_t>(rows * length))};
+  for (size_t i = 0; i < batch.ids.size(); ++i) {
+    batch.ids[i] = static_cast<int32_t>(philox.uniform(0, i) * static_cast<double>(spec.vocab));
+  }
+  return batch;
+}
+
+int64_t most_training_rows(const Backend& backend, const TrainingCase& c, int64_t available) {
+  check_length(c);
+  const auto fits = [&](int64_t rows) { return plan_of(backend, c, rows).total() <= available; };
+  int64_t low = 0;
+  int64_t high = 1;  // the first that is too many
+  while (high <= largest_training_rows && fits(high)) {
+    low = high;
+    high *= 2;
+  }
+  while (low + 1 < high && low < largest_training_rows) {
+    const int64_t middle = low + (high - low) / 2;
+    (fits(middle) ? low : high) = middle;
+  }
+  return low;
+}
+
+int64_t most_training_rows(const Backend& backend, const TrainingCase& c) {
+  check_length(c);
+  const TrainingPlan one = plan_of(backend, c, 1);
+  const int64_t most = most_training_rows(backend, c, one.available);
+  if (most > 0) return most;
+  throw DoesNotFit(fmt::format("{}: not even one row of {} tokens fits: {}", c.spec.name, c.length,
+                               photon::describe(one)));
+}
+
 std::optional<TrainingResult> measure_training(Backend& backend, const TrainingCase& c,
                                                std::span<const float> parameters, const SamplingRule& rule,
                                                const Interrupted& interrupted) {
-  if (c.length % c.spec.meta_context() != 0) {
-    throw Error(fmt::format("training rows of {} tokens do not divide by the meta-context of '{}', {} tokens",
-                            c.length, c.spec.name, c.spec.meta_context()));
-  }
-  const TokenBatch batch = random_batch(c);
-  const auto model = backend.trainable(c.spec, parameters, c.recompute);
-  std::vector<double> gradients;
-  std::vector<double> optimizer;
-  std::vector<double> steps;
-  AdamWStep update;
-  update.learning_rate = 1e-4;
-
-  const auto step = [&] {
-    const auto start = Clock::now();
-    const Losses losses = model->accumulate_gradients(batch, c.loss, 1.0);
-    const double first = seconds_since(start);
-    update.gradient_scale = std::min(1.0, 1.0 / model->gradient_norm());
-    model->adamw_step(update);
-    const double all = seconds_since(start);
-    ++update.step;
-    if (!std::isfinite(losses.total(c.loss))) throw Error("benchmark: the training loss is not finite");
-    gradients.push_back(first);
-    optimizer.push_back(all - first);
-    steps.push_back(all);
-  };
-  double matrix_rate = backend.measure_ceilings(backend.own_dtype()).matrix_rate;
-  step();  // warms up: memory and threads are there afterwards
-  gradients.clear();
-  optimizer.clear();
-  steps.clear();
-
+  check_length(c);
   TrainingResult out;
-  const auto start = Clock::now();
-  while (true) {
-    if (interrupted && interrupted()) return std::nullopt;
-    step();
-    const auto count = static_cast<int64_t>(steps.size());
-    if (count >= rule.min_samples && relative_error(steps) <= rule.target_error) {
-      out.stop = Stop::steady;
-      break;
-    }
-    if (count >= rule.max_samples) {
-      out.stop = Stop::samples;
-      break;
-    }
-    if (seconds_since(start) + 0.5 * median(steps) > rule.max_seconds) {
-      out.stop = Stop::time;
-      break;
-    }
+  out.plan = backend.training_plan(c.spec, c.rows, c.length, c.loss, c.recompute);
+  if (out.plan && !out.plan->fits()) {
+    throw DoesNotFit(fmt::format("{}: {}", describe(c), photon::describe(*out.plan)));
   }
-  matrix_rate = std::max(matrix_rate, backend.measure_ceilings(backend.own_dtype()).matrix_rate);
+  const DType dtype = backend.own_dtype();
+  const Ceilings before = backend.measure_ceilings(dtype);
+  auto model = backend.trainable(c.spec, parameters, c.recompute);
+  Steps steps(*model, c);
+  steps.run();  // warms up: memory, graphs and threads are there afterwards
+  steps.forget();
+  out.clock_before_mhz = backend.clock_mhz();
+  const auto stop = sample(steps, rule, interrupted);
+  if (!stop) return std::nullopt;
+  out.stop = *stop;
+  out.clock_after_mhz = backend.clock_mhz();
+  out.held_back_by = backend.held_back_by();
+  model.reset();  // ceilings need memory of their own
+  out.ceilings = larger(before, backend.measure_ceilings(dtype));
 
-  out.step_seconds = median(steps);
-  out.gradient_seconds = median(gradients);
-  out.optimizer_seconds = median(optimizer);
-  out.samples = static_cast<int64_t>(steps.size());
-  out.spread = relative_spread(steps);
+  out.step_seconds = median(steps.all);
+  out.gradient_seconds = median(steps.gradients);
+  out.optimizer_seconds = median(steps.optimizer);
+  out.samples = std::ssize(steps.all);
+  out.spread = relative_spread(steps.all);
   out.tokens_per_second = static_cast<double>(c.rows * c.length) / out.step_seconds;
   out.flops = static_cast<double>(c.rows) * training_flops(c.spec, c.length);
-  out.matrix_rate = matrix_rate;
-  out.mfu = out.flops / out.step_seconds / matrix_rate;
+  out.mfu = out.flops / out.step_seconds / out.ceilings.matrix_rate;
   return out;
+}
+
+void fill_row(ResultRow& row, const TrainingCase& c, const std::string& backend_name, const Backend& backend,
+              const TrainingResult& r) {
+  row.set("kind", "training");
+  row.set("seed", std::to_string(c.seed));
+  set_machine(row, {backend_name, backend.device_name(), backend.driver_version(), r.clock_before_mhz,
+                    r.clock_after_mhz});
+  set_ceilings(row, r.ceilings);
+  set_model(row, c.spec);
+  row.set("checkpoint", c.checkpoint);
+  row.set("dtype", to_string(backend.own_dtype()));
+  row.set("batch", c.rows);
+  row.set("length", c.length);
+  row.set("recompute", to_string(c.recompute));
+  row.set("samples", r.samples);
+  if (r.samples > 1) row.set("spread", r.spread);
+  row.set("step_seconds", r.step_seconds);
+  row.set("step_gradient_seconds", r.gradient_seconds);
+  row.set("step_optimizer_seconds", r.optimizer_seconds);
+  row.set("step_tokens_per_s", r.tokens_per_second);
+  row.set("step_flops", r.flops);
+  row.set("step_mfu", r.mfu);
+  if (r.plan) row.set("step_bytes_planned", r.plan->total());
+}
+
+std::string outcome(const TrainingResult& r) {
+  return fmt::format(
+      "{:.4g} tokens/s, {:.1f} % of the matrix rate; {} samples, spread {:.0f} %, ended by {}{}",
+      r.tokens_per_second, r.mfu * 100.0, r.samples, r.spread * 100.0, to_string(r.stop),
+      r.held_back_by.empty() ? "" : fmt::format("; clock held back by {}", r.held_back_by));
 }
 
 }  // namespace photon::bench

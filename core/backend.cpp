@@ -49,8 +49,26 @@ int64_t element_bytes(DType dtype) {
   return dtype == DType::float64 ? 8 : dtype == DType::float32 ? 4 : 2;
 }
 
-std::vector<Launch> InferenceModel::profile(const GenerationRequest&, const std::string&) {
+namespace {
+
+[[noreturn]] void no_kernels() {
   throw Error("this device starts no kernels: there is nothing to profile (--device cuda or emulated)");
+}
+
+}  // namespace
+
+std::vector<Launch> TrainableModel::profile(const TokenBatch&, const LossConfig&, const AdamWStep&,
+                                            const std::string&) {
+  no_kernels();
+}
+
+std::vector<Launch> InferenceModel::profile(const GenerationRequest&, const std::string&) {
+  no_kernels();
+}
+
+std::vector<Launch> Backend::training_launches(const ModelSpec&, const TokenBatch&, const LossConfig&,
+                                               Recompute) const {
+  no_kernels();
 }
 
 std::optional<TrainingPlan> Backend::training_plan(const ModelSpec&, int64_t, int64_t, const LossConfig&,

@@ -68,6 +68,15 @@ enum class Recompute {
 std::string_view to_string(Recompute recompute);
 Recompute parse_recompute(std::string_view name);  ///< throws UsageError with the names there are
 
+/// One op that a run started on a device, as a profiler finds it: in the NVTX ranges of `scope`, then of
+/// `op`.
+struct Launch {
+  std::string scope;  ///< "photon-600m de/decode/meta-context/encoder 2"
+  std::string op;
+  std::string file;  ///< of its launcher, from the root
+  Work work;
+};
+
 /// A model in training. Flat arrays follow parameter_list(spec()); on the host they are float32.
 class TrainableModel {
  public:
@@ -83,6 +92,14 @@ class TrainableModel {
   virtual double gradient_norm() = 0;
   /// Updates the trained parameters and their moments, then clears the gradients.
   virtual void adamw_step(const AdamWStep& step) = 0;
+  /// Returns once all that was asked for is done: a device may still be at it when the others return.
+  virtual void wait() {}
+  /// One step (gradients of this batch, their norm, `step`) between profiler start and stop, launch by launch
+  /// where a step replays graphs, after checking that the kernels are the graphs' own; everything in a range
+  /// named `label`, which holds neither '/' nor ':'. Throws Error if they are not, and on a device without
+  /// kernels.
+  virtual std::vector<Launch> profile(const TokenBatch& batch, const LossConfig& config,
+                                      const AdamWStep& step, const std::string& label);
 
   virtual void read_parameters(std::span<float> out) const = 0;
   virtual void write_parameters(std::span<const float> in) = 0;
@@ -126,15 +143,6 @@ struct TrainingPlan {
 
   int64_t total() const { return weights + gradients + moments + activations + workspace; }
   bool fits() const { return total() <= available; }
-};
-
-/// One op that a run started on a device, as a profiler finds it: in the NVTX ranges of `scope`, then of
-/// `op`.
-struct Launch {
-  std::string scope;  ///< "photon-600m de/decode/meta-context/encoder 2"
-  std::string op;
-  std::string file;  ///< of its launcher, from the root
-  Work work;
 };
 
 /// A model that is run.
@@ -191,6 +199,10 @@ class Backend {
   /// cannot be foreseen.
   virtual std::optional<TrainingPlan> training_plan(const ModelSpec& spec, int64_t sequences, int64_t length,
                                                     const LossConfig& loss, Recompute recompute) const;
+  /// What one optimizer step on this batch starts on the device, found without memory for it and without
+  /// running anything. Throws Error on a device without kernels.
+  virtual std::vector<Launch> training_launches(const ModelSpec& spec, const TokenBatch& batch,
+                                                const LossConfig& loss, Recompute recompute) const;
   /// parameters: float32 in parameter_list order. Throws UsageError where the device does not recompute.
   virtual std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters,
                                                     Recompute recompute = Recompute::none) = 0;

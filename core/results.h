@@ -14,7 +14,7 @@
 
 namespace photon {
 
-inline constexpr int results_schema_version = 1;
+inline constexpr int results_schema_version = 2;
 
 struct ResultColumn {
   std::string_view name;

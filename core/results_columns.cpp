@@ -7,7 +7,9 @@ namespace photon {
 std::span<const ResultColumn> result_columns() {
   static constexpr auto columns = std::to_array<ResultColumn>({
       {"schema_version", "", "of these columns"},
-      {"kind", "", "bench, eval (quality of a checkpoint) or baseline (a text model that is no network)",
+      {"kind", "",
+       "bench, training (speed of a training step), eval (quality of a checkpoint) or baseline (a text model "
+       "that is no network)",
        true},
       {"run_id", "", "shared by the rows of one process", true},
       {"time", "", "RFC 3339, UTC", true},
@@ -91,6 +93,15 @@ std::span<const ResultColumn> result_columns() {
       {"bits_per_byte", "bit/B", "total nll / bytes of the scored text"},
       {"tokens_scored", "tokens", "whose probability went into token_nll"},
       {"bytes_scored", "B", "of text behind bits_per_byte"},
+      {"length", "tokens", "in each row of a training step"},
+      {"recompute", "", "none, inner or layer: what backward computes again", true},
+      {"step_seconds", "s", "gradients, norm and AdamW, median over samples"},
+      {"step_gradient_seconds", "s", "of it: forward and backward"},
+      {"step_optimizer_seconds", "s", "of it: norm and AdamW"},
+      {"step_tokens_per_s", "tokens/s", "batch x length / step"},
+      {"step_flops", "FLOP", "3 x forward, recomputation uncounted"},
+      {"step_mfu", "", "FLOPs / time / measured matrix rate"},
+      {"step_bytes_planned", "B", "weights, gradients, moments, activations and workspace"},
   });
   return columns;
 }

@@ -81,8 +81,9 @@ void check_header(const std::vector<std::string>& header, CsvReader& reader) {
 void check_cell(const ResultColumn& column, const std::string& cell, const std::string& where) {
   const std::string place = fmt::format("{}, column {}", where, column.name);
   if (column.name == "schema_version") check_version(cell, where);
-  if (column.name == "kind" && cell != "bench" && cell != "eval" && cell != "baseline") {
-    throw Error(fmt::format("{}: \"{:.60}\" is not bench, eval or baseline", place, cell));
+  if (column.name == "kind" && cell != "bench" && cell != "training" && cell != "eval" &&
+      cell != "baseline") {
+    throw Error(fmt::format("{}: \"{:.60}\" is not bench, training, eval or baseline", place, cell));
   }
   if (column.is_text || cell.empty()) return;
   if (!std::isfinite(csv_number(cell, place)))

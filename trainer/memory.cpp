@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/training_floor.h"
 
 namespace photon {
 namespace {
@@ -56,11 +57,7 @@ TrainConfig with_planned_memory(TrainConfig config, const ModelSpec& spec, const
                     spec.name, std::max<int64_t>(config.micro_batch, 1), config.context, gib(plan->total()),
                     gib(plan->available), advice));
   }
-  fmt::print(stderr,
-             "memory: weights {:.3f} GiB, gradients {:.3f}, moments {:.3f}, activations {:.3f}, workspace "
-             "{:.3f}: {:.3f} of {:.2f} GiB, {} sequences at once\n",
-             gib(plan->weights), gib(plan->gradients), gib(plan->moments), gib(plan->activations),
-             gib(plan->workspace), gib(plan->total()), gib(plan->available), config.micro_batch);
+  fmt::print(stderr, "memory: {}, {} sequences at once\n", describe(*plan), config.micro_batch);
   return config;
 }
 

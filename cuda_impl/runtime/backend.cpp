@@ -31,6 +31,10 @@ class DeviceBackend final : public Backend {
                                             const LossConfig& loss, Recompute recompute) const override {
     return plan_training(spec, sequences, length, loss, recompute);
   }
+  std::vector<Launch> training_launches(const ModelSpec& spec, const TokenBatch& batch,
+                                        const LossConfig& loss, Recompute recompute) const override {
+    return PHOTON_GPU::training_launches(spec, batch, loss, recompute);
+  }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters,
                                             Recompute recompute) override {
     check_size(spec, parameters);

@@ -142,9 +142,9 @@ const Matmul::Plan& Matmul::plan(const Multiplication& p) {
 }
 
 void Matmul::run(Stream& stream, const Op& op, const Multiplication& p) {
-  const Plan& plan = this->plan(p);
-  if (p.bias != nullptr) set(plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
   stream.library(op, [&] {
+    const Plan& plan = this->plan(p);
+    if (p.bias != nullptr) set(plan.desc, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
     const float alpha = 1.0f;
     const float beta = p.base != nullptr ? 1.0f : 0.0f;
     check(cublasLtMatmul(handle_, plan.desc, &alpha, p.a.data, plan.a, p.b.data, plan.b, &beta,

@@ -20,40 +20,23 @@ bool within(std::string_view scope, std::string_view name) {
   return false;
 }
 
-/// Launches while it lives go to `records`, too.
-class Recording {
- public:
-  Recording(Stream& stream, std::vector<LaunchRecord>& records) : stream_(stream) {
-    stream_.record(&records);
-  }
-  ~Recording() { stream_.record(nullptr); }
-  Recording(const Recording&) = delete;
-  Recording& operator=(const Recording&) = delete;
-
- private:
-  Stream& stream_;
-};
-
-class Profiler {
- public:
-  Profiler() { check(cudaProfilerStart(), "cudaProfilerStart"); }
-  ~Profiler() { cudaProfilerStop(); }
-  Profiler(const Profiler&) = delete;
-  Profiler& operator=(const Profiler&) = delete;
-};
-
-class Eager {
- public:
-  explicit Eager(Generator& generator) : generator_(generator) { generator_.set_eager(true); }
-  ~Eager() { generator_.set_eager(false); }
-  Eager(const Eager&) = delete;
-  Eager& operator=(const Eager&) = delete;
-
- private:
-  Generator& generator_;
-};
-
 }  // namespace
+
+Recording::Recording(Stream& stream, std::vector<LaunchRecord>& records) : stream_(stream) {
+  stream_.record(&records);
+}
+
+Recording::~Recording() {
+  stream_.record(nullptr);
+}
+
+Profiler::Profiler() {
+  check(cudaProfilerStart(), "cudaProfilerStart");
+}
+
+Profiler::~Profiler() {
+  cudaProfilerStop();
+}
 
 void check_launches(const std::map<std::string, std::vector<const void*>>& graphs,
                     const std::vector<LaunchRecord>& recorded, const std::vector<LaunchRecord>& launched) {
@@ -106,9 +89,13 @@ std::vector<Launch> profile(Generator& generator, Stream& stream, const Generati
   check_launches(graphs, recorded, launched);
   if (result.tokens != replayed.tokens || result.log_probs != replayed.log_probs)
     throw Error("profile: launched one by one, the tokens are not those of the graphs");
+  return launches_of(std::move(launched));
+}
+
+std::vector<Launch> launches_of(std::vector<LaunchRecord> records) {
   std::vector<Launch> out;
-  out.reserve(launched.size());
-  for (LaunchRecord& r : launched)
+  out.reserve(records.size());
+  for (LaunchRecord& r : records)
     out.push_back({std::move(r.scope), std::string(r.op), std::string(r.file), r.work});
   return out;
 }

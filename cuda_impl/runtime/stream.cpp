@@ -43,8 +43,9 @@ std::vector<std::string> Stream::launched() {
   return lines;
 }
 
-Stream::Stream()
-    : most_shared_bytes_(static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))),
+Stream::Stream(Mode mode)
+    : mode_(mode),
+      most_shared_bytes_(static_cast<size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin))),
       most_threads_(static_cast<unsigned>(attribute(cudaDevAttrMaxThreadsPerBlock))) {
   check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreateWithFlags");
 }
@@ -54,13 +55,25 @@ Stream::~Stream() {
 }
 
 void Stream::synchronize() {
-  check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  if (!dry()) check(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
 }
 
 // On this stream: a plain cudaMemcpy from pageable memory may return before the data is there, and does not
 // order itself with a stream that is not blocking.
 void Stream::upload_bytes(void* to, const void* from, size_t bytes) {
-  if (bytes > 0) check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
+  if (bytes == 0 || dry()) return;
+  check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_), "cudaMemcpyAsync");
+}
+
+void Stream::download_bytes(void* to, const void* from, size_t bytes) {
+  if (bytes == 0 || dry()) return;
+  synchronize();
+  check(cudaMemcpy(to, from, bytes, cudaMemcpyDeviceToHost), "cudaMemcpy");
+}
+
+void Stream::clear(void* to, int64_t bytes) {
+  if (bytes == 0 || dry()) return;
+  check(cudaMemsetAsync(to, 0, static_cast<size_t>(bytes), stream_), "cudaMemsetAsync");
 }
 
 void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
@@ -74,7 +87,8 @@ void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
         op.name, root_relative(op.where.file_name()), op.where.line(), b.x, b.y, b.z, grid.threads,
         grid.shared_bytes, most_threads_, most_shared_bytes_));
   }
-  if (grid.shared_bytes > shared_bytes_without_asking && grid.shared_bytes > allowed_bytes_[kernel]) {
+  if (!dry() && grid.shared_bytes > shared_bytes_without_asking &&
+      grid.shared_bytes > allowed_bytes_[kernel]) {
     // No more than is needed: what the kernel declares by itself counts against the same limit.
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(grid.shared_bytes)),
@@ -87,7 +101,7 @@ void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
 
 void Stream::begin(const Op& op) {
   nvtx_push(op.name, 0);
-  ++launch_counts()[{root_relative(op.where.file_name()), op.name}];
+  if (!dry()) ++launch_counts()[{root_relative(op.where.file_name()), op.name}];
   if (records_ != nullptr) {
     records_->push_back({op.name, root_relative(op.where.file_name()), scope_, nullptr, op.work});
   }

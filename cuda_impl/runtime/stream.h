@@ -1,10 +1,12 @@
 // The one way in which work reaches the device: every launch names its op and what it moves and computes
 // (core/cost), is checked against the device's limits and for errors, and stands in an NVTX range of the
 // project's domain. What was launched can be recorded: for `--profile`, and for the tests that hold the sum
-// of all launches against the cost model.
+// of all launches against the cost model. A dry stream starts nothing: what would run can be recorded of
+// sizes that no memory was taken for.
 #pragma once
 
 #include <source_location>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -41,17 +43,22 @@ struct LaunchRecord {
 
 class Stream {
  public:
-  Stream();
+  /// Dry: launches are checked and recorded, nothing runs, and no memory is read or written.
+  enum class Mode { runs, dry };
+
+  explicit Stream(Mode mode = Mode::runs);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
   cudaStream_t handle() const { return stream_; }
+  bool dry() const { return mode_ == Mode::dry; }
 
   /// Starts kernel(arguments...). Throws Error if the launch is refused or beyond the device's limits.
   template <class... P, class... A>
   void launch(const Op& op, const Grid& grid, void (*kernel)(P...), const A&... arguments) {
     begin(op, grid, reinterpret_cast<const void*>(kernel));
+    if (dry()) return end(op, cudaSuccess);
     cudaLaunchConfig_t config{};
     config.gridDim = grid.blocks;
     config.blockDim = dim3(grid.threads);
@@ -69,7 +76,7 @@ class Stream {
   template <class Call>
   void library(const Op& op, Call call) {
     begin(op);
-    call();
+    if (!dry()) call();
     end(op, cudaSuccess);
   }
 
@@ -80,6 +87,14 @@ class Stream {
   void upload(T* to, const std::vector<T>& values) {
     upload_bytes(to, values.data(), values.size() * sizeof(T));
   }
+  /// Copies to the host what was started before has left, and waits for it; a dry stream leaves `to` as it
+  /// is.
+  template <class T>
+  void download(std::span<T> to, const T* from) {
+    download_bytes(to.data(), from, to.size_bytes());
+  }
+  /// Sets bytes on the device to zero.
+  void clear(void* to, int64_t bytes);
 
   /// Ops that this process has launched or recorded, a line each: name, times, file of the launcher.
   static std::vector<std::string> launched();
@@ -102,10 +117,12 @@ class Stream {
 
  private:
   void upload_bytes(void* to, const void* from, size_t bytes);
+  void download_bytes(void* to, const void* from, size_t bytes);
   void begin(const Op& op, const Grid& grid, const void* kernel);
   void begin(const Op& op);
   void end(const Op& op, cudaError_t error);
 
+  Mode mode_;
   cudaStream_t stream_ = nullptr;
   size_t most_shared_bytes_ = 0;
   unsigned most_threads_ = 0;

@@ -7,16 +7,11 @@
 #include "cuda_impl/kernels/conditioning_backward.h"
 #include "cuda_impl/kernels/copy_rows.h"
 #include "cuda_impl/kernels/rms_norm_backward.h"
-#include "cuda_impl/runtime/error.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
 
 constexpr auto use = Arena::Use::workspace;
-
-void zero(Stream& stream, void* to, int64_t bytes) {
-  check(cudaMemsetAsync(to, 0, static_cast<size_t>(bytes), stream.handle()), "cudaMemsetAsync");
-}
 
 }  // namespace
 
@@ -113,7 +108,7 @@ void ModelBackward::run(Stream& stream, Matmul& matmul, const ModelWeights& w, c
                         double weight) const {
   const Context c{stream, matmul, w, g};
   if (gradients_ && latent_elements_ > 0) {
-    zero(stream, latents_, latent_elements_ * static_cast<int64_t>(sizeof(float)));
+    stream.clear(latents_, latent_elements_ * static_cast<int64_t>(sizeof(float)));
   }
   {
     const Stream::Scope scope(stream, "loss");
@@ -177,7 +172,7 @@ void ModelBackward::decode_in_one_part(const Context& c, int l) const {
   const int64_t window = stack.parts()[0].rows;
   const int64_t made = (s.prefix - 1) * width;
   // No loss comes from the prefix's rows but the last.
-  if (s.prefix > 1) zero(c.stream, residual_, stack.rows(0) * width * static_cast<int64_t>(sizeof(bf16)));
+  if (s.prefix > 1) c.stream.clear(residual_, stack.rows(0) * width * static_cast<int64_t>(sizeof(bf16)));
   decoder_norm(c, l, stack.parts()[0].last + made, window * width, 0, s.chunk, residual_ + made);
   backward(layer_context(c, l - 1), c.w.level(l).decoder, c.g.level(l).decoder, stack, 0, scratch_,
            residual_);
@@ -223,7 +218,7 @@ void ModelBackward::decode_unit_by_unit(const Context& c, int l) const {
     }
     const int64_t last = (part.rows - 1) * width;
     const int64_t bytes = tape_.units(l) * part.rows * width * static_cast<int64_t>(sizeof(bf16));
-    if (part.rows > 1) zero(c.stream, residual_, bytes);
+    if (part.rows > 1) c.stream.clear(residual_, bytes);
     decoder_norm(c, l, part.last + last, part.rows * width, j, 1, residual_ + last);
     backward(layer_context(c, l - 1), c.w.level(l).decoder, c.g.level(l).decoder, stack,
              static_cast<size_t>(j), scratch_, residual_);

@@ -8,7 +8,6 @@
 #include "cuda_impl/kernels/rms_norm_backward.h"
 #include "cuda_impl/kernels/rotate_back.h"
 #include "cuda_impl/kernels/swiglu_backward.h"
-#include "cuda_impl/runtime/error.h"
 #include "cuda_impl/runtime/stack.h"
 
 namespace photon::PHOTON_GPU {
@@ -183,10 +182,9 @@ void BackwardScratch::lay_out(Arena& arena) {
 }
 
 void begin_backward(Stream& stream, const StackTape& tape, const BackwardScratch& scratch) {
-  const auto bytes = static_cast<size_t>(cache_elements(tape.shape())) * sizeof(float);
-  if (bytes == 0) return;
-  check(cudaMemsetAsync(scratch.d_k, 0, bytes, stream.handle()), "cudaMemsetAsync");
-  check(cudaMemsetAsync(scratch.d_v, 0, bytes, stream.handle()), "cudaMemsetAsync");
+  const int64_t bytes = cache_elements(tape.shape()) * static_cast<int64_t>(sizeof(float));
+  stream.clear(scratch.d_k, bytes);
+  stream.clear(scratch.d_v, bytes);
 }
 
 void backward(const LayerContext& context, const StackWeights& w, const StackGradients& g,

@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "cuda_impl/runtime/device_memory.h"
 #include "cuda_impl/runtime/forward_pass.h"
+#include "cuda_impl/runtime/profile.h"
 #include "cuda_impl/training/training_pass.h"
 
 namespace photon::PHOTON_GPU {
@@ -20,18 +21,46 @@ class Trainable final : public TrainableModel {
   const ModelSpec& spec() const override { return spec_; }
 
   Losses accumulate_gradients(const TokenBatch& batch, const LossConfig& config, double weight) override {
-    return run(batch, {.loss = config, .gradients = true, .weight = weight, .recompute = recompute_});
+    return run(batch, training_shape(config, weight));
   }
   Losses evaluate(const TokenBatch& batch, const LossConfig& config) override {
     return run(batch, {.loss = config});
   }
-  double gradient_norm() override {
-    const Stream::Scope scope(stream_, "optimizer");
-    return parameters_.gradient_norm(stream_);
-  }
-  void adamw_step(const AdamWStep& step) override {
-    const Stream::Scope scope(stream_, "optimizer");
-    parameters_.adamw_step(stream_, step);
+  double gradient_norm() override { return parameters_.gradient_norm(stream_); }
+  void adamw_step(const AdamWStep& step) override { parameters_.adamw_step(stream_, step); }
+
+  void wait() override { stream_.synchronize(); }
+
+  std::vector<Launch> profile(const TokenBatch& batch, const LossConfig& config, const AdamWStep& step,
+                              const std::string& label) override {
+    const PassShape shape = training_shape(config, 1.0);
+    std::vector<LaunchRecord> recorded;
+    Losses replayed;
+    {
+      const Recording recording(stream_, recorded);
+      replayed = run(batch, shape);
+      AdamWStep nothing = step;  // the same weights for both
+      nothing.learning_rate = 0.0;
+      parameters_.adamw_step(stream_, nothing);
+    }
+    TrainingPass& pass = *active_;
+    std::vector<LaunchRecord> launched;
+    Losses losses;
+    {
+      const Eager eager(pass);
+      const Recording recording(stream_, launched);
+      const Profiler profiler;
+      const Stream::Scope scope(stream_, label);
+      losses = run(batch, shape);
+      parameters_.gradient_norm(stream_);
+      parameters_.adamw_step(stream_, step);
+      stream_.synchronize();
+    }
+    check_launches({{TrainingPass::scope_name, pass.graph_kernels()}}, recorded, launched);
+    if (losses.total(config) != replayed.total(config)) {
+      throw Error("profile: launched one by one, the losses are not those of the graph");
+    }
+    return launches_of(std::move(launched));
   }
 
   using Array = TrainedParameters::Array;
@@ -51,6 +80,10 @@ class Trainable final : public TrainableModel {
   }
 
  private:
+  PassShape training_shape(const LossConfig& config, double weight) const {
+    return {.loss = config, .gradients = true, .weight = weight, .recompute = recompute_};
+  }
+
   Losses run(const TokenBatch& batch, PassShape shape) {
     check_batch(spec_, batch);
     shape.sequences = batch.rows;
@@ -89,7 +122,7 @@ class Trainable final : public TrainableModel {
   TrainedParameters parameters_;
   DeviceBuffer memory_;  // of whichever pass runs
   std::map<PassShape, std::unique_ptr<TrainingPass>> passes_;
-  const TrainingPass* active_ = nullptr;
+  TrainingPass* active_ = nullptr;
 };
 
 }  // namespace
@@ -108,6 +141,28 @@ TrainingPlan plan_training(const ModelSpec& spec, int64_t sequences, int64_t len
           .activations = activations,
           .workspace = of.workspace + arena.bytes() - activations,
           .available = usable_memory()};
+}
+
+std::vector<Launch> training_launches(const ModelSpec& spec, const TokenBatch& batch, const LossConfig& loss,
+                                      Recompute recompute) {
+  check_batch(spec, batch);
+  std::vector<LaunchRecord> records;
+  Stream stream(Stream::Mode::dry);
+  stream.record(&records);
+  Matmul matmul;
+  const TrainedParameters parameters(spec, {}, stream);
+  Arena measuring;
+  TrainingPass pass(measuring, spec,
+                    {.sequences = batch.rows,
+                     .length = batch.length,
+                     .loss = loss,
+                     .gradients = true,
+                     .recompute = recompute});
+  pass.set_eager(true);
+  pass.run(stream, matmul, parameters, batch.ids);
+  parameters.gradient_norm(stream);
+  parameters.adamw_step(stream, {});
+  return launches_of(std::move(records));
 }
 
 std::unique_ptr<TrainableModel> make_trainable(const ModelSpec& spec, std::span<const float> parameters,

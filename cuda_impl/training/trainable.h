@@ -17,4 +17,8 @@ std::unique_ptr<TrainableModel> make_trainable(const ModelSpec& spec, std::span<
 TrainingPlan plan_training(const ModelSpec& spec, int64_t sequences, int64_t length, const LossConfig& loss,
                            Recompute recompute);
 
+/// What one optimizer step on this batch starts, found without memory for it and without running anything.
+std::vector<Launch> training_launches(const ModelSpec& spec, const TokenBatch& batch, const LossConfig& loss,
+                                      Recompute recompute);
+
 }  // namespace photon::PHOTON_GPU

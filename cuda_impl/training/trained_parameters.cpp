@@ -5,7 +5,6 @@
 
 #include "cuda_impl/kernels/adamw.h"
 #include "cuda_impl/kernels/squared_norm.h"
-#include "cuda_impl/runtime/error.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
@@ -60,8 +59,10 @@ TrainedParameters::Bytes TrainedParameters::bytes(const ModelSpec& spec) {
 }
 
 TrainedParameters::TrainedParameters(const ModelSpec& spec, std::span<const float> parameters, Stream& stream)
-    : places_(spec), tiles_(tiles_of(places_)), memory_(measured(places_.elements(), tiles_.size())) {
-  Arena arena(memory_.data());
+    : places_(spec),
+      tiles_(tiles_of(places_)),
+      memory_(stream.dry() ? 0 : measured(places_.elements(), tiles_.size())) {
+  Arena arena = stream.dry() ? Arena() : Arena(memory_.data());
   const Layout at(arena, places_.elements(), tiles_.size());
   arrays_ = at.arrays;
   rounded_ = at.rounded;
@@ -69,29 +70,28 @@ TrainedParameters::TrainedParameters(const ModelSpec& spec, std::span<const floa
   norm_partial_ = at.norm_partial;
   norm_ = at.norm;
   for (const ParameterTile& tile : tiles_) (tile.trained ? trained_ : frozen_) += tile.count;
-  check(cudaMemsetAsync(arrays_, 0, static_cast<size_t>(4 * places_.elements()) * sizeof(float),
-                        stream.handle()),
-        "cudaMemsetAsync");
+  stream.clear(arrays_, 4 * places_.elements() * static_cast<int64_t>(sizeof(float)));
   stream.upload(device_tiles_, tiles_);
-  write(stream, Array::parameters, parameters);
+  if (!stream.dry()) write(stream, Array::parameters, parameters);
   weights_ = places_.view<const bf16>(rounded_);
   gradients_ = places_.view<float>(array(Array::gradients));
 }
 
 double TrainedParameters::gradient_norm(Stream& stream) const {
+  const Stream::Scope scope(stream, "optimizer");
   squared_norm(stream, {.values = array(Array::gradients),
                         .tiles = device_tiles_,
                         .tile_count = std::ssize(tiles_),
                         .elements = trained_,
                         .workspace = norm_partial_,
                         .sum = norm_});
-  stream.synchronize();
   double squares = 0.0;
-  check(cudaMemcpy(&squares, norm_, sizeof(squares), cudaMemcpyDeviceToHost), "cudaMemcpy");
+  stream.download(std::span(&squares, 1), norm_);
   return std::sqrt(squares);
 }
 
 void TrainedParameters::adamw_step(Stream& stream, const AdamWStep& step) const {
+  const Stream::Scope scope(stream, "optimizer");
   adamw(stream, {.parameters = array(Array::parameters),
                  .gradients = array(Array::gradients),
                  .first = array(Array::first),
@@ -105,12 +105,10 @@ void TrainedParameters::adamw_step(Stream& stream, const AdamWStep& step) const 
 }
 
 void TrainedParameters::read(Stream& stream, Array from, std::span<float> out) const {
-  stream.synchronize();
   for (size_t i = 0; i < places_.list().size(); ++i) {
     const ParameterInfo& p = places_.list()[i];
-    check(cudaMemcpy(out.data() + p.offset, array(from) + places_.first(i),
-                     static_cast<size_t>(p.size()) * sizeof(float), cudaMemcpyDeviceToHost),
-          "cudaMemcpy");
+    const auto to = out.subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size()));
+    stream.download<float>(to, array(from) + places_.first(i));
   }
 }
 

@@ -14,7 +14,8 @@ namespace photon::PHOTON_GPU {
 
 class TrainedParameters {
  public:
-  /// parameters: float32 in parameter_list order. Gradients and moments are zero.
+  /// parameters: float32 in parameter_list order. Gradients and moments are zero. On a dry stream, without
+  /// parameters and without memory.
   TrainedParameters(const ModelSpec& spec, std::span<const float> parameters, Stream& stream);
 
   const ModelWeights& weights() const { return weights_; }

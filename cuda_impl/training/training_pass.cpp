@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "cuda_impl/runtime/error.h"
-
 namespace photon::PHOTON_GPU {
 namespace {
 
@@ -62,6 +60,7 @@ std::vector<int32_t> TrainingPass::targets(std::span<const int32_t> ids) const {
 }
 
 void TrainingPass::launch(Stream& stream, Matmul& matmul, const TrainedParameters& parameters) const {
+  const Stream::Scope pass(stream, scope_name);
   {
     const Stream::Scope scope(stream, "forward");
     tape_.forward(stream, matmul, parameters.weights());
@@ -95,11 +94,9 @@ Losses TrainingPass::run(Stream& stream, Matmul& matmul, const TrainedParameters
                          gradients.decoder_width, parameters.gradients().decoder_embedding);
     }
   }
-  stream.synchronize();
   const LossCounts counts(spec_, shape_.sequences, shape_.length);
   std::vector<double> sums(counts.size());
-  check(cudaMemcpy(sums.data(), backward_.sums(), sums.size() * sizeof(double), cudaMemcpyDeviceToHost),
-        "cudaMemcpy");
+  stream.download<double>(sums, backward_.sums());
   return counts.means(sums);
 }
 

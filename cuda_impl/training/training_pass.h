@@ -35,6 +35,10 @@ class TrainingPass {
 
   /// Launches one by one instead of replaying a graph.
   void set_eager(bool eager) { eager_ = eager; }
+  /// The scope of what a graph replays.
+  static constexpr const char* scope_name = "pass";
+  /// As Graph::kernels, once run.
+  std::vector<const void*> graph_kernels() const { return graph_.kernels(); }
 
  private:
   /// Where the tokens of an embedding's gradient stand, on the device.

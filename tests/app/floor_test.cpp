@@ -80,5 +80,40 @@ TEST(FloorCommand, RefusesWhatCannotBe) {
   EXPECT_EQ(recgen.out, "");
 }
 
+TEST(FloorCommand, TrainingStepByOpWithoutADevice) {
+  const ProgramRun run = floor("photon-600m", {"--training", "--batch", "2", "--format", "json"});
+  ASSERT_EQ(run.code, 0) << run.messages;
+  const auto json = nlohmann::json::parse(run.out);
+  double seconds = 0.0;
+  for (const auto& op : json["ops"]) seconds += op["seconds"].get<double>();
+  EXPECT_NEAR(json["step_seconds"].get<double>() / seconds, 1.0, 1e-9);
+  const double mfu =
+      json["training_flops"].get<double>() / seconds / json["matrix_flops_per_s"].get<double>();
+  EXPECT_NEAR(json["mfu"].get<double>(), mfu, 1e-9);
+  EXPECT_GT(mfu, 0.3);
+  EXPECT_LT(mfu, 1.0);
+  EXPECT_EQ(json["again_flops"], 0.0);
+  const ProgramRun table = floor("photon-600m", {"--training", "--batch", "2", "--recompute", "layer"});
+  ASSERT_EQ(table.code, 0) << table.messages;
+  EXPECT_NE(table.out.find("| again | qkv |"), std::string::npos) << table.out;
+}
+
+TEST(FloorCommand, LargestTrainingBatchGrowsWithRecomputation) {
+  const auto rows = [](const std::string& recompute) {
+    const ProgramRun run =
+        floor("vanilla-600m", {"--training", "--recompute", recompute, "--format", "json"});
+    EXPECT_EQ(run.code, 0) << run.messages;
+    const auto json = nlohmann::json::parse(run.out);
+    EXPECT_LE(json["memory_bytes"].get<double>(), json["memory_usable_bytes"].get<double>());
+    return json["batch"].get<int64_t>();
+  };
+  EXPECT_GT(rows("none"), 1);
+  EXPECT_GT(rows("inner"), rows("none"));
+  EXPECT_GT(rows("layer"), rows("inner"));
+  EXPECT_EQ(floor("vanilla-600m", {"--training", "--recompute", "some"}).code, 2);
+  EXPECT_EQ(floor("photon-600m", {"--training", "--length", "100"}).code, 1);
+  EXPECT_EQ(floor("photon-600m", {}).code, 2);
+}
+
 }  // namespace
 }  // namespace photon::testing

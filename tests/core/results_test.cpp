@@ -102,7 +102,7 @@ TEST_F(Results, ColumnsMayStandInAnyOrder) {
   std::string row = text.substr(text.find('\n') + 1);
   header = header.substr(header.find(',') + 1) + ",schema_version\n";
   row = row.substr(row.find(',') + 1);
-  row.insert(row.size() - 1, ",1");
+  row.insert(row.size() - 1, ",2");
   ASSERT_EQ(fault(header + row), "");
   EXPECT_EQ(read_results(file).at(0).text("model"), "tiny");
 }
@@ -111,23 +111,23 @@ TEST_F(Results, NamesFileLineAndColumnOfWhatDoesNotFit) {
   const std::string good = to_csv(std::vector{sample()});
   EXPECT_EQ(fault(good), "");
   EXPECT_EQ(fault(with(good, ",token_nll,", ",token_null,")),
-            file.string() + ", line 1: unknown column \"token_null\"; the columns of schema 1 were expected");
+            file.string() + ", line 1: unknown column \"token_null\"; the columns of schema 2 were expected");
   EXPECT_NE(fault(with(good, ",token_nll,", ",model,")).find("line 1: column model twice"),
             std::string::npos);
-  const std::string shorter = with(good.substr(0, good.size() - 2) + "\n", ",bytes_scored", "");
-  EXPECT_NE(fault(shorter).find("line 1: column bytes_scored is missing"), std::string::npos);
+  const std::string shorter = with(good.substr(0, good.size() - 2) + "\n", ",step_bytes_planned", "");
+  EXPECT_NE(fault(shorter).find("line 1: column step_bytes_planned is missing"), std::string::npos);
   EXPECT_NE(
-      fault(with(good, "\n1,bench,", "\n2,bench,")).find("line 2, column schema_version: this is schema 2"),
+      fault(with(good, "\n2,bench,", "\n1,bench,")).find("line 2, column schema_version: this is schema 1"),
       std::string::npos);
   EXPECT_NE(
-      fault(with(with(good, "\n1,bench,", "\n7,bench,"), ",token_nll,", ",other,")).find("this is schema 7"),
+      fault(with(with(good, "\n2,bench,", "\n7,bench,"), ",token_nll,", ",other,")).find("this is schema 7"),
       std::string::npos);
   EXPECT_NE(fault(with(good, ",bench,", ",race,")).find("line 2, column kind"), std::string::npos);
   EXPECT_NE(fault(with(good, ",0.1,", ",0.1s,")).find("line 2, column prefill_seconds: \"0.1s\""),
             std::string::npos);
   EXPECT_NE(fault(with(good, ",0.1,", ",nan,")).find("column prefill_seconds"), std::string::npos);
   EXPECT_NE(fault(good.substr(0, good.size() - 1)).find("line 2: cut off"), std::string::npos);
-  EXPECT_NE(fault(good + "1,bench\n").find("line 3: 2 cells"), std::string::npos);
+  EXPECT_NE(fault(good + "2,bench\n").find("line 3: 2 cells"), std::string::npos);
 }
 
 TEST_F(Results, AppendingLeavesForeignAndBrokenFilesAsTheyAre) {

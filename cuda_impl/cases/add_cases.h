@@ -23,6 +23,7 @@ void add_prefill_attention_backward_cases(std::vector<NamedCase>& cases);
 void add_prefill_attention_cases(std::vector<NamedCase>& cases);
 void add_rms_norm_cases(std::vector<NamedCase>& cases);
 void add_rotate_append_cases(std::vector<NamedCase>& cases);
+void add_rotate_back_cases(std::vector<NamedCase>& cases);
 void add_swiglu_cases(std::vector<NamedCase>& cases);
 
 }  // namespace photon::PHOTON_GPU

@@ -8,6 +8,7 @@ std::vector<NamedCase> op_cases() {
   add_rms_norm_cases(cases);
   add_swiglu_cases(cases);
   add_rotate_append_cases(cases);
+  add_rotate_back_cases(cases);
   add_gemv_cases(cases);
   add_matmul_cases(cases);
   add_local_attention_cases(cases);

@@ -88,8 +88,8 @@ __device__ inline T* settled(T* p) {
   return static_cast<T*>(__cvta_global_to_generic(address));
 }
 
-/// x, of which the compiler does not learn that it is what it was: what is computed of it is computed where it
-/// is used, not kept in registers around a loop that has none to spare.
+/// x, of which the compiler does not learn that it is what it was: what is computed of it is computed where
+/// it is used, not kept in registers around a loop that has none to spare.
 __device__ inline uint32_t anew(uint32_t x) {
   asm volatile("" : "+r"(x));
   return x;
@@ -174,6 +174,14 @@ __device__ inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const
       "{%0,%1,%2,%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+/// The same by eight: a (16x8) · b (8x8).
+__device__ inline void mma_m16n8k8(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(b[0]));
 }
 
 /// Programmatic dependent launch: waits until the kernels before this one in the stream have finished and

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -20,7 +20,7 @@ inline std::vector<ParameterShape> parameter_shapes() {
           {{5, 13, 3, 30, 7}, 1},
           {{8192 + 3, 40, 9, 8192, 100}, 6},
           {{20000, 4}},
-          {{int64_t{32000} * 1664, 1664, 1664, int64_t{8192} * 1664}, 0, true}};
+          {{int64_t{8192} * 1664, 1664, 1664, int64_t{8192} * 1664}, 0, true}};
 }
 
 inline std::string name_of(const ParameterShape& p) {

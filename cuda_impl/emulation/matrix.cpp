@@ -62,25 +62,26 @@ std::pair<float, float> unpacked(uint32_t pair) {
   return {std::bit_cast<float>(pair << 16), std::bit_cast<float>(pair & 0xffff0000u)};
 }
 
+template <int K>
 void multiply(void* const* lanes, unsigned) {
-  float a[16][16];
-  float b[16][8];
+  float a[16][K];
+  float b[K][8];
   float d[16][8] = {};
   for (int i = 0; i < 32; ++i) {
     const auto& mine = *static_cast<const Fragments*>(lanes[i]);
     const int group = i / 4;
     const int pair = i % 4 * 2;
-    for (int r = 0; r < 4; ++r) {
+    for (int r = 0; r < K / 4; ++r) {
       float* to = &a[group + r % 2 * 8][pair + r / 2 * 8];
       std::tie(to[0], to[1]) = unpacked(mine.a[r]);
     }
-    for (int r = 0; r < 2; ++r) {
+    for (int r = 0; r < K / 8; ++r) {
       const int k = pair + r * 8;
       std::tie(b[k][group], b[k + 1][group]) = unpacked(mine.b[r]);
     }
   }
   for (int row = 0; row < 16; ++row) {
-    for (int k = 0; k < 16; ++k) {
+    for (int k = 0; k < K; ++k) {
       for (int column = 0; column < 8; ++column) d[row][column] += a[row][k] * b[k][column];
     }
   }
@@ -102,7 +103,12 @@ void load_matrix_x4_transposed(uint32_t (&r)[4], const void* shared_row, std::so
 
 void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], std::source_location where) {
   Fragments mine{d, a, b};
-  meet_warp({"mma_m16n8k16", all_lanes, multiply, &mine, where});
+  meet_warp({"mma_m16n8k16", all_lanes, multiply<16>, &mine, where});
+}
+
+void mma_m16n8k8(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1], std::source_location where) {
+  Fragments mine{d, a, b};
+  meet_warp({"mma_m16n8k8", all_lanes, multiply<8>, &mine, where});
 }
 
 }  // namespace photon::emulated

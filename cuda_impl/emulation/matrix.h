@@ -18,5 +18,8 @@ void load_matrix_x4_transposed(uint32_t (&r)[4], const void* shared_row,
 /// them out. Products are exact, their sum is taken in float, k ascending; the device's rounding differs.
 void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
                   std::source_location where = std::source_location::current());
+/// The same by eight: a (16x8) · b (8x8).
+void mma_m16n8k8(float (&d)[4], const uint32_t (&a)[2], const uint32_t (&b)[1],
+                 std::source_location where = std::source_location::current());
 
 }  // namespace photon::emulated

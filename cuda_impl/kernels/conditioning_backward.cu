@@ -8,7 +8,7 @@
 namespace photon::PHOTON_GPU {
 namespace {
 
-constexpr unsigned threads = 128;
+constexpr unsigned most_threads = 256;
 
 template <int N>
 __device__ void add(float (&sum)[N], const Elements<bf16, N>& x) {
@@ -26,14 +26,14 @@ __device__ void add_to(float* p, const float (&sum)[N]) {
 
 // One block a latent, which chunk latent + newest - k took as its k-th.
 template <int N>
-__global__ void __launch_bounds__(threads) conditioning_backward_kernel(ConditioningBackward a) {
+__global__ void __launch_bounds__(most_threads) conditioning_backward_kernel(ConditioningBackward a) {
   wait_for_previous_kernel();
   let_next_kernel_start();
   const int64_t row = blockIdx.x / static_cast<uint32_t>(a.chunks);
   const auto latent = static_cast<int32_t>(blockIdx.x % static_cast<uint32_t>(a.chunks));
   const int32_t newest = (a.previous ? 1 : 0) + a.context - 1;
   for (int32_t i = static_cast<int32_t>(threadIdx.x) * N; i < a.width;
-       i += static_cast<int32_t>(threads) * N) {
+       i += static_cast<int32_t>(blockDim.x) * N) {
     float sum[N] = {};
     for (int32_t k = max(0, latent + newest - (a.chunks - 1)); k < a.context; ++k) {
       const int64_t taker = (row * a.chunks + latent + newest - k) * a.context + k;
@@ -116,8 +116,10 @@ Work conditioning_backward_work(const ConditioningBackward& a) {
 
 void conditioning_backward(Stream& stream, const ConditioningBackward& a) {
   const bool wide = pack_width({a.width}) == 8;
+  const int32_t loads = a.width / (wide ? 8 : 2);
+  const int32_t warps = std::clamp((loads + warp_size - 1) / warp_size, 1, 8);
   stream.launch({"conditioning_backward", latents_backward_work(a)},
-                {dim3(static_cast<unsigned>(a.rows * a.chunks)), threads},
+                {dim3(static_cast<unsigned>(a.rows * a.chunks)), static_cast<unsigned>(warps * warp_size)},
                 wide ? conditioning_backward_kernel<8> : conditioning_backward_kernel<2>, a);
   if (!differentiates_start(a)) return;
   const int32_t block = columns * (wide ? 8 : 2);

@@ -7,11 +7,18 @@
 
 namespace photon::PHOTON_GPU {
 
+/// x less what rounding it to bf16 leaves: the second term of x as a sum of two.
+__device__ inline void keep_rests(float (&x)[4]) {
+#pragma unroll
+  for (float& one : x) one -= to_float(to_bf16(one));
+}
+
 template <int D>
 struct FlashRows {
   static constexpr int padded = D <= 8 ? 64 : 128;  ///< elements of a row
   static constexpr int row_bytes = 2 * padded;
-  static constexpr int steps = (D + 3) / 4 * 2;  ///< of 16 elements, an even number
+  static constexpr int steps = (D + 3) / 4 * 2;     ///< of 16 elements, an even number
+  static constexpr bool half_step = D < 2 * steps;  ///< the last step's second half is padding
 
   static __device__ int chunk_at(int row, int chunk) { return row * row_bytes + ((chunk ^ (row & 7)) << 4); }
 
@@ -49,7 +56,10 @@ struct FlashRows {
     const int lane = static_cast<int>(threadIdx.x) % warp_size;
     return chunk_at(row + lane % 8, lane / 8);
   }
-  static __device__ int right_by_rows_offset(int row) { return left_offset(row); }
+  static __device__ int right_by_rows_offset(int row) {
+    const auto lane = static_cast<int>(anew(threadIdx.x)) % warp_size;
+    return chunk_at(row + lane % 16, lane / 16);
+  }
 
   /// 16 rows by elements [16 step, 16 step + 16).
   static __device__ void load_left(uint32_t (&a)[4], const char* rows, int offset, int step) {
@@ -65,6 +75,18 @@ struct FlashRows {
     second[0] = b[2];
     second[1] = b[3];
   }
+  /// d += the product of what left and right hold of a step.
+  static __device__ void multiply(float (&d)[4], const uint32_t (&left)[4], const uint32_t (&right)[2],
+                                  int step) {
+    if (half_step && step == steps - 1) {
+      const uint32_t a[2] = {left[0], left[1]};
+      const uint32_t b[1] = {right[0]};
+      mma_m16n8k8(d, a, b);
+    } else {
+      mma_m16n8k16(d, left, right);
+    }
+  }
+
   /// Sums are over the 16 rows; columns are elements [8 d, 8 d + 8) and the next eight, d even.
   static __device__ void load_right_by_rows(uint32_t (&first)[2], uint32_t (&second)[2], const char* rows,
                                             int offset, int d) {

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "cuda_impl/kernels/flash_rows.h"
 #include "cuda_impl/kernels/prefill_attention_backward_parts.h"
@@ -40,6 +41,26 @@ struct KeysPlace {
   /// Of queries.
   __device__ int32_t tiles() const { return (queries_end - first + tile_queries - 1) / tile_queries; }
 };
+
+constexpr uint32_t seen = 1;     ///< bit i: the i-th sixteen queries of a tile see some key of a warp
+constexpr uint32_t partly = 16;  ///< but not each of them all
+constexpr uint32_t few = 256;    ///< some query of the tile sees few keys
+
+/// What is to be done with a tile of queries by a warp with keys [first_key, last_key] of the block.
+__device__ uint32_t plan_of(const BackwardKernel& p, const KeysPlace& place, int first_key, int last_key,
+                            int tile) {
+  const int32_t unit = place.first + tile * tile_queries;
+  uint32_t plan = p.some_see_few(unit, unit + tile_queries - 1) ? few : 0;
+  const int32_t seen_to = min(p.end(place.first + last_key), place.queries_end);
+  const int32_t all_see_to = p.end(place.first + first_key);
+#pragma unroll
+  for (int i = 0; i < tile_queries / 16; ++i) {
+    const int32_t from = unit + 16 * i;
+    if (from + 16 > place.first + first_key && from < seen_to) plan |= seen << i;
+    if (from < place.first + last_key || from + 16 > all_see_to) plan |= partly << i;
+  }
+  return plan;
+}
 
 // A block for each (sequence, tile of keys, key's head). A warp holds 16 · M keys and values and their
 // gradients in registers and goes through the queries of every head that reads them, 16 at a time: weights
@@ -116,33 +137,29 @@ __global__ void __launch_bounds__(128, 2)
     }
   }
 
+  const auto group = static_cast<int>(p.grouped.divisor());
   int t = 0;
   int g = 0;
-  int buffer = 0;
-  for (bool more = true; more;) {
+  const auto advance = [&](int& tile, int& head) {
+    const bool over = ++tile == KeysPlace(p, anew(blockIdx.x), keys_a_block).tiles();
+    tile = over ? 0 : tile;
+    head += over ? 1 : 0;
+  };
+  for (int buffer = 0; g < group; buffer ^= 1) {
     copy_async_wait<0>();
     __syncthreads();  // the tile is there, and nobody is at work on the one before
+    int next_t = t;
+    int next_g = g;
+    advance(next_t, next_g);
+    if (next_g < group) copy_tile(next_g, next_t, buffer ^ 1);
     const KeysPlace place(p, anew(blockIdx.x), keys_a_block);
-    const int first_query = t * tile_queries;
-    ++t;
-    if (t == place.tiles()) {
-      t = 0;
-      ++g;
-    }
-    more = g < static_cast<int>(p.grouped.divisor());
-    if (more) copy_tile(g, t, buffer ^ 1);
-    // Queries of the tile that see some key of the warp, and those that see all of them.
     const int first_key = static_cast<int>(anew(threadIdx.x)) / warp_size * Tile::keys;
-    const int last_key = first_key + Tile::keys - 1;
-    const int seen_from = max(first_key - first_query, 0) & ~15;
-    const int seen_to =
-        min(min(p.end(place.first + last_key), place.queries_end) - place.first - first_query, tile_queries);
-    const int all_see_from = last_key - first_query;
-    const int all_see_to = p.end(place.first + first_key) - place.first - first_query;
+    const uint32_t plan = plan_of(p, place, first_key, first_key + Tile::keys - 1, t);
     const int in_buffer = buffer * Tile::buffer_bytes;
-    buffer ^= 1;
+    int term = 0;
 #pragma unroll 1
-    for (int row = seen_from; row < seen_to; row += 16) {
+    for (int row = 0; row < tile_queries; row += term == 0 ? 16 : 0) {
+      if ((plan & (seen << row / 16)) == 0) continue;
       const int right = Rows::right_offset(0) + in_buffer + row * Rows::row_bytes;
       uint32_t w[M][4];
       uint32_t d_w[M][4];
@@ -157,45 +174,60 @@ __global__ void __launch_bounds__(128, 2)
         }
 #pragma unroll
         for (int s = 0; s < steps; s += 2) {
-          uint32_t b0[2];
-          uint32_t b1[2];
-          Rows::load_right(b0, b1, shared, right + 8 * n * Rows::row_bytes, s / 2);
+          uint32_t b[2][2];
+          uint32_t d_b[2][2];
+          Rows::load_right(b[0], b[1], shared, right + 8 * n * Rows::row_bytes, s / 2);
+          Rows::load_right(d_b[0], d_b[1], shared + Tile::query_bytes, right + 8 * n * Rows::row_bytes,
+                           s / 2);
 #pragma unroll
-          for (int m = 0; m < M; ++m) {
-            mma_m16n8k16(weights[m], own_k[m][s], b0);
-            mma_m16n8k16(weights[m], own_k[m][s + 1], b1);
-          }
-          Rows::load_right(b0, b1, shared + Tile::query_bytes, right + 8 * n * Rows::row_bytes, s / 2);
+          for (int i = 0; i < 2; ++i) {
 #pragma unroll
-          for (int m = 0; m < M; ++m) {
-            mma_m16n8k16(d_weights[m], own_v[m][s], b0);
-            mma_m16n8k16(d_weights[m], own_v[m][s + 1], b1);
+            for (int m = 0; m < M; ++m) Rows::multiply(weights[m], own_k[m][s + i], b[i], s + i);
+#pragma unroll
+            for (int m = 0; m < M; ++m) Rows::multiply(d_weights[m], own_v[m][s + i], d_b[i], s + i);
           }
         }
-        const int column = 8 * n + 2 * (lane % 4);
-        const auto sums = load_pack<4>(
-            reinterpret_cast<const float*>(shared + 2 * Tile::query_bytes + in_buffer) + 2 * (row + column));
+        if ((plan & (partly << row / 16)) != 0) {
+          const KeysPlace here(p, anew(blockIdx.x), keys_a_block);
+          const auto thread = static_cast<int>(anew(threadIdx.x));
+#pragma unroll
+          for (int m = 0; m < M; ++m) {
+#pragma unroll
+            for (int h = 0; h < 2; ++h) {
+              const int key = thread / warp_size * Tile::keys + 16 * m + 8 * h + thread % warp_size / 4;
+              const int end = p.end(here.first + key) - here.first;
+#pragma unroll
+              for (int j = 0; j < 2; ++j) {
+                const int query = t * tile_queries + row + 8 * n + 2 * (thread % 4) + j;
+                if (query < key || query >= end) weights[m][2 * h + j] = -INFINITY;
+              }
+            }
+          }
+        }
+        const auto sums =
+            load_pack<4>(reinterpret_cast<const float*>(shared + 2 * Tile::query_bytes + in_buffer) +
+                         2 * (row + 8 * n + 2 * (lane % 4)));
+#pragma unroll
+        for (int m = 0; m < M; ++m) {
+#pragma unroll
+          for (int j = 0; j < 4; ++j) {
+            weights[m][j] = fast_exp2(fmaf(weights[m][j], p.scale, -sums.v[j % 2 * 2]));
+            d_weights[m][j] = weights[m][j] * (d_weights[m][j] - sums.v[j % 2 * 2 + 1]);
+          }
+        }
+        if (term != 0) {
+#pragma unroll
+          for (int m = 0; m < M; ++m) {
+            keep_rests(weights[m]);
+            keep_rests(d_weights[m]);
+          }
+        }
 #pragma unroll
         for (int m = 0; m < M; ++m) {
 #pragma unroll
           for (int h = 0; h < 2; ++h) {
-            float* const x = weights[m] + 2 * h;
-            float* const dx = d_weights[m] + 2 * h;
-#pragma unroll
-            for (int j = 0; j < 2; ++j) x[j] = fast_exp2(fmaf(x[j], p.scale, -sums.v[2 * j]));
-            if (row < all_see_from || row + 16 > all_see_to) {
-              const int key = first_key + 16 * m + 8 * h + lane / 4;
-              const int end = p.end(place.first + key) - place.first;
-#pragma unroll
-              for (int j = 0; j < 2; ++j) {
-                const int query = first_query + row + column + j;
-                if (query < key || query >= end) x[j] = 0.0f;
-              }
-            }
-#pragma unroll
-            for (int j = 0; j < 2; ++j) dx[j] = x[j] * (dx[j] - sums.v[2 * j + 1]);
-            w[m][2 * n + h] = to_bf16_pair(x[0], x[1]);
-            d_w[m][2 * n + h] = to_bf16_pair(dx[0], dx[1]);
+            w[m][2 * n + h] = to_bf16_pair(weights[m][2 * h], weights[m][2 * h + 1]);
+            d_w[m][2 * n + h] = to_bf16_pair(d_weights[m][2 * h], d_weights[m][2 * h + 1]);
           }
         }
       }
@@ -217,7 +249,9 @@ __global__ void __launch_bounds__(128, 2)
           if (d + 1 < D) mma_m16n8k16(d_k[m][d + 1], d_w[m], b1);
         }
       }
+      term = term == 0 && (plan & few) != 0 ? 1 : 0;
     }
+    advance(t, g);
   }
 
   const KeysPlace place(p, anew(blockIdx.x), keys_a_block);

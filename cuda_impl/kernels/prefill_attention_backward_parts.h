@@ -27,6 +27,13 @@ struct BackwardKernel {
     if (op.visible.block > 0) return block_begin(unit);
     return op.visible.first(unit);
   }
+  /// Some unit of [from, to], at most 64 of them, sees few others. Then its weights are large, the gradients
+  /// that they make are the largest there are, and what rounding weights to 8 bits costs these would be seen:
+  /// they enter their products as two terms. There are few such units, or each has little to compute.
+  __device__ bool some_see_few(int32_t from, int32_t to) const {
+    constexpr int32_t few = 64;
+    return from - first(from) < few || to - first(to) < few;
+  }
   /// After the last unit, present or not, that sees `unit`.
   __device__ int32_t end(int32_t unit) const {
     if (op.visible.block > 0) return block_begin(unit) + op.visible.block;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "cuda_impl/kernels/flash_rows.h"
 #include "cuda_impl/kernels/prefill_attention_backward_parts.h"
@@ -45,7 +46,7 @@ struct QueriesPlace {
 // results and their own in registers and goes through the keys that they see, 16 at a time. While one tile of
 // keys is worked on, the next is copied.
 template <int D, int M>
-__global__ void __launch_bounds__(128, (D <= 8 ? 3 : 2))
+__global__ void __launch_bounds__(128, 2)
     prefill_attention_backward_queries_kernel(BackwardKernel p, FlashCopy copy) {
   using Tile = QueriesTile<D, M>;
   using Rows = FlashRows<D>;
@@ -54,7 +55,6 @@ __global__ void __launch_bounds__(128, (D <= 8 ? 3 : 2))
   const int32_t queries_a_block = static_cast<int32_t>(blockDim.x) / warp_size * Tile::queries;
   char* const shared = dynamic_shared<char>();
   const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const QueriesPlace own(p, blockIdx.x, queries_a_block);
   const int32_t packed = a.shape.packed_width();
 
   wait_for_previous_kernel();
@@ -75,8 +75,9 @@ __global__ void __launch_bounds__(128, (D <= 8 ? 3 : 2))
   float d_q[M][D][4];
   float log_sum[M][2];  ///< of weights, base 2
   float mean[M][2];
-  const int first_row = static_cast<int>(threadIdx.x) / warp_size * Tile::queries;
   {
+    const QueriesPlace own(p, blockIdx.x, queries_a_block);
+    const int first_row = static_cast<int>(threadIdx.x) / warp_size * Tile::queries;
     char* const query_rows = shared + 4 * Tile::key_bytes;
     char* const d_out_rows = query_rows + queries_a_block * Rows::row_bytes;
     Rows::zero_padding(shared, 4 * flash_keys + 2 * queries_a_block, a.shape.head_size);
@@ -114,26 +115,29 @@ __global__ void __launch_bounds__(128, (D <= 8 ? 3 : 2))
       }
     }
   }
-  // Keys that some query of the warp sees, and those that all of them see, counted from the block's first.
-  const int32_t warp_first = own.first + first_row;
-  const int32_t warp_last = min(warp_first + Tile::queries, a.units) - 1;
-  const int32_t seen_from = p.first(warp_first) - own.first_key;
-  const int32_t seen_to = warp_last + 1 - own.first_key;
-  const int32_t all_see_from = p.first(warp_last) - own.first_key;
-  const int32_t all_see_to = warp_first + 1 - own.first_key;
 
-#pragma unroll 1
-  for (int t = 0; t < own.tiles(); ++t) {
+  int t = 0;
+  for (bool more = true; more;) {
     copy_async_wait<0>();
     __syncthreads();  // the tile is there, and nobody is at work on the one before
-    if (t + 1 < own.tiles()) copy_tile(t + 1, (t + 1) % 2);
-    const int first_key = t * flash_keys;
+    const QueriesPlace place(p, anew(blockIdx.x), queries_a_block);
     const int in_buffer = t % 2 * (2 * Tile::key_bytes);
-    const int row_end = min(seen_to - first_key, flash_keys);
+    const int32_t first_key = place.first_key + t * flash_keys;
+    ++t;
+    more = t < place.tiles();
+    if (more) copy_tile(t, t % 2);
+    // Keys of the tile that some query of the warp sees, and those that all of them see.
+    const int32_t warp_first =
+        place.first + static_cast<int32_t>(anew(threadIdx.x)) / warp_size * Tile::queries;
+    const int32_t warp_last = min(warp_first + Tile::queries, a.units) - 1;
+    const int row_end = min(warp_last + 1 - first_key, flash_keys);
+    const int all_see_from = p.first(warp_last) - first_key;
+    const int all_see_to = warp_first + 1 - first_key;
+    const bool few = p.some_see_few(warp_first, warp_last);
+    int term = 0;
 #pragma unroll 1
-    for (int row = max(seen_from - first_key, 0) & ~15; row < row_end; row += 16) {
+    for (int row = max(p.first(warp_first) - first_key, 0) & ~15; row < row_end; row += term == 0 ? 16 : 0) {
       const int right = Rows::right_offset(0) + in_buffer + row * Rows::row_bytes;
-      const bool partial = first_key + row < all_see_from || first_key + row + 16 > all_see_to;
       uint32_t d_w[M][4];
 #pragma unroll
       for (int n = 0; n < 2; ++n) {
@@ -146,39 +150,50 @@ __global__ void __launch_bounds__(128, (D <= 8 ? 3 : 2))
         }
 #pragma unroll
         for (int s = 0; s < steps; s += 2) {
-          uint32_t b0[2];
-          uint32_t b1[2];
-          Rows::load_right(b0, b1, shared, right + 8 * n * Rows::row_bytes, s / 2);
+          uint32_t b[2][2];
+          uint32_t d_b[2][2];
+          Rows::load_right(b[0], b[1], shared, right + 8 * n * Rows::row_bytes, s / 2);
+          Rows::load_right(d_b[0], d_b[1], shared + Tile::key_bytes, right + 8 * n * Rows::row_bytes, s / 2);
 #pragma unroll
-          for (int m = 0; m < M; ++m) {
-            mma_m16n8k16(weights[m], q[m][s], b0);
-            mma_m16n8k16(weights[m], q[m][s + 1], b1);
+          for (int i = 0; i < 2; ++i) {
+#pragma unroll
+            for (int m = 0; m < M; ++m) Rows::multiply(weights[m], q[m][s + i], b[i], s + i);
+#pragma unroll
+            for (int m = 0; m < M; ++m) Rows::multiply(d_weights[m], d_out[m][s + i], d_b[i], s + i);
           }
-          Rows::load_right(b0, b1, shared + Tile::key_bytes, right + 8 * n * Rows::row_bytes, s / 2);
+        }
+        if (row < all_see_from || row + 16 > all_see_to) {
 #pragma unroll
           for (int m = 0; m < M; ++m) {
-            mma_m16n8k16(d_weights[m], d_out[m][s], b0);
-            mma_m16n8k16(d_weights[m], d_out[m][s + 1], b1);
+#pragma unroll
+            for (int h = 0; h < 2; ++h) {
+              const int32_t unit = warp_first + 16 * m + 8 * h + lane / 4;
+              const int32_t begin = p.first(unit);
+#pragma unroll
+              for (int j = 0; j < 2; ++j) {
+                const int32_t key = first_key + row + 8 * n + 2 * (lane % 4) + j;
+                if (key < begin || key > unit) weights[m][2 * h + j] = -INFINITY;
+              }
+            }
           }
         }
 #pragma unroll
         for (int m = 0; m < M; ++m) {
 #pragma unroll
+          for (int j = 0; j < 4; ++j) {
+            const float weight = fast_exp2(fmaf(weights[m][j], p.scale, -log_sum[m][j / 2]));
+            d_weights[m][j] = weight * (d_weights[m][j] - mean[m][j / 2]);
+          }
+        }
+        if (term != 0) {
+#pragma unroll
+          for (int m = 0; m < M; ++m) keep_rests(d_weights[m]);
+        }
+#pragma unroll
+        for (int m = 0; m < M; ++m) {
+#pragma unroll
           for (int h = 0; h < 2; ++h) {
-            float* const x = weights[m] + 2 * h;
-            float* const dx = d_weights[m] + 2 * h;
-#pragma unroll
-            for (int j = 0; j < 2; ++j) x[j] = fast_exp2(fmaf(x[j], p.scale, -log_sum[m][h]));
-            if (partial) {
-              const int32_t unit = warp_first + 16 * m + 8 * h + lane / 4;
-              const int32_t begin = p.first(unit) - own.first_key;
-#pragma unroll
-              for (int j = 0; j < 2; ++j) {
-                const int key = first_key + row + 8 * n + 2 * (lane % 4) + j;
-                if (key < begin || key > unit - own.first_key) x[j] = 0.0f;
-              }
-            }
-            d_w[m][2 * n + h] = to_bf16_pair(x[0] * (dx[0] - mean[m][h]), x[1] * (dx[1] - mean[m][h]));
+            d_w[m][2 * n + h] = to_bf16_pair(d_weights[m][2 * h], d_weights[m][2 * h + 1]);
           }
         }
       }
@@ -194,10 +209,14 @@ __global__ void __launch_bounds__(128, (D <= 8 ? 3 : 2))
           if (d + 1 < D) mma_m16n8k16(d_q[m][d + 1], d_w[m], b1);
         }
       }
+      term = few && term == 0 ? 1 : 0;
     }
   }
 
-  bf16* const to = a.d_qkv + (own.row + warp_first) * packed + own.head * a.shape.head_size;
+  const QueriesPlace place(p, anew(blockIdx.x), queries_a_block);
+  const int32_t warp_first =
+      place.first + static_cast<int32_t>(anew(threadIdx.x)) / warp_size * Tile::queries;
+  bf16* const to = a.d_qkv + (place.row + warp_first) * packed + place.head * a.shape.head_size;
 #pragma unroll
   for (int m = 0; m < M; ++m) {
 #pragma unroll

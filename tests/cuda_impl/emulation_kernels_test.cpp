@@ -89,27 +89,31 @@ TEST(EmulationKernels, WarpScan) {
   }
 }
 
-/// The fragments of mma.m16n8k16 straight from memory, as PTX's tables give them.
+/// The fragments of mma.m16n8kK straight from memory, as PTX's tables give them.
+template <int K>
 __global__ void multiply_tile(const bf16* a, const bf16* b, float* d) {
   const int group = static_cast<int>(threadIdx.x) / 4;
   const int pair = static_cast<int>(threadIdx.x) % 4 * 2;
-  const auto two = [](const bf16* p) {
-    uint32_t out;
-    std::memcpy(&out, p, sizeof(out));
-    return out;
-  };
-  const uint32_t fa[4] = {two(&a[group * 16 + pair]), two(&a[(group + 8) * 16 + pair]),
-                          two(&a[group * 16 + pair + 8]), two(&a[(group + 8) * 16 + pair + 8])};
-  const uint32_t fb[2] = {two(&b[group * 16 + pair]), two(&b[group * 16 + pair + 8])};
+  uint32_t fa[K / 4];
+  uint32_t fb[K / 8];
+  for (int r = 0; r < K / 4; ++r) {
+    std::memcpy(&fa[r], &a[(group + r % 2 * 8) * K + pair + r / 2 * 8], sizeof(fa[r]));
+  }
+  for (int r = 0; r < K / 8; ++r) std::memcpy(&fb[r], &b[group * K + pair + r * 8], sizeof(fb[r]));
   float fd[4];
   for (int r = 0; r < 4; ++r) fd[r] = d[(group + r / 2 * 8) * 8 + pair + r % 2];
-  mma_m16n8k16(fd, fa, fb);
+  if constexpr (K == 16) {
+    mma_m16n8k16(fd, fa, fb);
+  } else {
+    mma_m16n8k8(fd, fa, fb);
+  }
   for (int r = 0; r < 4; ++r) d[(group + r / 2 * 8) * 8 + pair + r % 2] = fd[r];
 }
 
-TEST(EmulationKernels, MatrixTile) {
-  const std::vector<float> a = small_integers(16 * 16, 3);
-  const std::vector<float> b = small_integers(8 * 16, 4);  // column by column
+template <int K>
+void expect_tile_product() {
+  const std::vector<float> a = small_integers(16 * K, 3);
+  const std::vector<float> b = small_integers(8 * K, 4);  // column by column
   const std::vector<float> c = small_integers(16 * 8, 5);
   const DeviceArray<bf16> da(as_bf16(a));
   const DeviceArray<bf16> db(as_bf16(b));
@@ -117,16 +121,21 @@ TEST(EmulationKernels, MatrixTile) {
   for (int seed = 0; seed < seeds; ++seed) {
     set_emulation_seed(test_seed() + seed);
     dd.write(c);
-    ASSERT_EQ(start({1, 32}, multiply_tile, da.data(), db.data(), dd.data()), cudaSuccess);
+    ASSERT_EQ(start({1, 32}, multiply_tile<K>, da.data(), db.data(), dd.data()), cudaSuccess);
     const std::vector<float> d = dd.read();
     for (int i = 0; i < 16; ++i) {
       for (int j = 0; j < 8; ++j) {
         float expected = c[i * 8 + j];
-        for (int k = 0; k < 16; ++k) expected += a[i * 16 + k] * b[j * 16 + k];
+        for (int k = 0; k < K; ++k) expected += a[i * K + k] * b[j * K + k];
         EXPECT_EQ(d[i * 8 + j], expected) << i << ' ' << j;
       }
     }
   }
+}
+
+TEST(EmulationKernels, MatrixTile) {
+  expect_tile_product<16>();
+  expect_tile_product<8>();
 }
 
 /// Product of (16, 16) by (16, 8), both row-major: a's fragments by ldmatrix, b's by its transposing form,

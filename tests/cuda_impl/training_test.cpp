@@ -29,7 +29,7 @@ using photon::testing::rounded_parameters;
 using photon::testing::test_seed;
 
 /// Runs of the plain model that measure what rounding does.
-constexpr uint64_t plain_runs = 6;
+constexpr uint64_t plain_runs = 4;
 
 TokenBatch some_batch(const ModelSpec& spec, uint64_t seed) {
   return random_batch(spec, 2, 3 * spec.meta_context(), seed);
@@ -57,6 +57,61 @@ struct ExactGradients {
     gradients.assign(out.begin(), out.end());
   }
   double total() const { return losses.total(config); }
+};
+
+/// How far the device is off, in the loss and in each tensor by itself (a mistake in a small one must not be
+/// lost among large ones), in units of what the plain model is off for the same batch.
+class GradientErrors {
+ public:
+  explicit GradientErrors(const ModelSpec& spec)
+      : list_(parameter_list(spec)), ratios_(list_.size() + 1, 0.0) {}
+
+  void add(const ExactGradients& exact, double loss, const std::vector<double>& gradients,
+           const std::vector<NaiveGradients>& plain) {
+    const std::vector<double> fast = squares(exact, loss, gradients);
+    std::vector<double> expected(fast.size(), 0.0);
+    for (const NaiveGradients& run : plain) {
+      const std::vector<double> of_run = squares(exact, run.loss, run.gradients);
+      for (size_t i = 0; i < fast.size(); ++i) expected[i] += of_run[i] / static_cast<double>(plain.size());
+    }
+    // Where a gradient vanishes, what is left of it are the last bits of larger numbers.
+    const double all =
+        std::inner_product(exact.gradients.begin(), exact.gradients.end(), exact.gradients.begin(), 0.0);
+    for (size_t i = 0; i < fast.size(); ++i) ratios_[i] += fast[i] / (expected[i] + 0x1p-40 * all);
+    ++batches_;
+  }
+
+  // All roundings of a model may add up in one direction, to which every gradient answers: then a ratio is
+  // the square of one normal number a batch. Over five batches their mean passes 16 once in 10^15 times. The
+  // mean over the tensors of a model stays nearer to 1.
+  void expect_within_bounds() const {
+    double sum = 0.0;
+    for (size_t i = 0; i < ratios_.size(); ++i) {
+      const double ratio = ratios_[i] / batches_;
+      EXPECT_LE(std::sqrt(ratio), 4.0) << (i == 0 ? std::string("loss") : list_[i - 1].name);
+      sum += ratio;
+    }
+    EXPECT_LE(std::sqrt(sum / static_cast<double>(ratios_.size())), 2.0) << "over all tensors";
+  }
+
+ private:
+  std::vector<double> squares(const ExactGradients& exact, double loss,
+                              const std::vector<double>& gradients) const {
+    std::vector<double> out{std::pow(loss - exact.total(), 2)};
+    for (const ParameterInfo& p : list_) {
+      double sum = 0.0;
+      for (auto e = static_cast<size_t>(p.offset); e < static_cast<size_t>(p.offset + p.size()); ++e) {
+        sum += std::pow(gradients[e] - exact.gradients[e], 2);
+      }
+      EXPECT_TRUE(std::isfinite(sum)) << p.name;
+      out.push_back(sum);
+    }
+    return out;
+  }
+
+  std::vector<ParameterInfo> list_;
+  std::vector<double> ratios_;  // of the loss, then of each parameter, summed over batches
+  double batches_ = 0.0;
 };
 
 /// The device's parts, so that gradients can be read.
@@ -118,35 +173,24 @@ TEST_P(DeviceTraining, PlainGradientsAreTheReferences) {
 TEST_P(DeviceTraining, GradientsEqualReference) {
   const ModelSpec& spec = GetParam().spec;
   const std::vector<float> parameters = rounded_parameters(spec);
-  const TokenBatch batch = some_batch(spec, test_seed());
+  // Errors of all gradients of a batch hang together: one batch can be unlucky, several are less so.
+  constexpr uint64_t batches = 5;
   for (const LossConfig& config : loss_configs(spec)) {
-    const ExactGradients exact(spec, parameters, batch, config);
-    Device device(spec, parameters);
-    const Losses losses = device.run(batch, {.loss = config, .gradients = true});
-    const std::vector<float> gradients = device.gradients();
-
-    std::vector<double> squares(parameters.size(), 0.0);
-    double loss_squares = 0.0;
-    for (uint64_t run = 0; run < plain_runs; ++run) {
-      const NaiveGradients plain(spec, parameters, batch, config, test_seed() + 100 * run);
-      loss_squares += std::pow(plain.loss - exact.total(), 2);
-      for (size_t i = 0; i < squares.size(); ++i) {
-        squares[i] += std::pow(plain.gradients[i] - exact.gradients[i], 2);
+    GradientErrors errors(spec);
+    for (uint64_t b = 0; b < batches; ++b) {
+      const TokenBatch batch =
+          random_batch(spec, 1 + static_cast<int64_t>(b) % 2, 3 * spec.meta_context(), test_seed() + b);
+      const ExactGradients exact(spec, parameters, batch, config);
+      Device device(spec, parameters);
+      const Losses losses = device.run(batch, {.loss = config, .gradients = true});
+      const std::vector<float> gradients = device.gradients();
+      std::vector<NaiveGradients> plain;
+      for (uint64_t run = 0; run < plain_runs; ++run) {
+        plain.emplace_back(spec, parameters, batch, config, test_seed() + 100 * run + b);
       }
+      errors.add(exact, losses.total(config), {gradients.begin(), gradients.end()}, plain);
     }
-    EXPECT_LE(std::abs(losses.total(config) - exact.total()),
-              4.0 * std::sqrt(loss_squares / static_cast<double>(plain_runs)));
-    // Each tensor by itself, so that a mistake in a small one is not lost among large ones.
-    for (const ParameterInfo& p : parameter_list(spec)) {
-      double fast = 0.0;
-      double plain = 0.0;
-      for (auto i = static_cast<size_t>(p.offset); i < static_cast<size_t>(p.offset + p.size()); ++i) {
-        ASSERT_TRUE(std::isfinite(gradients[i])) << p.name;
-        fast += std::pow(static_cast<double>(gradients[i]) - exact.gradients[i], 2);
-        plain += squares[i] / static_cast<double>(plain_runs);
-      }
-      EXPECT_LE(std::sqrt(fast), 2.0 * std::sqrt(plain)) << p.name;
-    }
+    errors.expect_within_bounds();
   }
 }
 

@@ -104,14 +104,14 @@ photon-small = "configs/models/photon-20m.toml"
 [check]
 models = ["configs/models/photon-tiny.toml"]
 rows = 1
-length = 32
+length = 64
 steps = 2
 largest_error = 0.05
 [[target]]
 what = "steps of one"
 model = "photon-small"
 batch = 1
-length = 32
+length = 64
 measured = "step_mfu"
 at_least = 1e-9
 [[target]]

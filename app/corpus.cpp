@@ -34,7 +34,9 @@ void setup(CLI::App& app) {
   CLI::App* const build =
       command->add_subcommand("build", "Documents, tokenizer and token files of a corpus");
   const auto o = std::make_shared<CorpusConfig>();
-  build->add_option("--source", o->sources, "debian (English prose from two packages), markov, or paths")
+  build
+      ->add_option("--source", o->sources,
+                   "debian (English prose from two packages), debian-large (from nine), markov, or paths")
       ->type_name("SOURCE")
       ->expected(1, -1)
       ->capture_default_str();

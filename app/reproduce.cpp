@@ -12,6 +12,8 @@
 #include "app/reproduce_config.h"
 #include "app/reproduce_stages.h"
 #include "app/stage.h"
+#include "bench/regime.h"
+#include "bench/sweep.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/floor.h"
@@ -43,11 +45,16 @@ void print_dry_run(const StudyConfig& study) {
       "| model | parameters | steps | tokens | training FLOPs | hours a seed | training memory GiB |\n");
   fmt::print("|---|---|---|---|---|---|---|\n");
   double hours_of_all = 0.0;
+  std::string trainings;
   for (const StudyModel& model : study.models) {
     const TrainConfig config = train_config(study, model, study.seeds.front(), {});
     const RunLength length = run_length(config, model.spec, &study.models[model.matched].spec);
     const double hours = length.flops(length.steps) / (study.mfu * ceilings.matrix_rate) / 3600.0;
     hours_of_all += hours * static_cast<double>(study.seeds.size());
+    trainings +=
+        fmt::format("| train {} | {}{} steps of {} rows of {} tokens | {:.3g} |\n", model.spec.name,
+                    study.seeds.size() == 1 ? "" : fmt::format("each of {} seeds: ", study.seeds.size()),
+                    length.steps, config.batch, config.context, 60.0 * hours);
     // bf16 weights and gradients, fp32 master weights and two moments; activations come on top.
     const double memory = static_cast<double>(parameter_elements(model.spec)) * (2 + 2 + 4 + 4 + 4) / 0x1p30;
     fmt::print("| {} | {} | {} | {:.4g} | {:.4g} | {:.4g} | {:.3g} |\n", model.spec.name,
@@ -57,6 +64,21 @@ void print_dry_run(const StudyConfig& study) {
   fmt::print(
       "\n{:.4g} hours of training in all; memory is weights, gradients and moments, without activations\n",
       hours_of_all);
+  const auto regimes = static_cast<int64_t>(bench::parse_regimes(study.regimes).size());
+  const auto batches = static_cast<int64_t>(bench::parse_sweep(study.batches, "bench.batches", true).size());
+  fmt::print("\n| stage | size | minutes |\n|---|---|--:|\n");
+  fmt::print("| corpus | {}: vocabulary of {}, {:.3g} of the documents for validation, {:.3g} for test | |\n",
+             study.source, study.vocab, study.validation, study.test);
+  fmt::print("| text baselines | unigram, trigram and a compressor on the test text | |\n{}", trainings);
+  fmt::print("| evaluate | {} checkpoints, windows of {} tokens{} | |\n",
+             study.models.size() * study.seeds.size(), study.training.context,
+             study.recgen_prompt > 0 ? fmt::format(", recgen after {}", study.recgen_prompt) : "");
+  for (const StudyModel& model : study.models) {
+    const int64_t rows = regimes * batches * (model.spec.depth() >= 2 ? 3 : 1);
+    fmt::print("| benchmark {} | {} rows, at most {:.3g} s of samples each | {:.3g} |\n", model.spec.name,
+               rows, study.bench_seconds, static_cast<double>(rows) * study.bench_seconds / 60.0);
+  }
+  fmt::print("| report | figures and tables of all rows | |\n");
 }
 
 void run(const Options& options) {
@@ -96,7 +118,8 @@ void setup(CLI::App& app) {
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all();
-  command->add_flag("--dry-run", o->dry_run, "Parameters, tokens, FLOPs, hours and memory; nothing is run");
+  command->add_flag("--dry-run", o->dry_run,
+                    "Parameters, tokens, FLOPs, memory, and the stages with their sizes; nothing is run");
   command->callback([o] { run(*o); });
 }
 

@@ -19,9 +19,10 @@ std::filesystem::path shared(const std::string& path) {
 void read_training(const ConfigTable& t, TrainConfig& out) {
   out.context = t.integer("context", 2, 1 << 20);
   out.batch = t.integer("batch", 1, 1 << 20);
-  out.micro_batch = t.integer("micro_batch", 1, out.batch, out.batch);
-  if (out.batch % out.micro_batch != 0)
+  out.micro_batch = t.integer("micro_batch", 0, out.batch, out.batch);
+  if (out.micro_batch > 0 && out.batch % out.micro_batch != 0)
     t.fail("micro_batch", fmt::format("does not divide the batch of {}", out.batch));
+  out.recompute = parse_recompute(t.choice("recompute", {"none", "inner", "layer"}, "none"));
   out.learning_rate = t.number("learning_rate", 1e-9, 1.0);
   out.warmup = t.integer("warmup", 0, most);
   out.budget = {Budget::Kind::tokens, t.number("tokens", 1.0, 1e18)};

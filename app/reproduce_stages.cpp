@@ -169,7 +169,7 @@ void StudyRun::evaluate(const StudyModel& model, uint64_t seed) {
     const TokenFile test(corpus_ / "test.tokens");
     std::vector<int32_t> tokens(static_cast<size_t>(test.size()));
     test.read(0, tokens);
-    const auto inference = backend_.inference(loaded.spec, loaded.parameters, DType::float32);
+    const auto inference = backend_.inference(loaded.spec, loaded.parameters, backend_.own_dtype());
     const TokenBytes bytes = [&](int32_t id) { return tokenizer.bytes(id); };
     Progress progress("eval", std::ssize(tokens), "tokens");
     const auto show = [&](int64_t done, int64_t total) {
@@ -180,6 +180,7 @@ void StudyRun::evaluate(const StudyModel& model, uint64_t seed) {
     scored.checkpoint = checkpoint;
     scored.training = load_run_state(checkpoint);
     scored.corpus = corpus_name_;
+    scored.dtype = backend_.own_dtype();
     scored.context = study_.training.context;
     const ScoreOptions options{.context = scored.context};
     std::vector<ResultRow> rows;
@@ -213,7 +214,7 @@ void StudyRun::benchmark(const StudyModel& model) {
                   study_.batches, study_.bench_seconds, study_.device, backend_.device_name());
   stages_.run(fmt::format("benchmark {}", model.spec.name), file, inputs, [&] {
     const Checkpoint loaded = load_checkpoint(checkpoint);
-    const auto inference = backend_.inference(loaded.spec, loaded.parameters, DType::float32);
+    const auto inference = backend_.inference(loaded.spec, loaded.parameters, backend_.own_dtype());
     const InterruptGuard interrupt;
     const auto interrupted = [&] { return interrupt.requested(); };
     bench::RunnerOptions options;
@@ -230,7 +231,10 @@ void StudyRun::benchmark(const StudyModel& model) {
     };
     for (const bench::Regime& regime : bench::parse_regimes(study_.regimes)) {
       for (const int64_t batch : bench::parse_sweep(study_.batches, "bench.batches", true)) {
-        bench::Case c{.spec = loaded.spec, .checkpoint = checkpoint.string(), .regime = regime};
+        bench::Case c{.spec = loaded.spec,
+                      .checkpoint = checkpoint.string(),
+                      .dtype = backend_.own_dtype(),
+                      .regime = regime};
         if (batch == bench::sweep_max) {
           const auto largest = runner.largest_batch(c, *inference);
           if (!largest) throw Error("interrupted; the same command measures this model again");

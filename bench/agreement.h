@@ -37,9 +37,9 @@ struct AgreementCase {
 /// gives another number of tokens than asked.
 Agreement compare(InferenceModel& tested, InferenceModel& reference, const AgreementCase& c);
 
-/// Optimizer steps on random text, from the same parameters. The error is the larger of two: of the losses
-/// and of the first moments after the last step, the mean of all its gradients; root mean squares of the
-/// difference, over the reference's own.
+/// Optimizer steps on random text, from the same parameters. The error is the largest of that of the losses
+/// and those of each tensor's first moments after the last step, a mean over the gradients of all steps: root
+/// mean squares of the difference, over the reference's own.
 Agreement compare_training(Backend& tested, Backend& reference, const ModelSpec& spec,
                            std::span<const float> parameters, const TrainingAgreementCase& c);
 

@@ -13,7 +13,7 @@ namespace photon::bench {
 
 struct TrainingCase {
   ModelSpec spec;
-  std::string checkpoint = "";  ///< folder of the weights; empty for fresh ones
+  std::string checkpoint = {};  ///< folder of the weights; empty for fresh ones
   int64_t rows = 8;
   int64_t length = 512;  ///< tokens in a row, a multiple of the meta-context
   LossConfig loss = {};

@@ -37,10 +37,13 @@ std::string file_of(Split split, std::string_view extension) {
 class Sources {
  public:
   explicit Sources(const CorpusConfig& config) {
-    if (config.sources.empty()) throw UsageError("a corpus of no source; debian, markov or paths");
+    if (config.sources.empty())
+      throw UsageError("a corpus of no source; debian, debian-large, markov or paths");
     for (const std::string& name : config.sources) {
       if (name == "debian") {
         all_.push_back(debian_source(config.out / "cache"));
+      } else if (name == "debian-large") {
+        all_.push_back(debian_source(config.out / "cache", DebianCorpus::large));
       } else if (name == "markov") {
         all_.push_back(markov_source(config.seed, config.markov_bytes));
       } else {

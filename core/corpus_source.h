@@ -44,10 +44,16 @@ class CorpusSource {
 /// read.
 std::unique_ptr<CorpusSource> file_source(const std::filesystem::path& path);
 
-/// The packages of the default corpus: downloaded once with apt, without root, into the user's cache, their
-/// hashes checked. `cache_fallback` serves where the user has no writable cache. Throws Error, saying what to
-/// do, where apt cannot deliver them.
-std::unique_ptr<CorpusSource> debian_source(const std::filesystem::path& cache_fallback);
+enum class DebianCorpus {
+  small,  ///< "debian": essays and novels, 15 MB of prose
+  large   ///< "debian-large": with commentaries, dictionaries and the like, 45 MB
+};
+
+/// Packages frozen for the life of the release: downloaded once with apt, without root, into the user's
+/// cache, their hashes checked. `cache_fallback` serves where the user has no writable cache. Throws Error,
+/// saying what to do, where apt cannot deliver them.
+std::unique_ptr<CorpusSource> debian_source(const std::filesystem::path& cache_fallback,
+                                            DebianCorpus corpus = DebianCorpus::small);
 
 /// About `bytes` of text over a list of common words, each drawn given the one before it.
 std::unique_ptr<CorpusSource> markov_source(uint64_t seed, int64_t bytes);

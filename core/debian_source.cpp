@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <unordered_set>
 
 #include "core/corpus_source.h"
 #include "core/error.h"
+#include "core/package_text.h"
 #include "core/prose.h"
 #include "core/r_data.h"
 #include "core/random.h"
@@ -22,20 +24,47 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// How a package keeps its text.
+enum class Kind { essays, novels, text, fortunes, dictionary, verses };
+
 struct Package {
   const char* name;
   const char* version;
   const char* sha256;
+  Kind kind;
+  const char* folder;  ///< or file, of the text
 
-  std::string file() const { return fmt::format("{}_{}_all.deb", name, version); }
+  /// As apt-get download calls it.
+  std::string file() const {
+    std::string text = fmt::format("{}_{}_all.deb", name, version);
+    if (const size_t epoch = text.find(':'); epoch != std::string::npos) text.replace(epoch, 1, "%3a");
+    return text;
+  }
 };
 
 // Frozen for the life of Debian 12.
-constexpr Package anarchism{"anarchism", "15.3-3",
-                            "cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948"};
-constexpr Package austen{"r-cran-janeaustenr", "1.0.0-1",
-                         "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95"};
-constexpr std::array<const Package*, 2> packages = {&anarchism, &austen};
+constexpr std::array packages = {
+    Package{"anarchism", "15.3-3", "cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948",
+            Kind::essays, "usr/share/doc/anarchism/html"},
+    Package{"r-cran-janeaustenr", "1.0.0-1",
+            "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95", Kind::novels,
+            "usr/lib/R/site-library/janeaustenr/data/Rdata.rdb"},
+    Package{"jargon-text", "4.4.7-4.1", "17d05997e30eb3d5d6713929b8e2f81b63a5f50073858ad2a06701c71f54dcdb",
+            Kind::text, "usr/share/doc/jargon-text/jargon.txt.gz"},
+    Package{"fortunes", "1:1.99.1-7.3", "41d0551dc0ff52f875a2ecef7c39da2f672ab468c37e170119f7e0245a9d63c5",
+            Kind::fortunes, "usr/share/games/fortunes"},
+    Package{"dict-gcide", "0.48.5+nmu2", "7b0af5cfde3cbdef5e9d6e78f92ec335ced7c2790f37a40f49bebc6f7347ac0f",
+            Kind::dictionary, "usr/share/dictd/gcide.dict.dz"},
+    Package{"dict-foldoc", "20230119-1", "745cbedb55c2da609cc88ee0284e9d11a67a11ae3709daf7bad0e895ac3294c3",
+            Kind::dictionary, "usr/share/dictd/foldoc.dict.dz"},
+    Package{"sword-comm-tdavid", "2.1-1", "bcbfad701c5c4a061475b58309cebc42755a59e87478c8355227c5e046412b3f",
+            Kind::verses, "usr/share/sword/modules/comments/zcom/tdavid"},
+    Package{"sword-comm-mhcc", "2.0-1", "06f748215de78ff48fdfdee93e3ffc5af6318b976485f7aedf22309236967e35",
+            Kind::verses, "usr/share/sword/modules/comments/zcom/mhcc"},
+    Package{"sword-text-web", "426.0-1", "930b23670b352f0829a306501de4bebb5e654a2df02cde2cbe86b802177868e1",
+            Kind::verses, "usr/share/sword/modules/texts/ztext/engWEB2015eb"},
+};
+constexpr size_t packages_of_the_small_corpus = 2;
 
 /// The user's cache for photon if it can be written, else `fallback`.
 fs::path cache_folder(const fs::path& fallback) {
@@ -69,7 +98,7 @@ void download(const Package& package, const fs::path& folder) {
   }
   if (!result.found) {
     throw Error(
-        fmt::format("the default corpus needs apt-get, which is not here: put {} into {}, or take "
+        fmt::format("the corpora of Debian packages need apt-get, which is not here: put {} into {}, or take "
                     "another --source (markov, or files of your own)",
                     package.file(), folder.string()));
   }
@@ -138,11 +167,14 @@ bool is_chapter(const std::string& line) {
 
 class DebianSource final : public CorpusSource {
  public:
-  explicit DebianSource(fs::path cache_fallback) : cache_fallback_(std::move(cache_fallback)) {}
+  DebianSource(fs::path cache_fallback, DebianCorpus corpus)
+      : cache_fallback_(std::move(cache_fallback)),
+        packages_(corpus == DebianCorpus::small ? std::span(packages).first(packages_of_the_small_corpus)
+                                                : std::span(packages)) {}
 
   std::string fingerprint() const override {
     std::string text = "debian 1";
-    for (const Package* package : packages) (text += ' ') += package->sha256;
+    for (const Package& package : packages_) (text += ' ') += package.sha256;
     return text;
   }
 
@@ -161,18 +193,37 @@ class DebianSource final : public CorpusSource {
  private:
   void load() {
     const fs::path cache = cache_folder(cache_fallback_);
-    for (const Package* package : packages) {
+    for (const Package& package : packages_) {
       const int64_t before = total_;
-      const fs::path folder = fetch(*package, cache);
-      package == &anarchism ? load_essays(folder) : load_novels(folder);
-      records_.push_back({package->name, package->version, package->sha256, total_ - before});
+      load(package, fetch(package, cache) / package.folder);
+      records_.push_back({package.name, package.version, package.sha256, total_ - before});
     }
     loaded_ = true;
   }
 
+  void load(const Package& package, const fs::path& from) {
+    switch (package.kind) {
+      case Kind::essays:
+        return load_essays(from);
+      case Kind::novels:
+        return load_novels(from);
+      case Kind::text:
+      case Kind::fortunes:
+      case Kind::dictionary:
+        for (const PackageText& text :
+             package.kind == Kind::fortunes ? fortune_texts(from) : pieces(gunzipped_file(from)))
+          add(fmt::format("{}/{}", package.name, text.id), text.paragraphs);
+        return;
+      case Kind::verses:
+        // Bible text and what comments on it quote each other: one side of the split.
+        for (const PackageText& text : sword_texts(from)) add("bible", text.paragraphs);
+        return;
+    }
+  }
+
   void load_essays(const fs::path& folder) {
     std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(folder / "usr/share/doc/anarchism/html")) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
       if (entry.path().extension() == ".html") files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
@@ -180,8 +231,8 @@ class DebianSource final : public CorpusSource {
       add("anarchism/" + file.stem().string(), html_paragraphs(read_file(file)));
   }
 
-  void load_novels(const fs::path& folder) {
-    for (const auto& lines : read_r_texts(folder / "usr/lib/R/site-library/janeaustenr/data/Rdata.rdb")) {
+  void load_novels(const fs::path& file) {
+    for (const auto& lines : read_r_texts(file)) {
       const std::string title = lines.empty() ? "" : lines.front();
       size_t begin = 0;
       int chapter = 0;
@@ -207,6 +258,7 @@ class DebianSource final : public CorpusSource {
   }
 
   fs::path cache_fallback_;
+  std::span<const Package> packages_;
   bool loaded_ = false;
   std::vector<Document> documents_;
   std::unordered_set<uint64_t> seen_;
@@ -218,8 +270,8 @@ class DebianSource final : public CorpusSource {
 
 }  // namespace
 
-std::unique_ptr<CorpusSource> debian_source(const fs::path& cache_fallback) {
-  return std::make_unique<DebianSource>(cache_fallback);
+std::unique_ptr<CorpusSource> debian_source(const fs::path& cache_fallback, DebianCorpus corpus) {
+  return std::make_unique<DebianSource>(cache_fallback, corpus);
 }
 
 }  // namespace photon

@@ -92,6 +92,54 @@ TEST_F(BenchAcceptance, RunsTheKernelsWithoutAGpu) {
   EXPECT_EQ(read_results(csv()).size(), 2u) << done.messages;
 }
 
+TEST_F(BenchAcceptance, ChecksAndMeasuresTrainingSteps) {
+  const auto file = folder_ / "training.toml";
+  std::ofstream(file) << R"(device = "cuda"
+dtype = "bfloat16"
+max_seconds = 0.01
+min_samples = 1
+[models]
+photon = "configs/models/photon-600m.toml"
+photon-small = "configs/models/photon-20m.toml"
+[check]
+models = ["configs/models/photon-tiny.toml"]
+rows = 1
+length = 64
+steps = 2
+largest_error = 0.05
+[[target]]
+what = "steps of one"
+model = "photon-small"
+batch = 1
+length = 64
+measured = "step_mfu"
+at_least = 1e-9
+[[target]]
+what = "steps of another"
+model = "photon"
+batch = 2
+length = 16
+recompute = "layer"
+measured = "step_mfu"
+at_least = 1.0
+)";
+  const auto model = share_folder() / "configs" / "models" / "photon-tiny.toml";
+  const ProgramRun done = run_photon("bench --preset " + file.string() + " " + model.string() +
+                                     " --device emulated --out " + csv().string());
+  EXPECT_EQ(done.code, 1) << done.messages;
+  EXPECT_NE(done.messages.find("check: photon-tiny, 2 steps"), std::string::npos) << done.messages;
+  EXPECT_NE(done.out.find("| steps of one | 1 |"), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("missed by"), std::string::npos) << done.out;
+  const auto rows = read_results(csv());
+  ASSERT_EQ(rows.size(), 2u) << done.messages;
+  for (const ResultRow& row : rows) {
+    EXPECT_EQ(row.text("kind"), "training");
+    EXPECT_EQ(row.text("model"), "photon-tiny") << "takes the place of both";
+    EXPECT_GT(row.number("step_bytes_planned").value_or(0.0), 0.0);
+  }
+  EXPECT_EQ(rows[0].text("recompute"), "layer") << "the order of models, then of targets";
+}
+
 TEST_F(BenchAcceptance, MissedTargetsFailAfterAllIsMeasured) {
   const ProgramRun done = run(preset(false), "cpu");
   EXPECT_EQ(done.code, 1);

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
 #include "core/paths.h"
 #include "core/results.h"
 #include "tests/app/run_photon.h"
@@ -49,6 +51,23 @@ TEST(Reproduce, DryRunOfThePapersSettingTellsWhatItTakes) {
   const ProgramRun run = run_photon(fmt::format("reproduce '{}' --dry-run", config.string()));
   ASSERT_EQ(run.code, 0) << run.messages;
   EXPECT_NE(run.out.find("| photon-600m | 646399104 | 256000 |"), std::string::npos) << run.out;
+}
+
+TEST(Reproduce, DryRunOfTheGpuStudyTellsStagesAndSizes) {
+  const auto config = share_folder() / "configs" / "reproduce" / "gpu-small.toml";
+  const ProgramRun run = run_photon(fmt::format("reproduce '{}' --dry-run", config.string()));
+  ASSERT_EQ(run.code, 0) << run.messages;
+  for (const char* model :
+       {"photon-20m", "block-20m", "vanilla-20m", "photon-60m", "block-60m", "vanilla-60m"}) {
+    const size_t at = run.out.find(fmt::format("| train {} |", model));
+    ASSERT_NE(at, std::string::npos) << run.out;
+    const std::string line = run.out.substr(at, run.out.find('\n', at) - at);
+    const double minutes = std::stod(line.substr(line.rfind('|', line.size() - 2) + 1));
+    EXPECT_GT(minutes, 0.0) << line;
+    EXPECT_LT(minutes, 8.0) << line;
+    EXPECT_NE(run.out.find(fmt::format("| benchmark {} |", model)), std::string::npos) << run.out;
+  }
+  EXPECT_NE(run.out.find("| corpus | debian-large"), std::string::npos) << run.out;
 }
 
 TEST(Reproduce, RefusesAnUnknownKeyAndAMissingConfig) {

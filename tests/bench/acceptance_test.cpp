@@ -11,6 +11,7 @@
 #include "bench/sweep.h"
 #include "core/error.h"
 #include "core/model_config.h"
+#include "core/parameters.h"
 #include "core/paths.h"
 #include "tests/bench/fake.h"
 
@@ -95,6 +96,8 @@ TEST_F(PresetTest, RefusesWhatItDoesNotKnow) {
   refused("\"de/2\"", "\"de,pf\"", "names several");
   refused("what = ", "waht = ", "what");
   refused("[check]", "[chekc]", "[check]");
+  refused("\"prefill_mfu\"", "\"step_mfu\"", "length");
+  refused("new = 7", "steps = 3", "length");
 }
 
 TEST(Preset, UnknownNameSaysWhatThereIs) {
@@ -139,6 +142,28 @@ TEST(Preset, H200AcceptanceHoldsEveryTarget) {
   EXPECT_EQ(largest, (Counts{{"vanilla", 1}, {"block", 1}, {"photon", 2}}));
   EXPECT_EQ(single, (Counts{{"vanilla", 1}, {"block", 1}, {"photon", 2}}));
   EXPECT_EQ(prefill, (Counts{{"vanilla", 1}, {"block", 1}, {"photon", 1}}));
+}
+
+TEST(Preset, H200TrainingHoldsEveryTarget) {
+  const Acceptance a = load_acceptance("h200-training");
+  EXPECT_EQ(a.device, "cuda");
+  EXPECT_GT(a.check.steps, 0);
+  EXPECT_EQ(a.check.models.size(), 3u);
+  std::map<std::string, int> large, small;
+  for (const Target& t : a.targets) {
+    const ModelSpec spec = load_model_spec(a.models.at(t.model));
+    EXPECT_EQ(t.measured, "step_mfu");
+    EXPECT_EQ(t.length, 2048);
+    EXPECT_EQ(t.recompute, Recompute::none);
+    const bool is_large = spec.name.ends_with("600m");
+    const auto parameters = static_cast<double>(parameters_total(spec));
+    EXPECT_NEAR(parameters, is_large ? 0.62e9 : 21e6, is_large ? 0.04e9 : 2e6) << spec.name;
+    EXPECT_EQ(t.at_least, is_large ? 0.45 : 0.25);
+    ++(is_large ? large : small)[std::string(spec.architecture())];
+  }
+  const std::map<std::string, int> each{{"vanilla", 1}, {"block", 1}, {"photon", 1}};
+  EXPECT_EQ(large, each);
+  EXPECT_EQ(small, each);
 }
 
 TEST(Outcome, IsReachedMissedOrNotMeasured) {
@@ -216,6 +241,74 @@ TEST(Agreement, MeasuresAgainstTheSpread) {
       << "nothing to compare is no agreement";
   tested.short_by_one = true;
   EXPECT_THROW(compare(tested, reference, c), Error);
+}
+
+/// Learns by a rule of its own, with an error that can be set.
+class MadeUpTraining final : public Backend {
+ public:
+  std::string device_name() const override { return "made up"; }
+  int threads() const override { return 1; }
+  int64_t memory_bytes() const override { return 0; }
+  int64_t memory_in_use() const override { return 0; }
+  Ceilings measure_ceilings(DType) override { return {}; }
+  std::unique_ptr<InferenceModel> inference(const ModelSpec&, std::span<const float>, DType) override {
+    return nullptr;
+  }
+  std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float>,
+                                            Recompute) override {
+    struct Model final : TrainableModel {
+      Model(ModelSpec s, const MadeUpTraining& o) : spec_(std::move(s)), of(o) {}
+      const ModelSpec& spec() const override { return spec_; }
+      Losses accumulate_gradients(const TokenBatch& batch, const LossConfig&, double) override {
+        sum += batch.ids[0];
+        return {.token = (1.0 + of.loss_error) * (5.0 + std::sin(sum))};
+      }
+      Losses evaluate(const TokenBatch&, const LossConfig&) override { return {}; }
+      double gradient_norm() override { return 1.0; }
+      void adamw_step(const AdamWStep&) override {}
+      void read_parameters(std::span<float>) const override {}
+      void write_parameters(std::span<const float>) override {}
+      void read_moments(std::span<float> first, std::span<float>) const override {
+        for (size_t i = 0; i < first.size(); ++i) {
+          const double sign = i % 2 == 0 ? 1.0 : -1.0;
+          first[i] = static_cast<float>(std::cos(sum + static_cast<double>(i)) + of.gradient_error * sign);
+        }
+        first[0] += static_cast<float>(of.drift * ++of.runs);
+      }
+      void write_moments(std::span<const float>, std::span<const float>) override {}
+      ModelSpec spec_;
+      const MadeUpTraining& of;
+      double sum = 0.0;
+    };
+    return std::make_unique<Model>(spec, *this);
+  }
+
+  double loss_error = 0.0;
+  double gradient_error = 0.0;
+  double drift = 0.0;
+  mutable int runs = 0;
+};
+
+TEST(Agreement, OfTrainingIsTheWorseOfLossesAndGradients) {
+  MadeUpTraining reference, tested;
+  const ModelSpec spec = small_spec(2);
+  const std::vector<float> parameters(2000);
+  const TrainingAgreementCase c{.rows = 2, .length = 8, .steps = 3, .seed = 7};
+  const auto compared = [&] { return compare_training(tested, reference, spec, parameters, c); };
+  EXPECT_EQ(compared().relative_error, 0.0);
+  EXPECT_TRUE(compared().repeatable);
+  tested.gradient_error = 0.01;  // of a cosine's root mean square, 1 / sqrt(2)
+  EXPECT_NEAR(compared().relative_error, 0.01 * std::sqrt(2.0), 1e-3);
+  tested.loss_error = 0.1;
+  EXPECT_NEAR(compared().relative_error, 0.1, 1e-6);
+  tested.loss_error = NAN;
+  EXPECT_FALSE(compared().relative_error <= 1e9) << "NaN never passes";
+  tested.loss_error = 0.0;
+  tested.gradient_error = NAN;
+  EXPECT_FALSE(compared().relative_error <= 1e9) << "NaN never passes";
+  tested.gradient_error = 0.0;
+  tested.drift = 1e-3;
+  EXPECT_FALSE(compared().repeatable);
 }
 
 }  // namespace

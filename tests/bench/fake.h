@@ -108,6 +108,7 @@ class FakeTrainable final : public TrainableModel {
   Losses evaluate(const TokenBatch&, const LossConfig&) override { return {}; }
   double gradient_norm() override { return 2.0; }
   void adamw_step(const AdamWStep&) override { ++steps; }
+  void wait() override { ++waits; }
   void read_parameters(std::span<float>) const override {}
   void write_parameters(std::span<const float>) override {}
   void read_moments(std::span<float>, std::span<float>) const override {}
@@ -116,6 +117,7 @@ class FakeTrainable final : public TrainableModel {
   double loss = 1.0;
   int64_t tokens = 0;
   int steps = 0;
+  int waits = 0;
 
  private:
   ModelSpec spec_;
@@ -132,6 +134,12 @@ class FakeBackend final : public Backend {
     ++device.measurements;
     return ceilings;
   }
+  std::optional<TrainingPlan> training_plan(const ModelSpec&, int64_t sequences, int64_t length,
+                                            const LossConfig&, Recompute recompute) const override {
+    if (bytes_per_token == 0) return std::nullopt;
+    const int64_t kept = recompute == Recompute::none ? bytes_per_token : bytes_per_token / 2;
+    return TrainingPlan{.weights = 1000, .activations = sequences * length * kept, .available = memory};
+  }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float>,
                                             Recompute) override {
     auto model = std::make_unique<FakeTrainable>(spec);
@@ -144,6 +152,7 @@ class FakeBackend final : public Backend {
 
   FakeDevice device;
   int64_t memory = int64_t{1} << 30;
+  int64_t bytes_per_token = 0;  ///< in training; 0: nobody knows
   double loss = 1.0;
   Ceilings ceilings{.read_bandwidth = 8e9,
                     .copy_bandwidth = 1e10,

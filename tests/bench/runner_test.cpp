@@ -246,6 +246,31 @@ TEST_F(RunnerTest, TrainingCountsItsFlopsAgainstTheMatrixRate) {
   EXPECT_DOUBLE_EQ(result->flops, 3.0 * training_flops(c.spec, 8));
   EXPECT_DOUBLE_EQ(result->mfu, result->flops / result->step_seconds / backend_.ceilings.matrix_rate);
   EXPECT_DOUBLE_EQ(result->tokens_per_second, 24.0 / result->step_seconds);
+  EXPECT_EQ(backend_.device.measurements, 2) << "ceilings before and after";
+  ResultRow row;
+  fill_row(row, c, "fake", backend_, *result);
+  EXPECT_EQ(row.text("kind"), "training");
+  EXPECT_EQ(row.number("length"), 8.0);
+  EXPECT_EQ(row.text("recompute"), "none");
+  EXPECT_EQ(row.number("step_mfu"), result->mfu);
+  EXPECT_EQ(row.number("clock_after_mhz"), 1234.5);
+  EXPECT_TRUE(row.empty("step_bytes_planned")) << "this back end does not foresee its memory";
+}
+
+TEST_F(RunnerTest, LargestTrainingBatchIsThePlans) {
+  TrainingCase c{.spec = small_spec(2), .rows = 3, .length = 8, .loss = {}, .seed = 1};
+  EXPECT_THROW(most_training_rows(backend_, c), Error) << "nothing is foreseen";
+  backend_.bytes_per_token = 100;
+  backend_.memory = 1000 + 800 * 37 + 799;
+  EXPECT_EQ(most_training_rows(backend_, c), 37);
+  c.recompute = Recompute::layer;
+  EXPECT_EQ(most_training_rows(backend_, c), 75);
+  c.rows = 76;
+  EXPECT_THROW(measure_training(backend_, c, {}, options_.rule, {}), DoesNotFit);
+  backend_.memory = 1399;
+  EXPECT_THROW(most_training_rows(backend_, c), DoesNotFit);
+  backend_.memory = int64_t{1} << 40;
+  EXPECT_EQ(most_training_rows(backend_, c), largest_training_rows);
 }
 
 TEST_F(RunnerTest, TrainingOnNonsenseIsRefused) {

@@ -90,6 +90,9 @@ class Trainable final : public TrainableModel {
     shape.length = batch.length;
     TrainingPass& pass = this->pass(shape);
     if (active_ != &pass) {
+      // Its parts lie where they lay; the emulation is to know that others no longer do.
+      Arena arena(memory_.data());
+      TrainingPass(arena, spec_, shape);
       pass.take_over(stream_);
       active_ = &pass;
     }

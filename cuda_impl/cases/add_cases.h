@@ -35,6 +35,7 @@ void add_rotate_append_cases(std::vector<NamedCase>& cases);
 void add_squared_norm_cases(std::vector<NamedCase>& cases);
 void add_sum_cases(std::vector<NamedCase>& cases);
 void add_swiglu_backward_cases(std::vector<NamedCase>& cases);
+void add_rotate_back_cases(std::vector<NamedCase>& cases);
 void add_swiglu_cases(std::vector<NamedCase>& cases);
 
 }  // namespace photon::PHOTON_GPU

@@ -11,6 +11,7 @@ std::vector<NamedCase> op_cases() {
   add_swiglu_cases(cases);
   add_swiglu_backward_cases(cases);
   add_rotate_append_cases(cases);
+  add_rotate_back_cases(cases);
   add_gemv_cases(cases);
   add_matmul_cases(cases);
   add_product_gradient_cases(cases);

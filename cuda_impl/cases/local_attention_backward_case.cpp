@@ -33,6 +33,7 @@ struct Gradients {
   std::vector<S> v;      ///< the same
   std::vector<S> new_k;  ///< (rows, head_size), of the rows before rotation
   std::vector<S> new_v;  ///< the same
+  S largest = 0;         ///< product on the way: of queries and keys, of gradients and values
 };
 
 class LocalAttentionBackwardCase : public OpCase {
@@ -89,6 +90,7 @@ class LocalAttentionBackwardCase : public OpCase {
         if (chunk % step != 0) continue;
         const Gradients<float> naive = gradients<float>(chunk, head);
         const Gradients<double> exact = gradients<double>(chunk, head);
+        k.magnitude = v.magnitude = std::max(k.magnitude, exact.largest);
         for (size_t i = 0; i < exact.k.size(); ++i) {
           add_float(k, d_k[cached + i], naive.k[i], exact.k[i]);
           add_float(v, d_v[cached + i], naive.v[i], exact.v[i]);
@@ -192,6 +194,10 @@ class LocalAttentionBackwardCase : public OpCase {
         add_attention_gradients<S>(query, std::span<const S>(k).first(seen),
                                    std::span<const S>(v).first(seen), d_out, d_query.data(), d_k.data(),
                                    d_v.data());
+        for (size_t at = 0; at < seen; at += size) {
+          out.largest = std::max({out.largest, std::abs(inner<S>(query, k.data() + at)),
+                                  std::abs(inner<S>(d_out, v.data() + at))});
+        }
         turn_head(d_query.data(), size, angles(p_.length + r), true);
         out.q.insert(out.q.end(), d_query.begin(), d_query.end());
       }

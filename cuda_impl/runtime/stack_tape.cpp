@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/error.h"
 #include "cuda_impl/kernels/local_attention.h"
 #include "cuda_impl/kernels/prefill_attention.h"
 #include "cuda_impl/kernels/rms_norm.h"

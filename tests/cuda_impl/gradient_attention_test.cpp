@@ -13,6 +13,9 @@
 #include "cuda_impl/kernels/cache_view.h"
 #include "cuda_impl/kernels/local_attention.h"
 #include "cuda_impl/kernels/local_attention_backward.h"
+#include "cuda_impl/kernels/prefill_attention.h"
+#include "cuda_impl/kernels/prefill_attention_backward.h"
+#include "cuda_impl/kernels/rotate_back.h"
 #include "cuda_impl/runtime/rotations.h"
 #include "tests/support.h"
 
@@ -197,6 +200,63 @@ TEST(LocalAttentionBackward, IsTheDerivative) {
   }
 }
 
+class PrefillBackward : public ::testing::TestWithParam<Sequences> {};
+
+TEST_P(PrefillBackward, IsTheDerivative) {
+  Sequences whole = GetParam();
+  const AttentionShape shape = whole.shape;
+  const auto sequences = static_cast<int64_t>(whole.sequences);
+  // Attention of the rotated rows, then of those before rotation: queries and keys, rounded, are both.
+  const auto qkv = random_values<bf16>(whole.rows() * whole.packed(), test_seed());
+  const auto d_out = random_values<bf16>(whole.rows() * whole.width(), test_seed() + 1);
+  const DeviceArray<bf16> device_qkv(qkv);
+  const DeviceArray<bf16> device_d_out(d_out);
+  const DeviceArray<bf16> out(d_out.size());
+  const DeviceArray<float> lse(whole.rows() * static_cast<size_t>(shape.heads));
+  const DeviceArray<bf16> d_qkv(qkv.size());
+  const DeviceArray<float> workspace(
+      static_cast<size_t>(prefill_attention_backward_workspace(shape, sequences, whole.units)));
+  Stream stream;
+  prefill_attention(
+      stream, {shape, device_qkv.data(), out.data(), sequences, whole.units, whole.visible, lse.data()});
+  prefill_attention_backward(stream, {.shape = shape,
+                                      .qkv = device_qkv.data(),
+                                      .out = out.data(),
+                                      .lse = lse.data(),
+                                      .d_out = device_d_out.data(),
+                                      .d_qkv = d_qkv.data(),
+                                      .workspace = workspace.data(),
+                                      .sequences = sequences,
+                                      .units = whole.units,
+                                      .visible = whole.visible});
+  stream.synchronize();
+  EXPECT_LT(deviation(to_doubles(d_qkv.read()), whole.gradient(to_doubles(qkv), to_doubles(d_out))),
+            rounding);
+
+  const std::vector<float> table = rotation_table(whole.units, shape.head_size, 10000.0);
+  const DeviceArray<float> rotations(table);
+  rotate_back(stream, {shape, d_qkv.data(), rotations.data(), sequences, whole.units});
+  stream.synchronize();
+  // Rows that are `qkv` when they are rotated.
+  std::vector<double> before = to_doubles(qkv);
+  const auto size = static_cast<size_t>(shape.head_size);
+  for (size_t row = 0; row < whole.rows(); ++row) {
+    const float* const angles = table.data() + row % static_cast<size_t>(whole.units) * size;
+    for (size_t head = 0; head < static_cast<size_t>(shape.heads + shape.kv_heads); ++head) {
+      turn_head(before.data() + row * whole.packed() + head * size, size, angles, true);
+    }
+  }
+  whole.rotations = table;
+  EXPECT_LT(deviation(to_doubles(d_qkv.read()), whole.gradient(before, to_doubles(d_out))), rounding);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Kernels, PrefillBackward,
+    ::testing::Values(Sequences{.shape = {2, 2, 4}, .sequences = 2, .units = 7},
+                      Sequences{.shape = {4, 2, 6}, .units = 6, .visible = {.window = 3}},
+                      Sequences{.shape = {2, 1, 4}, .units = 8, .visible = {.window = 0, .block = 3}},
+                      Sequences{.shape = {1, 1, 132}, .units = 4, .visible = {.window = 2}}));
+
 struct Window {
   AttentionShape shape;
   std::vector<int32_t> parts;  ///< rows of each
@@ -313,6 +373,29 @@ TEST(LocalAttentionBackward, RefusesWhatItCannotDo) {
   for (const int32_t size : {0, 7, 258}) {
     op.shape.head_size = size;
     EXPECT_TRUE(holds(complaint(), {"even sizes from 2 to 256"}));
+  }
+}
+
+TEST(PrefillAttentionBackward, RefusesWhatItCannotDo) {
+  Stream stream;
+  PrefillAttentionBackward op{.shape = {1, 1, 258}, .sequences = 1, .units = 1, .visible = {}};
+  const auto complaint = [&] { return message_of<Error>([&] { prefill_attention_backward(stream, op); }); };
+  EXPECT_TRUE(holds(complaint(), {"even sizes from 2 to 256"}));
+  op.shape = {1000, 1000, 64};
+  op.sequences = 1000;
+  op.units = 1000;
+  EXPECT_TRUE(holds(complaint(), {"1000 sequences of 1000 units", "is to be less than"}));
+}
+
+TEST(AttentionBackward, WorkIsTwiceThatOfTheForwardPass) {
+  const AttentionShape shape{6, 3, 52};
+  const LocalAttention local{.shape = shape, .chunks = 7, .window = 5, .length = 2, .rows = 2};
+  const LocalAttentionBackward local_back{.shape = shape, .chunks = 7, .window = 5, .length = 2, .rows = 2};
+  EXPECT_DOUBLE_EQ(local_attention_backward_work(local_back).flops, 2.0 * local_attention_work(local).flops);
+  for (const VisibleUnits visible : {VisibleUnits{}, VisibleUnits{.window = 3}}) {
+    const PrefillAttention whole{.shape = shape, .sequences = 2, .units = 9, .visible = visible};
+    const PrefillAttentionBackward back{.shape = shape, .sequences = 2, .units = 9, .visible = visible};
+    EXPECT_DOUBLE_EQ(prefill_attention_backward_work(back).flops, 2.0 * prefill_attention_work(whole).flops);
   }
 }
 

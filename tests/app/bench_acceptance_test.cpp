@@ -113,7 +113,7 @@ model = "photon-small"
 batch = 1
 length = 64
 measured = "step_mfu"
-at_least = 1e-9
+at_least = 1e-6
 [[target]]
 what = "steps of another"
 model = "photon"

@@ -58,8 +58,16 @@ class AdamWCase : public OpCase {
     Untouched<float> m_rest(first_);
     Untouched<float> v_rest(second_);
     Untouched<bf16> w_rest(weights_);
-    std::vector<ParameterInfo> list(1);
-    list[0].shape = {1};
+    State<std::vector<float>> naive{values(parameters_), values(first_), values(second_)};
+    std::vector<ParameterInfo> list;
+    for (const ParameterRange& r : ranges_) {
+      list.emplace_back();
+      list.back().shape = {r.size};
+      list.back().offset = r.offset;
+      list.back().decay = r.decay;
+      list.back().trained = r.trained;
+    }
+    adamw_update(list, step_, naive.p, values(gradients_), naive.m, naive.v);
     for (const ParameterRange& r : ranges_) {
       const int64_t step = check_step(r.size, most_checked);
       for (int64_t i = 0; i < r.size; i += step) {
@@ -74,20 +82,16 @@ class AdamWCase : public OpCase {
         v_rest.touch(at);
         w_rest.touch(place);
         if (i % step != 0) continue;
-        list[0].decay = r.decay;
-        State<float> naive{parameters_[at], first_[at], second_[at]};
-        const float gradient = gradients_[at];
-        adamw_update(list, step_, {&naive.p, 1}, {&gradient, 1}, {&naive.m, 1}, {&naive.v, 1});
         const State<double> exact = updated(at, r.decay);
         // The update is a product and quotient of some eight rounded numbers.
         const double before = number(parameters_[at]);
         note(parameters, std::abs(before) + 8.0 * std::abs(exact.p - before));
-        note(first, 2.0 * (std::abs(number(first_[at])) + std::abs(number(gradient))));
+        note(first, 2.0 * (std::abs(number(first_[at])) + std::abs(number(gradients_[at]))));
         note(second, 4.0 * exact.v);
-        add_stored(parameters, p[at], naive.p, exact.p);
-        add_stored(first, m[at], naive.m, exact.m);
-        add_stored(second, v[at], naive.v, exact.v);
-        add_rounded(weights, w[place], naive.p, exact.p);
+        add_stored(parameters, p[at], naive.p[at], exact.p);
+        add_stored(first, m[at], naive.m[at], exact.m);
+        add_stored(second, v[at], naive.v[at], exact.v);
+        add_rounded(weights, w[place], naive.p[at], exact.p);
       }
     }
     const auto rest = [](const auto& untouched, const auto& now, const char* name) {
@@ -118,6 +122,12 @@ class AdamWCase : public OpCase {
     S m;
     S v;
   };
+
+  static std::vector<float> values(const RepeatedArray<float>& array) {
+    std::vector<float> out(array.size());
+    for (size_t i = 0; i < out.size(); ++i) out[i] = array.value(i);
+    return out;
+  }
 
   State<double> updated(size_t at, bool decay) const {
     const AdamWFactors& f = op_.factors;

@@ -31,7 +31,7 @@ struct BackwardKernel {
   /// that they make are the largest there are, and what rounding weights to 8 bits costs these would be seen:
   /// they enter their products as two terms. There are few such units, or each has little to compute.
   __device__ bool some_see_few(int32_t from, int32_t to) const {
-    constexpr int32_t few = 64;
+    constexpr int32_t few = 128;
     return from - first(from) < few || to - first(to) < few;
   }
   /// After the last unit, present or not, that sees `unit`.

@@ -130,7 +130,7 @@ __global__ void __launch_bounds__(128, 2)
     const int32_t warp_first =
         place.first + static_cast<int32_t>(anew(threadIdx.x)) / warp_size * Tile::queries;
     const int32_t warp_last = min(warp_first + Tile::queries, a.units) - 1;
-    const int row_end = min(warp_last + 1 - first_key, flash_keys);
+    const int row_end = warp_first < a.units ? min(warp_last + 1 - first_key, flash_keys) : 0;
     const int all_see_from = p.first(warp_last) - first_key;
     const int all_see_to = warp_first + 1 - first_key;
     const bool few = p.some_see_few(warp_first, warp_last);

@@ -332,10 +332,13 @@ TEST(DeviceTrainingSteps, MicroBatchesAddUp) {
   Device twice(spec, parameters);
   twice.run(batch, {.gradients = true, .weight = 0.5});
   twice.run(batch, {.gradients = true, .weight = 0.5});
-  // Halves are exact in binary; what is left is the rounding of the first half and of the sum.
+  // Halves are exact in binary, but the second sum begins where the first has ended: some hundred numbers,
+  // each rounded at no more than the largest of them.
   const std::vector<float> one = once.gradients();
   const std::vector<float> two = twice.gradients();
-  for (size_t i = 0; i < one.size(); ++i) ASSERT_NEAR(one[i], two[i], 0x1p-22 * std::abs(one[i])) << i;
+  float largest = 0.0f;
+  for (const float g : one) largest = std::max(largest, std::abs(g));
+  for (size_t i = 0; i < one.size(); ++i) ASSERT_NEAR(one[i], two[i], 100.0f * 0x1p-24f * largest) << i;
 }
 
 TEST(DeviceTrainingSteps, RefusesWhatDoesNotFit) {

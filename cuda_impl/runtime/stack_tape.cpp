@@ -153,8 +153,10 @@ void StackTape::Shared::make_room(const TapeShape& shape, Keep keep) {
 }
 
 void StackTape::Shared::lay_out(Arena& arena) {
+  TapeShape any;  // sizes are known; what is asked for is each activation's type
+  any.stack.heads = 1;
   size_t i = 0;
-  for_each_activation(tape_, {}, 0, [&]<class T>(T*& activation, int64_t, Keep) {
+  for_each_activation(tape_, any, 0, [&]<class T>(T*& activation, int64_t, Keep) {
     activation = arena.take<T>(Arena::Use::workspace, elements_[i++]);
   });
   last_ = arena.take<bf16>(Arena::Use::workspace, last_elements_);

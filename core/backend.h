@@ -86,6 +86,9 @@ class TrainableModel {
   /// Adds weight · dL/dparameter of this batch to the gradients. `batch.length` must divide by the
   /// meta-context.
   virtual Losses accumulate_gradients(const TokenBatch& batch, const LossConfig& config, double weight) = 0;
+  /// Says which batch accumulate_gradients will be given next, so that what it needs of the host is ready by
+  /// then. May be called from another thread while the model works, by one at a time.
+  virtual void prefetch(const TokenBatch&) {}
   /// The same losses without gradients.
   virtual Losses evaluate(const TokenBatch& batch, const LossConfig& config) = 0;
   /// Euclidean norm over the gradients of all trained parameters, summed in double in a fixed order.

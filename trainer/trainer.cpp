@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <future>
 #include <map>
 #include <memory>
 #include <optional>
@@ -171,6 +172,19 @@ class Run {
     }
   }
 
+  TokenBatch read_batch(int64_t step, int64_t first) const {
+    return batches_.training(step, first, config_.micro_batch);
+  }
+
+  /// Reads the batch that comes next while the model is at this one, so that a device never waits for a disk.
+  void read_ahead(int64_t step, int64_t first) {
+    next_ = std::async(std::launch::async, [this, step, first] {
+      TokenBatch batch = read_batch(step, first);
+      model_->prefetch(batch);
+      return batch;
+    });
+  }
+
   MetricsRow make_step(Progress& progress) {
     const auto begin = Clock::now();
     const int64_t step = state_.step + 1;
@@ -178,7 +192,10 @@ class Run {
     row.step = step;
     const double weight = static_cast<double>(config_.micro_batch) / static_cast<double>(config_.batch);
     for (int64_t first = 0; first < config_.batch; first += config_.micro_batch) {
-      const TokenBatch batch = batches_.training(step, first, config_.micro_batch);
+      const TokenBatch batch = next_.valid() ? next_.get() : read_batch(step, first);
+      const bool last = first + config_.micro_batch == config_.batch;
+      if (!last || step < state_.steps)
+        read_ahead(last ? step + 1 : step, last ? 0 : first + config_.micro_batch);
       add(row.train, model_->accumulate_gradients(batch, config_.loss, weight), weight);
     }
     row.gradient_norm = model_->gradient_norm();
@@ -263,6 +280,7 @@ class Run {
   std::unique_ptr<TrainableModel> model_;
   double matrix_rate_ = 0.0;
   std::optional<Losses> validation_;
+  std::future<TokenBatch> next_;  // after what it works with: it ends first
 };
 
 }  // namespace

@@ -17,7 +17,7 @@ class Inference final : public InferenceModel {
       : spec_(spec),
         weights_(spec_, parameters),
         linear_(static_cast<float>(spec.norm_eps), limits.gemv_rows),
-        forward_(spec_, weights_.view(), stream_, matmul_),
+        forward_(spec_, weights_.view(), stream_, linear_.matmul()),
         generator_(spec_, weights_.view(), stream_, linear_, limits) {}
 
   const ModelSpec& spec() const override { return spec_; }
@@ -38,7 +38,7 @@ class Inference final : public InferenceModel {
     return {.weights = weights_.bytes(),
             .caches = arena.bytes(Arena::Use::cache),
             .local_caches = arena.bytes(Arena::Use::local_cache),
-            .workspace = arena.bytes(Arena::Use::workspace),
+            .workspace = arena.bytes(Arena::Use::workspace) + Matmul::workspace_bytes,
             .available = usable_memory()};
   }
 
@@ -78,7 +78,6 @@ class Inference final : public InferenceModel {
   Stream stream_;
   Weights weights_;
   Linears linear_;
-  Matmul matmul_;
   ForwardPass forward_;
   Generator generator_;
 };

@@ -36,7 +36,7 @@ class Linears {
 
   void operator()(Stream& stream, const char* op, const Linear& a, const LinearScratch& scratch);
   bool uses_gemv(const Linear& a) const;
-  const Matmul& matmul() const { return matmul_; }
+  Matmul& matmul() { return matmul_; }
 
  private:
   Matmul matmul_;

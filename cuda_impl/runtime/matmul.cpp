@@ -8,8 +8,6 @@
 namespace photon::PHOTON_GPU {
 namespace {
 
-constexpr int64_t workspace_bytes = int64_t{32} << 20;  // what cuBLAS asks for on this generation
-
 /// The largest power of two up to 256 that divides the address.
 uint32_t alignment(const void* p) {
   const auto address = reinterpret_cast<uintptr_t>(p) | 256u;

@@ -63,6 +63,9 @@ Work weight_gradient_work(const WeightGradient& p);
 
 class Matmul {
  public:
+  /// Of the device's memory, for as long as it lives: what cuBLAS asks for on this generation.
+  static constexpr int64_t workspace_bytes = int64_t{32} << 20;
+
   Matmul();
   ~Matmul();
   Matmul(const Matmul&) = delete;

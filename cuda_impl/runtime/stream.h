@@ -82,6 +82,10 @@ class Stream {
 
   void synchronize();
 
+  /// Copies from page-locked memory behind what was started before, while the host goes on: `from` is to stay
+  /// as it is until the stream has come so far.
+  void upload_pinned(void* to, const void* from, size_t bytes) { upload_bytes(to, from, bytes); }
+
   /// Copies to the device behind what was started before; `values` may go once this returns.
   template <class T>
   void upload(T* to, const std::vector<T>& values) {

@@ -85,16 +85,6 @@ ModelBackward::EmbeddingGradients ModelBackward::embedding_gradients() const {
           .decoder_width = spec_.base.width};
 }
 
-std::vector<int32_t> ModelBackward::fed(const ModelSpec& spec, std::span<const int32_t> ids) {
-  std::vector<int32_t> out;
-  if (spec.depth() > 0 && spec.feedback(1) != Feedback::token) return out;
-  const size_t chunk = spec.depth() == 0 ? 0 : static_cast<size_t>(spec.level(1).chunk);
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (chunk == 0 || i % chunk != chunk - 1) out.push_back(ids[i]);
-  }
-  return out;
-}
-
 LayerContext ModelBackward::layer_context(const Context& c, int l) const {
   return {c.stream, c.matmul, static_cast<float>(spec_.norm_eps),
           tape_.rotations(spec_.shape(l).head_size())};

@@ -38,13 +38,10 @@ class ModelBackward {
   struct EmbeddingGradients {
     const bf16* encoder = nullptr;  ///< of all tokens; null in a vanilla model
     int64_t encoder_width = 0;
-    const bf16* decoder = nullptr;  ///< of fed(..) tokens; null where tokens are not fed back
+    const bf16* decoder = nullptr;  ///< of PreparedBatch::fed; null where tokens are not fed back
     int64_t decoder_width = 0;
   };
   EmbeddingGradients embedding_gradients() const;
-  /// The tokens that go into the lowest decoder, of a batch's ids: all of a vanilla model, all but the last
-  /// of each chunk, or none.
-  static std::vector<int32_t> fed(const ModelSpec& spec, std::span<const int32_t> ids);
 
   /// Losses of what tape.forward made and, where laid out for it, weight · dL/dparameter added to g; the
   /// embedding tables' are the caller's (embedding_gradients).

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <mutex>
 
 #include "core/error.h"
 #include "cuda_impl/runtime/device_memory.h"
@@ -30,6 +31,13 @@ class Trainable final : public TrainableModel {
   void adamw_step(const AdamWStep& step) override { parameters_.adamw_step(stream_, step); }
 
   void wait() override { stream_.synchronize(); }
+
+  void prefetch(const TokenBatch& batch) override {
+    check_batch(spec_, batch);
+    auto prepared = std::make_unique<PreparedBatch>(spec_, batch.ids, batch.length);
+    const std::lock_guard lock(prefetching_);
+    prefetched_ = std::move(prepared);
+  }
 
   std::vector<Launch> profile(const TokenBatch& batch, const LossConfig& config, const AdamWStep& step,
                               const std::string& label) override {
@@ -96,7 +104,17 @@ class Trainable final : public TrainableModel {
       pass.take_over(stream_);
       active_ = &pass;
     }
-    return pass.run(stream_, matmul_, parameters_, batch.ids);
+    return pass.run(stream_, matmul_, parameters_, *prepared(batch));
+  }
+
+  std::unique_ptr<PreparedBatch> prepared(const TokenBatch& batch) {
+    {
+      const std::lock_guard lock(prefetching_);
+      if (prefetched_ != nullptr && prefetched_->length == batch.length && prefetched_->ids == batch.ids) {
+        return std::move(prefetched_);
+      }
+    }
+    return std::make_unique<PreparedBatch>(spec_, batch.ids, batch.length);
   }
 
   TrainingPass& pass(const PassShape& shape) {
@@ -126,6 +144,8 @@ class Trainable final : public TrainableModel {
   DeviceBuffer memory_;  // of whichever pass runs
   std::map<PassShape, std::unique_ptr<TrainingPass>> passes_;
   TrainingPass* active_ = nullptr;
+  std::mutex prefetching_;
+  std::unique_ptr<PreparedBatch> prefetched_;
 };
 
 }  // namespace
@@ -142,7 +162,7 @@ TrainingPlan plan_training(const ModelSpec& spec, int64_t sequences, int64_t len
           .gradients = of.gradients,
           .moments = of.moments,
           .activations = activations,
-          .workspace = of.workspace + arena.bytes() - activations,
+          .workspace = of.workspace + arena.bytes() - activations + Matmul::workspace_bytes,
           .available = usable_memory()};
 }
 
@@ -162,7 +182,7 @@ std::vector<Launch> training_launches(const ModelSpec& spec, const TokenBatch& b
                      .gradients = true,
                      .recompute = recompute});
   pass.set_eager(true);
-  pass.run(stream, matmul, parameters, batch.ids);
+  pass.run(stream, matmul, parameters, PreparedBatch(spec, batch.ids, batch.length));
   parameters.gradient_norm(stream);
   parameters.adamw_step(stream, {});
   return launches_of(std::move(records));

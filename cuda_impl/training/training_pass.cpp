@@ -1,6 +1,7 @@
 #include "cuda_impl/training/training_pass.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace photon::PHOTON_GPU {
 namespace {
@@ -46,19 +47,6 @@ void TrainingPass::take_over(Stream& stream) const {
   tape_.upload_rotations(stream);
 }
 
-// The same targets for all architectures: tokens 2..T of each row. With L >= 1 row i of Xhat^(0) predicts
-// token i, with L = 0 it predicts token i + 1.
-std::vector<int32_t> TrainingPass::targets(std::span<const int32_t> ids) const {
-  std::vector<int32_t> out(ids.size(), -1);
-  const auto length = static_cast<size_t>(shape_.length);
-  for (size_t r = 0; r < ids.size(); ++r) {
-    const size_t i = r % length;
-    if (spec_.depth() > 0 && i > 0) out[r] = ids[r];
-    if (spec_.depth() == 0 && i + 1 < length) out[r] = ids[r + 1];
-  }
-  return out;
-}
-
 void TrainingPass::launch(Stream& stream, Matmul& matmul, const TrainedParameters& parameters) const {
   const Stream::Scope pass(stream, scope_name);
   {
@@ -68,13 +56,47 @@ void TrainingPass::launch(Stream& stream, Matmul& matmul, const TrainedParameter
   backward_.run(stream, matmul, parameters.weights(), parameters.gradients(), shape_.weight);
 }
 
-Losses TrainingPass::run(Stream& stream, Matmul& matmul, const TrainedParameters& parameters,
-                         std::span<const int32_t> ids) {
-  {
-    const Stream::Scope scope(stream, "data");
-    stream.upload(tape_.ids(), std::vector<int32_t>(ids.begin(), ids.end()));
-    stream.upload(backward_.targets(), targets(ids));
+// Nothing is under way when a batch comes: the last pass has given its losses.
+void TrainingPass::upload(Stream& stream, const PreparedBatch& batch) {
+  const Stream::Scope scope(stream, "data");
+  struct Copy {
+    void* to;
+    const void* from;
+    size_t bytes;
+  };
+  std::vector<Copy> copies;
+  int64_t bytes = 0;
+  const auto add = [&]<class T>(T* to, const std::vector<T>& values) {
+    copies.push_back({to, values.data(), values.size() * sizeof(T)});
+    bytes += static_cast<int64_t>(copies.back().bytes);
+  };
+  const auto add_places = [&](const Places& at, const TokenPlaces& places) {
+    if (at.most == 0) return;
+    add(at.positions, places.positions);
+    add(at.segments, places.segments);
+    add(at.partials, places.partials);
+  };
+  add(tape_.ids(), batch.ids);
+  add(backward_.targets(), batch.targets);
+  add_places(encoder_places_, batch.encoded);
+  add_places(decoder_places_, batch.fed);
+  if (stream.dry()) return;
+  if (bytes > staging_bytes_) {
+    staging_ = PinnedBuffer(bytes);
+    staging_bytes_ = bytes;
   }
+  auto* next = static_cast<char*>(staging_.data());
+  for (const Copy& c : copies) {
+    if (c.bytes == 0) continue;
+    std::memcpy(next, c.from, c.bytes);
+    stream.upload_pinned(c.to, next, c.bytes);
+    next += c.bytes;
+  }
+}
+
+Losses TrainingPass::run(Stream& stream, Matmul& matmul, const TrainedParameters& parameters,
+                         const PreparedBatch& batch) {
+  upload(stream, batch);
   if (eager_) {
     launch(stream, matmul, parameters);
   } else {
@@ -85,13 +107,12 @@ Losses TrainingPass::run(Stream& stream, Matmul& matmul, const TrainedParameters
     const Stream::Scope scope(stream, "backward");
     const auto gradients = backward_.embedding_gradients();
     if (encoder_places_.most > 0) {
-      embedding_gradient(stream, encoder_places_, token_places(ids, spec_.vocab), gradients.encoder,
-                         gradients.encoder_width, parameters.gradients().encoder_embedding);
+      embedding_gradient(stream, encoder_places_, batch.encoded, gradients.encoder, gradients.encoder_width,
+                         parameters.gradients().encoder_embedding);
     }
     if (decoder_places_.most > 0) {
-      const std::vector<int32_t> fed = ModelBackward::fed(spec_, ids);
-      embedding_gradient(stream, decoder_places_, token_places(fed, spec_.vocab), gradients.decoder,
-                         gradients.decoder_width, parameters.gradients().decoder_embedding);
+      embedding_gradient(stream, decoder_places_, batch.fed, gradients.decoder, gradients.decoder_width,
+                         parameters.gradients().decoder_embedding);
     }
   }
   const LossCounts counts(spec_, shape_.sequences, shape_.length);
@@ -102,9 +123,6 @@ Losses TrainingPass::run(Stream& stream, Matmul& matmul, const TrainedParameters
 
 void TrainingPass::embedding_gradient(Stream& stream, const Places& at, const TokenPlaces& places,
                                       const bf16* d, int64_t width, float* table) const {
-  stream.upload(at.positions, places.positions);
-  stream.upload(at.segments, places.segments);
-  stream.upload(at.partials, places.partials);
   int32_t partial_rows = 0;
   for (const TokenPartials& p : places.partials) partial_rows += p.count;
   embed_backward(stream, {.d = d,

@@ -2,12 +2,11 @@
 // graph, with the memory that they take.
 #pragma once
 
-#include <span>
 #include <vector>
 
-#include "cuda_impl/kernels/embed_backward.h"
 #include "cuda_impl/runtime/graph.h"
 #include "cuda_impl/training/model_backward.h"
+#include "cuda_impl/training/prepared_batch.h"
 #include "cuda_impl/training/trained_parameters.h"
 
 namespace photon::PHOTON_GPU {
@@ -30,8 +29,7 @@ class TrainingPass {
   /// Fills what the shape alone decides: whenever other passes have used the memory.
   void take_over(Stream& stream) const;
   /// The batch's losses; with gradients, those are added to the parameters'. Waits for the device.
-  Losses run(Stream& stream, Matmul& matmul, const TrainedParameters& parameters,
-             std::span<const int32_t> ids);
+  Losses run(Stream& stream, Matmul& matmul, const TrainedParameters& parameters, const PreparedBatch& batch);
 
   /// Launches one by one instead of replaying a graph.
   void set_eager(bool eager) { eager_ = eager; }
@@ -49,10 +47,10 @@ class TrainingPass {
     TokenPartials* partials = nullptr;
   };
   Places lay_out_places(Arena& arena, int64_t tokens) const;
+  void upload(Stream& stream, const PreparedBatch& batch);
   void embedding_gradient(Stream& stream, const Places& at, const TokenPlaces& places, const bf16* d,
                           int64_t width, float* table) const;
   void launch(Stream& stream, Matmul& matmul, const TrainedParameters& parameters) const;
-  std::vector<int32_t> targets(std::span<const int32_t> ids) const;
 
   const ModelSpec& spec_;
   PassShape shape_;
@@ -61,6 +59,8 @@ class TrainingPass {
   Places encoder_places_;
   Places decoder_places_;
   float* embedding_partial_ = nullptr;
+  PinnedBuffer staging_;  // what the device copies a batch from
+  int64_t staging_bytes_ = 0;
   Graph graph_;
   bool eager_ = false;
 };

@@ -13,6 +13,7 @@
 #include "cuda_impl/training/trainable.h"
 #include "cuda_impl/training/training_pass.h"
 #include "reference/model.h"
+#include "reference/trainable.h"
 #include "tests/cuda_impl/device_models.h"
 #include "tests/cuda_impl/naive_gradient.h"
 #include "tests/support.h"
@@ -130,7 +131,7 @@ struct Device {
     pass.take_over(stream);
     pass.set_eager(eager);
     stream.record(records);
-    const Losses losses = pass.run(stream, matmul, parameters, batch.ids);
+    const Losses losses = pass.run(stream, matmul, parameters, PreparedBatch(spec, batch.ids, batch.length));
     stream.record(nullptr);
     return losses;
   }
@@ -232,12 +233,12 @@ TEST_P(DeviceTraining, ComputesWhatTheCostModelSays) {
   }
 }
 
-// Ten optimizer steps beside the reference's in double.
+// Two optimizer steps on the CPU, then ten on the device beside the reference's in double.
 TEST(DeviceTrainingSteps, LossesFollowTheReferences) {
   for (const int depth : {0, 1, 2}) {
     const ModelSpec spec = device_spec(depth);
-    std::vector<float> start = rounded_parameters(spec);
     const auto list = parameter_list(spec);
+    constexpr int64_t steps_before = 2;
     constexpr int64_t steps = 10;
     const LossConfig config{.alpha = depth >= 2 ? 0.3 : 0.0};
     const auto batch = [&](int64_t step) {
@@ -246,13 +247,22 @@ TEST(DeviceTrainingSteps, LossesFollowTheReferences) {
     const auto update = [](int64_t step, double norm) {
       return AdamWStep{.step = step, .learning_rate = 2e-3, .gradient_scale = std::min(1.0, 1.0 / norm)};
     };
+    const auto on_cpu = reference::make_trainable(spec, rounded_parameters(spec));
+    for (int64_t step = 1; step <= steps_before; ++step) {
+      on_cpu->accumulate_gradients(batch(step), config, 1.0);
+      on_cpu->adamw_step(update(step, on_cpu->gradient_norm()));
+    }
+    const auto size = static_cast<size_t>(parameter_elements(spec));
+    std::vector<float> start(size), first_start(size), second_start(size);
+    on_cpu->read_parameters(start);
+    on_cpu->read_moments(first_start, second_start);
     /// Losses of a run by float rule on the host, with gradients from `differentiate`.
     const auto host_run = [&](const auto& differentiate) {
       std::vector<double> losses;
       std::vector<float> parameters = start;
-      std::vector<float> first(start.size(), 0.0f);
-      std::vector<float> second(start.size(), 0.0f);
-      for (int64_t step = 1; step <= steps; ++step) {
+      std::vector<float> first = first_start;
+      std::vector<float> second = second_start;
+      for (int64_t step = steps_before + 1; step <= steps_before + steps; ++step) {
         const auto [loss, gradients] = differentiate(parameters, batch(step), static_cast<uint64_t>(step));
         losses.push_back(loss);
         const std::vector<float> rounded(gradients.begin(), gradients.end());
@@ -277,10 +287,17 @@ TEST(DeviceTrainingSteps, LossesFollowTheReferences) {
       }
     }
     const auto device = make_trainable(spec, start, Recompute::none);
+    device->write_moments(first_start, second_start);
+    std::vector<float> moved(size), first(size), second(size);
+    device->read_parameters(moved);
+    device->read_moments(first, second);
+    EXPECT_EQ(moved, start);
+    EXPECT_EQ(first, first_start);
+    EXPECT_EQ(second, second_start);
     double fast = 0.0;
-    for (int64_t step = 1; step <= steps; ++step) {
+    for (int64_t step = steps_before + 1; step <= steps_before + steps; ++step) {
       const Losses losses = device->accumulate_gradients(batch(step), config, 1.0);
-      fast += std::pow(losses.total(config) - exact[static_cast<size_t>(step - 1)], 2);
+      fast += std::pow(losses.total(config) - exact[static_cast<size_t>(step - steps_before - 1)], 2);
       device->adamw_step(update(step, device->gradient_norm()));
     }
     EXPECT_LE(std::sqrt(fast), 2.0 * std::sqrt(std::accumulate(squares.begin(), squares.end(), 0.0)))
@@ -293,10 +310,11 @@ TEST(DeviceTrainingSteps, StopAndGoOnIsNotToStop) {
   const std::vector<float> start = rounded_parameters(spec);
   const size_t size = start.size();
   const LossConfig config{.alpha = 0.3};
-  const auto step = [&](TrainableModel& m, int64_t i) {
+  const auto step = [&](TrainableModel& m, int64_t i, bool ahead = false) {
     double loss = 0.0;
     for (uint64_t micro = 0; micro < 2; ++micro) {
       const TokenBatch batch = some_batch(spec, test_seed() + 10 * static_cast<uint64_t>(i) + micro);
+      if (ahead) m.prefetch(batch);
       loss += m.accumulate_gradients(batch, config, 0.5).total(config);
     }
     m.adamw_step({.step = i, .learning_rate = 1e-3, .gradient_scale = 1.0 / (1.0 + m.gradient_norm())});
@@ -315,7 +333,7 @@ TEST(DeviceTrainingSteps, StopAndGoOnIsNotToStop) {
     for (const int64_t rows : {1, 5}) {
       resumed->evaluate(random_batch(spec, rows, 2 * spec.meta_context(), test_seed()), config);
     }
-    EXPECT_EQ(step(*resumed, i), step(*whole, i));
+    EXPECT_EQ(step(*resumed, i, true), step(*whole, i));
   }
   std::vector<float> other(size);
   whole->read_parameters(parameters);
@@ -341,6 +359,31 @@ TEST(DeviceTrainingSteps, MicroBatchesAddUp) {
   for (size_t i = 0; i < one.size(); ++i) ASSERT_NEAR(one[i], two[i], 100.0f * 0x1p-24f * largest) << i;
 }
 
+TEST(DeviceTrainingSteps, TakeTheMemoryOfThePlan) {
+  const ModelSpec spec = device_spec(3, Reading::literal);
+  const auto free_memory = [] {
+    size_t free = 0;
+    size_t total = 0;
+    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    return static_cast<int64_t>(free);
+  };
+  for (const Recompute recompute : {Recompute::none, Recompute::inner, Recompute::layer}) {
+    const LossConfig loss{.alpha = 0.1, .beta = 0.1, .detach_targets = false};
+    const TokenBatch batch = some_batch(spec, test_seed());
+    const TrainingPlan plan = plan_training(spec, batch.rows, batch.length, loss, recompute);
+    const int64_t before = free_memory();
+    const auto model = make_trainable(spec, rounded_parameters(spec), recompute);
+    model->accumulate_gradients(batch, loss, 1.0);
+    model->evaluate(batch, loss);
+    model->adamw_step({.step = 1, .learning_rate = 1e-3, .gradient_scale = model->gradient_norm()});
+    // A driver gives memory in pages of two MiB and keeps some for graphs.
+    EXPECT_LE(before - free_memory(), plan.total() + (int64_t{16} << 20)) << to_string(recompute);
+#ifndef PHOTON_CUDA
+    EXPECT_EQ(before - free_memory(), plan.total()) << to_string(recompute);
+#endif
+  }
+}
+
 TEST(DeviceTrainingSteps, RefusesWhatDoesNotFit) {
   const ModelSpec spec = device_spec(2);
   const TrainingPlan small = plan_training(spec, 1, spec.meta_context(), {}, Recompute::layer);
@@ -351,10 +394,10 @@ TEST(DeviceTrainingSteps, RefusesWhatDoesNotFit) {
   EXPECT_LT(small.activations, large.activations);
   EXPECT_LT(plan_training(spec, 7, 4 * spec.meta_context(), {}, Recompute::inner).activations,
             large.activations);
-  const auto model = make_trainable(spec, rounded_parameters(spec), Recompute::none);
   TokenBatch odd = random_batch(spec, 1, spec.meta_context(), test_seed());
   odd.ids.pop_back();
   --odd.length;
+  const auto model = make_trainable(spec, rounded_parameters(spec), Recompute::none);
   EXPECT_THROW(model->accumulate_gradients(odd, {}, 1.0), photon::Error);
 }
 

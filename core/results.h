@@ -14,7 +14,7 @@
 
 namespace photon {
 
-inline constexpr int results_schema_version = 2;
+inline constexpr int results_schema_version = 3;
 
 struct ResultColumn {
   std::string_view name;

@@ -111,16 +111,16 @@ TEST_F(Results, NamesFileLineAndColumnOfWhatDoesNotFit) {
   const std::string good = to_csv(std::vector{sample()});
   EXPECT_EQ(fault(good), "");
   EXPECT_EQ(fault(with(good, ",token_nll,", ",token_null,")),
-            file.string() + ", line 1: unknown column \"token_null\"; the columns of schema 2 were expected");
+            file.string() + ", line 1: unknown column \"token_null\"; the columns of schema 3 were expected");
   EXPECT_NE(fault(with(good, ",token_nll,", ",model,")).find("line 1: column model twice"),
             std::string::npos);
   const std::string shorter = with(good.substr(0, good.size() - 2) + "\n", ",step_bytes_planned", "");
   EXPECT_NE(fault(shorter).find("line 1: column step_bytes_planned is missing"), std::string::npos);
   EXPECT_NE(
-      fault(with(good, "\n2,bench,", "\n1,bench,")).find("line 2, column schema_version: this is schema 1"),
+      fault(with(good, "\n3,bench,", "\n1,bench,")).find("line 2, column schema_version: this is schema 1"),
       std::string::npos);
   EXPECT_NE(
-      fault(with(with(good, "\n2,bench,", "\n7,bench,"), ",token_nll,", ",other,")).find("this is schema 7"),
+      fault(with(with(good, "\n3,bench,", "\n7,bench,"), ",token_nll,", ",other,")).find("this is schema 7"),
       std::string::npos);
   EXPECT_NE(fault(with(good, ",bench,", ",race,")).find("line 2, column kind"), std::string::npos);
   EXPECT_NE(fault(with(good, ",0.1,", ",0.1s,")).find("line 2, column prefill_seconds: \"0.1s\""),

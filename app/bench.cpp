@@ -48,6 +48,7 @@ struct Options {
   std::filesystem::path hardware;
   std::string preset;
   std::filesystem::path profile;
+  std::filesystem::path rates;
   bool training = false;
   int64_t length = 512;
   std::string recompute = "none";
@@ -143,7 +144,9 @@ void measure_generation(const Options& o) {
                           : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype);
   InterruptGuard guard;
   const bench::Interrupted interrupted = [&] { return guard.requested(); };
-  bench::Runner runner(*backend, {o.device, command_line(), o.seed, o.rule, say}, interrupted);
+  bench::RunnerOptions options{o.device, command_line(), o.seed, o.rule, say};
+  if (!o.rates.empty()) options.rates = o.rates;
+  bench::Runner runner(*backend, std::move(options), interrupted);
 
   std::vector<std::pair<ModelSource, std::vector<bench::Case>>> work;
   Count count;
@@ -245,6 +248,11 @@ void setup(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--format", o->format, "Of standard output: md, csv or jsonl")->capture_default_str();
   command->add_option("--out", o->out, "CSV file that every row is added to as soon as it is measured");
+  command
+      ->add_option("--rates", o->rates,
+                   "Predict each row from rates of kernels before it is measured; what this file lacks of "
+                   "them is timed first and added")
+      ->type_name("RATES.csv");
   command->add_flag("--resume", o->resume, "Leave out what --out already holds from this machine and commit");
   command
       ->add_option("--preset", o->preset,

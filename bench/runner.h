@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "bench/case.h"
+#include "bench/kernels.h"
 #include "bench/row.h"
 #include "bench/sampling.h"
 #include "core/error.h"
@@ -31,6 +33,9 @@ struct RunnerOptions {
   std::function<void(const std::string&)>
       tell;                            ///< the memory plan of each case before it runs; empty: nobody
   double ceilings_age_seconds = 20.0;  ///< older ones are measured again before a row, and after it
+  /// Rates of kernels, from which rows are predicted; what is missing is timed and added. Unset: no
+  /// predictions.
+  std::optional<std::filesystem::path> rates = {};
 };
 
 class Runner {
@@ -57,12 +62,14 @@ class Runner {
     std::chrono::steady_clock::time_point time;
   };
   bool fresh(DType dtype) const;
+  KernelBench& kernels(DType dtype);
   void check_memory(const Case& c) const;
 
   Backend& backend_;
   RunnerOptions options_;
   Interrupted interrupted_;
   std::map<DType, Aged> ceilings_;
+  std::map<DType, KernelBench> kernels_;
   Stop last_stop_ = Stop::steady;
   std::string held_back_by_;
 };

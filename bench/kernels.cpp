@@ -98,14 +98,14 @@ std::optional<KernelRate> KernelBench::measure(const Kernel& kernel, int64_t foo
 
 bool KernelBench::prepare(const ModelSpec& spec, const Workload& workload, const Ceilings& ceilings,
                           const Tell& tell) {
-  const int64_t footprint = footprint_of(spec, workload);
-  std::vector<Kernel> missing;
-  for (const Kernel& kernel : kernels_of(spec, workload)) {
-    if (!rates_.has(kernel, footprint)) missing.push_back(kernel);
+  std::vector<KernelPlace> missing;
+  for (const KernelPlace& place : kernels_of(spec, workload)) {
+    if (!rates_.has(place.kernel, place.footprint)) missing.push_back(place);
   }
   if (!missing.empty() && tell) tell(fmt::format("timing {} kernels for the prediction", missing.size()));
-  return std::all_of(missing.begin(), missing.end(),
-                     [&](const Kernel& kernel) { return measure(kernel, footprint, ceilings).has_value(); });
+  return std::all_of(missing.begin(), missing.end(), [&](const KernelPlace& place) {
+    return measure(place.kernel, place.footprint, ceilings).has_value();
+  });
 }
 
 }  // namespace photon::bench

@@ -7,6 +7,7 @@
 #include <bit>
 #include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "core/error.h"
@@ -24,9 +25,7 @@ constexpr auto kinds = std::to_array<std::pair<Kernel::Kind, std::string_view>>(
     {Kernel::Kind::head, "head"},
 });
 
-/// Beyond this nothing of one visit is left in any cache at the next.
-constexpr int64_t largest_footprint = int64_t{128} << 20;
-constexpr int64_t smallest_footprint = int64_t{1} << 20;
+constexpr int64_t smallest_footprint = int64_t{256} << 10;
 constexpr int64_t context_step = 4;  // from one timed context to the next
 
 StackShape without_ffn(StackShape shape) {
@@ -144,45 +143,91 @@ Work kernel_work(const Kernel& k, int64_t element_bytes) {
   return work;
 }
 
-std::vector<Kernel> kernels_of(const ModelSpec& spec, const Workload& workload) {
-  std::set<Kernel> out;
-  std::map<Kernel, std::pair<int64_t, int64_t>> contexts;  // by all but the keys: least, most
-  const auto add = [&](const Phase& phase) {
+namespace {
+
+/// What was visited how long ago, in bytes: the stack distance of an LRU cache on a request's operations.
+class Recency {
+ public:
+  explicit Recency(double everything) : everything_(everything) {}
+
+  /// Bytes between this visit and the last one to the same operands.
+  double visit(const Operation& op) {
+    const Key key{op.kind, op.level, op.decoder};
+    const double own = op.work.floor_bytes() + op.work.other_bytes;
+    double distance = own;
+    auto at = recent_.begin();
+    for (; at != recent_.end() && at->first != key; ++at) distance += at->second;
+    if (at == recent_.end()) {
+      distance = std::max(distance, everything_);
+    } else {
+      recent_.erase(at);
+    }
+    recent_.insert(recent_.begin(), {key, own});
+    return distance;
+  }
+
+ private:
+  using Key = std::tuple<Operation::Kind, int, bool>;
+  double everything_;
+  std::vector<std::pair<Key, double>> recent_;  // the latest first; a dozen of them
+};
+
+int64_t footprint_class(double bytes) {
+  if (bytes >= static_cast<double>(largest_footprint)) return largest_footprint;
+  return std::max(smallest_footprint, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(bytes))));
+}
+
+}  // namespace
+
+void visit_kernels(const ModelSpec& spec, const Workload& workload,
+                   const std::function<void(const KernelVisit&)>& prefill,
+                   const std::function<void(const KernelVisit&)>& decode) {
+  Recency recency(weights_bytes(spec, workload.weight_bytes) +
+                  kv_bytes_ideal(spec, workload) * static_cast<double>(workload.rows()));
+  const auto visit = [&](const Phase& phase, const std::function<void(const KernelVisit&)>& receiver) {
     for (const Forward& forward : phase) {
       for (const Operation& op : forward) {
-        const auto use = kernel_of(spec, op);
-        if (!use) continue;
-        if (use->kernel.kind != Kernel::Kind::attention) {
-          out.insert(use->kernel);
-          continue;
+        const double distance = recency.visit(op);
+        if (const auto use = kernel_of(spec, op)) {
+          // Windows are written and read within one forward.
+          const bool local = op.kind == Operation::Kind::local_attention;
+          receiver({use->kernel, local ? smallest_footprint : footprint_class(distance), use->times});
         }
-        Kernel family = use->kernel;
-        const int64_t keys = std::exchange(family.keys, 0);
-        const auto [at, fresh] = contexts.try_emplace(family, keys, keys);
-        at->second = {std::min(at->second.first, keys), std::max(at->second.second, keys)};
       }
     }
   };
-  visit_request(spec, workload, add, add);
-  for (const auto& [family, range] : contexts) {
-    Kernel k = family;
-    for (const int64_t keys : {range.first, range.second}) {
-      k.keys = keys;
-      out.insert(k);
+  visit_request(
+      spec, workload, [&](const Phase& phase) { visit(phase, prefill); },
+      [&](const Phase& phase) { visit(phase, decode); });
+}
+
+std::vector<KernelPlace> kernels_of(const ModelSpec& spec, const Workload& workload) {
+  std::set<KernelPlace> out;
+  std::map<KernelPlace, std::pair<int64_t, int64_t>> contexts;  // by all but the keys: least, most
+  const auto add = [&](const KernelVisit& visit) {
+    if (visit.kernel.kind != Kernel::Kind::attention) {
+      out.insert({visit.kernel, visit.footprint});
+      return;
     }
+    KernelPlace family{visit.kernel, visit.footprint};
+    const int64_t keys = std::exchange(family.kernel.keys, 0);
+    const auto [at, fresh] = contexts.try_emplace(family, keys, keys);
+    at->second = {std::min(at->second.first, keys), std::max(at->second.second, keys)};
+  };
+  visit_kernels(spec, workload, add, add);
+  for (const auto& [family, range] : contexts) {
+    KernelPlace place = family;
+    const auto insert = [&](int64_t keys) {
+      place.kernel.keys = keys;
+      out.insert(place);
+    };
+    insert(range.first);
+    insert(range.second);
     for (int64_t keys = context_step; keys < range.second; keys *= context_step) {
-      k.keys = keys;
-      if (keys > range.first) out.insert(k);
+      if (keys > range.first) insert(keys);
     }
   }
   return {out.begin(), out.end()};
-}
-
-int64_t footprint_of(const ModelSpec& spec, const Workload& workload) {
-  const double bytes = weights_bytes(spec, workload.weight_bytes) +
-                       kv_bytes_ideal(spec, workload) * static_cast<double>(workload.rows());
-  if (bytes >= static_cast<double>(largest_footprint)) return largest_footprint;
-  return std::max(smallest_footprint, static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(bytes))));
 }
 
 }  // namespace photon

@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,13 +54,33 @@ std::optional<KernelUse> kernel_of(const ModelSpec& spec, const Operation& opera
 /// Of one run: weights once, cached rows read and written, FLOPs. Of local attention the windows are `other`.
 Work kernel_work(const Kernel& kernel, int64_t element_bytes);
 
-/// Distinct kernels of a request in order of their fields; of attention to a growing cache only some
-/// contexts, the least and the most among them, between which time is interpolated. Throws as check_workload.
-std::vector<Kernel> kernels_of(const ModelSpec& spec, const Workload& workload);
+/// One visit of a forward to a kernel's operands.
+struct KernelVisit {
+  Kernel kernel;
+  /// Bytes that were touched since the last visit to the same weights or cache, these included, rounded up to
+  /// a power of two: whether a kernel finds its operands in a cache depends on it. At the first visit all of
+  /// the model's weights and caches; never more than largest_footprint.
+  int64_t footprint = 0;
+  double times = 1.0;
+};
 
-/// What a run touches between two visits to the same weights or cache, in bytes, rounded up to a power of
-/// two: whether a kernel finds its operands in a cache depends on it. Of one kernel alone its own bytes would
-/// be it.
-int64_t footprint_of(const ModelSpec& spec, const Workload& workload);
+/// Beyond this, nothing of one visit is left in any cache at the next.
+inline constexpr int64_t largest_footprint = int64_t{128} << 20;
+
+/// All kernels of a request in the order in which generation runs them. Throws as check_workload.
+void visit_kernels(const ModelSpec& spec, const Workload& workload,
+                   const std::function<void(const KernelVisit&)>& prefill,
+                   const std::function<void(const KernelVisit&)>& decode);
+
+/// A kernel and the footprint that it is timed at.
+struct KernelPlace {
+  Kernel kernel;
+  int64_t footprint = 0;
+  auto operator<=>(const KernelPlace&) const = default;
+};
+
+/// Distinct ones of a request, in order; of attention to a growing cache only some contexts, the least and
+/// the most among them, between which time is interpolated. Throws as check_workload.
+std::vector<KernelPlace> kernels_of(const ModelSpec& spec, const Workload& workload);
 
 }  // namespace photon

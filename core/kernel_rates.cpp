@@ -59,27 +59,18 @@ std::optional<double> KernelRates::seconds(const Kernel& kernel, int64_t footpri
 std::optional<PredictedTime> predict(const ModelSpec& spec, const Workload& workload,
                                      const KernelRates& rates) {
   if (workload.samples > 1) return std::nullopt;
-  const int64_t footprint = footprint_of(spec, workload);
   bool known = true;
-  std::map<Kernel, std::optional<double>> seen;  // a request asks for the same ones again and again
-  const auto time_of = [&](const Phase& phase) {
-    double sum = 0.0;
-    for (const Forward& forward : phase) {
-      for (const Operation& op : forward) {
-        const auto use = kernel_of(spec, op);
-        if (!use) continue;
-        const auto [at, fresh] = seen.try_emplace(use->kernel);
-        if (fresh) at->second = rates.seconds(use->kernel, footprint);
-        known = known && at->second.has_value();
-        sum += use->times * at->second.value_or(0.0);
-      }
-    }
-    return sum;
+  std::map<KernelPlace, std::optional<double>> seen;  // a request asks for the same ones again and again
+  const auto time_of = [&](const KernelVisit& visit) {
+    const auto [at, fresh] = seen.try_emplace({visit.kernel, visit.footprint});
+    if (fresh) at->second = rates.seconds(visit.kernel, visit.footprint);
+    known = known && at->second.has_value();
+    return visit.times * at->second.value_or(0.0);
   };
   PredictedTime time;
-  visit_request(
-      spec, workload, [&](const Phase& phase) { time.prefill = time_of(phase); },
-      [&](const Phase& phase) { time.decode += time_of(phase); });
+  visit_kernels(
+      spec, workload, [&](const KernelVisit& visit) { time.prefill += time_of(visit); },
+      [&](const KernelVisit& visit) { time.decode += time_of(visit); });
   return known ? std::optional(time) : std::nullopt;
 }
 

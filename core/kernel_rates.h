@@ -20,7 +20,7 @@ struct KernelRate {
   std::string backend, device, dtype;
   Kernel kernel;
   bool cold = true;       ///< operands taken in turn from `footprint` bytes of them; else the same ones again
-  int64_t footprint = 0;  ///< bytes, as footprint_of; hot: 0
+  int64_t footprint = 0;  ///< bytes, as of a KernelVisit; hot: 0
   double seconds = 0.0;   ///< of one run, median
   int64_t samples = 0;
   double spread = 0.0;  ///< (max - min) / median

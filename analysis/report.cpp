@@ -252,6 +252,12 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   sections.push_back({"context", "Memory and traffic against context",
                       otherwise(figures.draw(context_figures(groups, element_bytes(results.rows))),
                                 "No model spec was at hand: name some with <code>--models</code>.")});
+  if (const fs::path base = request.paper_models / "vanilla-600m.toml";
+      !request.paper_models.empty() && fs::exists(base)) {
+    sections.push_back(
+        {"alternatives", "What else shrinks a cache",
+         figures.draw(alternative_figures(load_model_spec(base), element_bytes(results.rows)))});
+  }
   if (!request.simulations.empty()) {
     std::vector<simulation::Row> rows;
     for (const fs::path& file : request.simulations) {

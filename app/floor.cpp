@@ -8,7 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/floor_alternatives.h"
+#include "app/floor_paper.h"
 #include "app/floor_training.h"
+#include "bench/sweep.h"
 #include "core/error.h"
 #include "core/floor.h"
 #include "core/hardware.h"
@@ -34,6 +37,9 @@ struct Options {
   bool training = false;
   int64_t length = 2048;
   std::string recompute = "none";
+  bool alternatives = false;
+  std::string contexts = "2048-1048576*2";
+  bool paper = false;
 };
 
 struct Result {
@@ -202,6 +208,18 @@ void run(const Options& options) {
   if (options.ceilings != "measured" && options.ceilings != "datasheet") {
     throw UsageError(fmt::format("--ceilings {}: measured or datasheet", options.ceilings));
   }
+  if (options.alternatives) {
+    return floor_alternatives({.base = load_model_spec(options.model, options.overrides),
+                               .contexts = bench::parse_sweep(options.contexts, "--context"),
+                               .element_bytes = element_bytes(parse_dtype(options.dtype)),
+                               .json = options.format == "json"});
+  }
+  if (options.paper) {
+    return floor_paper({.hardware = load_hardware(options.hardware),
+                        .data_sheet = options.ceilings == "datasheet",
+                        .overrides = options.overrides,
+                        .json = options.format == "json"});
+  }
   if (options.training) {
     return floor_training({.spec = load_model_spec(options.model, options.overrides),
                            .hardware = load_hardware(options.hardware),
@@ -239,10 +257,8 @@ void setup(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   CLI::App* const command = app.add_subcommand(
       "floor", "Least bytes, FLOPs and time of a request or a training step, from the model alone");
-  command->add_option("model", o->model, "Model spec (TOML)")->required()->type_name("MODEL.toml");
-  command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
-      ->required()
-      ->type_name("HW.toml");
+  command->add_option("model", o->model, "Model spec (TOML)")->type_name("MODEL.toml");
+  command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")->type_name("HW.toml");
   command->add_option("--prompt", o->prompt, "Tokens in")->type_name("P");
   command->add_option("--new", o->new_tokens, "Tokens out")->type_name("N");
   command->add_option("--batch", o->batch, "Prompts, or rows of a training step; max: what fits")
@@ -258,8 +274,20 @@ void setup(CLI::App& app) {
                    "2: weights that fit the last-level cache are read from it")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
-  command->add_flag("--training", o->training,
-                    "A training step instead: time by op, launches and memory of --batch rows");
+  CLI::Option* const training = command->add_flag(
+      "--training", o->training, "A training step instead: time by op, launches and memory of --batch rows");
+  CLI::Option* const alternatives = command->add_flag(
+      "--alternatives", o->alternatives,
+      "Instead, of a vanilla model: caches of other attentions and hierarchies of its size");
+  alternatives->excludes(training);
+  command
+      ->add_flag(
+          "--paper", o->paper,
+          "Instead: the paper's tables beside the floors of its nine models, without a model of your own")
+      ->excludes(training)
+      ->excludes(alternatives);
+  command->add_option("--context", o->contexts, "Tokens (--alternatives): a list or range")
+      ->capture_default_str();
   command->add_option("--length", o->length, "Tokens in a training row")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -271,8 +299,13 @@ void setup(CLI::App& app) {
       ->expected(1)
       ->take_all();
   command->callback([o, command] {
-    if (!o->training && (command->count("--prompt") == 0 || command->count("--new") == 0))
-      throw UsageError("floor needs --prompt and --new, or --training");
+    if (o->paper != o->model.empty())
+      throw UsageError(o->paper ? "floor --paper takes no model: it has the paper's"
+                                : "floor needs a model spec");
+    const bool request = !o->training && !o->alternatives && !o->paper;
+    if (request && (command->count("--prompt") == 0 || command->count("--new") == 0))
+      throw UsageError("floor needs --prompt and --new, or --training, --alternatives or --paper");
+    if (!o->alternatives && o->hardware.empty()) throw UsageError("floor needs --hardware");
     run(*o);
   });
 }

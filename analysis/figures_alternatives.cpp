@@ -2,8 +2,12 @@
 // for one size of model.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
 #include <map>
+#include <numeric>
 
 #include "analysis/alternatives/alternatives.h"
 #include "analysis/figures.h"
@@ -50,6 +54,62 @@ std::string marked(const Alternative& a) {
   return a.name;
 }
 
+/// Where names at the end of lines are written: as near the lines' ends as they can be with `gap` between
+/// them.
+std::vector<double> spread(const std::vector<double>& ends, double gap) {
+  struct Cluster {
+    std::vector<size_t> members;
+    double wanted =
+        0.0;  ///< sum of where its lowest name would have to be for each member to stand at its end
+
+    double low() const { return wanted / static_cast<double>(members.size()); }
+    double high(double step) const { return low() + step * static_cast<double>(members.size()); }
+  };
+  std::vector<size_t> order(ends.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return ends[a] < ends[b]; });
+  std::vector<Cluster> clusters;
+  for (const size_t i : order) {
+    clusters.push_back({{i}, ends[i]});
+    while (clusters.size() > 1 && clusters[clusters.size() - 2].high(gap) > clusters.back().low()) {
+      const Cluster above = clusters.back();
+      clusters.pop_back();
+      Cluster& below = clusters.back();
+      const auto size = static_cast<double>(below.members.size());
+      below.wanted += above.wanted - gap * size * static_cast<double>(above.members.size());
+      below.members.insert(below.members.end(), above.members.begin(), above.members.end());
+    }
+  }
+  std::vector<double> places(ends.size());
+  for (const Cluster& c : clusters)
+    for (size_t k = 0; k < c.members.size(); ++k)
+      places[c.members[k]] = c.low() + gap * static_cast<double>(k);
+  return places;
+}
+
+/// Names on the right with a thin line to each line's end: a legend of fifteen lines would be read back and
+/// forth.
+void name_lines(PlotPanel& panel, const std::vector<std::string>& names) {
+  std::vector<double> ends;
+  for (const Series& s : panel.series) ends.push_back(std::log(s.points.back().y));
+  const double gap =
+      std::log(*panel.y.high / *panel.y.low) / 29.0;  // a line of text in a panel of that height
+  const auto places = spread(ends, gap);
+  const size_t lines = panel.series.size();
+  for (size_t i = 0; i < lines; ++i) {
+    const PlotPoint end = panel.series[i].points.back();
+    const double place = std::exp(places[i]);
+    const SeriesStyle thin{panel.series[i].style.color, 0, 1};
+    panel.series.push_back({"",
+                            thin,
+                            Series::Kind::line,
+                            {{.x = 1.12 * end.x, .y = end.y}, {.x = 1.7 * end.x, .y = place}},
+                            false});
+    panel.series.push_back(
+        {"", thin, Series::Kind::points, {{.x = 1.75 * end.x, .y = place, .label = names[i]}}, false});
+  }
+}
+
 template <class Value>
 Figure figure_of(const std::vector<Alternative>& list, const std::string& name, const std::string& title,
                  const std::string& y_label, Value value) {
@@ -60,23 +120,31 @@ Figure figure_of(const std::vector<Alternative>& list, const std::string& name, 
   figure.panel_width = 920;
   figure.panel_height = 600;
   PlotPanel panel;
-  // Room on the right for the names of lines.
   panel.x = {.label = "context (tokens)",
              .scale = PlotAxis::Scale::log,
              .ticks = PlotAxis::Ticks::tokens,
              .low = 0.85 * shortest,
-             .high = 8.0 * longest};
+             .high = 14.0 * longest};
   panel.y = {.label = y_label, .scale = PlotAxis::Scale::log, .ticks = PlotAxis::Ticks::bytes};
   Looks looks;
+  std::vector<std::string> names;
+  double low = std::numeric_limits<double>::infinity();
+  double high = 0.0;
   for (const Alternative& a : list) {
     if (!a.in_figures) continue;
-    Series series{marked(a), looks.of(a), Series::Kind::line_points, {}, false};
+    Series series{"", looks.of(a), Series::Kind::line_points, {}, false};
     for (int64_t context = shortest; context <= longest; context *= 2) {
-      series.points.push_back({.x = static_cast<double>(context), .y = value(a.at(context))});
+      const double y = value(a.at(context));
+      series.points.push_back({.x = static_cast<double>(context), .y = y});
+      low = std::min(low, y);
+      high = std::max(high, y);
     }
-    series.points.back().label = marked(a);
+    names.push_back(marked(a));
     panel.series.push_back(std::move(series));
   }
+  panel.y.low = low / 2.0;
+  panel.y.high = high * 4.0;
+  name_lines(panel, names);
   figure.panels.push_back(std::move(panel));
   return figure;
 }

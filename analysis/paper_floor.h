@@ -81,6 +81,9 @@ struct MemoryAccounting {
 /// of |ln(bytes / printed)|.
 std::vector<MemoryAccounting> memory_accountings(const std::vector<PaperPoint>& points);
 
+/// "x 1.27", "14.5 MiB"; empty where nothing was fitted.
+std::string fitted_text(const MemoryAccounting& accounting);
+
 /// Median and largest |error|.
 struct AccountingError {
   double median = 0.0;

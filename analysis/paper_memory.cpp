@@ -1,4 +1,6 @@
 // Candidates for what the paper's memory column counts, and their constants fitted to it.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -162,6 +164,12 @@ std::vector<MemoryAccounting> memory_accountings(const std::vector<PaperPoint>& 
     return error_of(a, points).median < error_of(b, points).median;
   });
   return list;
+}
+
+std::string fitted_text(const MemoryAccounting& a) {
+  if (!a.fitted) return "";
+  return a.fitted_unit == "factor" ? fmt::format("x {:.3g}", *a.fitted)
+                                   : fmt::format("{:.3g} MiB", *a.fitted / 0x1p20);
 }
 
 AccountingError error_of(const MemoryAccounting& accounting, const std::vector<PaperPoint>& points) {

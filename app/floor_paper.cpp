@@ -116,11 +116,8 @@ void print_memory(const Result& r) {
   for (const MemoryAccounting& a : r.accountings) {
     const AccountingError error = error_of(a, r.points);
     const PaperPoint& worst = r.points[error.worst_point];
-    const std::string fitted = !a.fitted                   ? ""
-                               : a.fitted_unit == "factor" ? fmt::format("x {:.3g}", *a.fitted)
-                                                           : fmt::format("{:.3g} MiB", *a.fitted / 0x1p20);
     fmt::print("| {} | {:.1f} % | {:.1f} % | {}, {} | {} | {} |\n", a.name, 100.0 * error.median,
-               100.0 * error.worst, name_of(worst), worst.regime, fitted, a.terms);
+               100.0 * error.worst, name_of(worst), worst.regime, fitted_text(a), a.terms);
   }
   const MemoryAccounting& best = r.accountings.front();
   fmt::print(

@@ -6,9 +6,11 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "app/command.h"
 #include "app/floor_alternatives.h"
+#include "app/floor_crossings.h"
 #include "app/floor_paper.h"
 #include "app/floor_training.h"
 #include "bench/sweep.h"
@@ -21,7 +23,7 @@ namespace photon {
 namespace {
 
 struct Options {
-  std::filesystem::path model;
+  std::vector<std::filesystem::path> models;
   std::filesystem::path hardware;
   int64_t prompt = 0;
   int64_t new_tokens = 0;
@@ -40,6 +42,7 @@ struct Options {
   bool alternatives = false;
   std::string contexts = "2048-1048576*2";
   bool paper = false;
+  bool crossings = false;
 };
 
 struct Result {
@@ -201,6 +204,34 @@ void print_markdown(const Result& r) {
   print_operations(r);
 }
 
+void run_crossings(const Options& options) {
+  const DType dtype = parse_dtype(options.dtype);
+  FloorCrossings request{
+      .cases = {},
+      .hardware = load_hardware(options.hardware),
+      .ceilings = {},
+      .contexts = bench::parse_sweep(options.contexts, "--context"),
+      .batches = bench::parse_sweep(options.batch == "max" ? "1-4096*8" : options.batch, "--batch"),
+      .json = options.format == "json"};
+  request.ceilings = request.hardware.ceilings(dtype, options.ceilings == "datasheet");
+  for (const int64_t context : request.contexts) {
+    if (context > analysis::longest_crossing_context)
+      throw UsageError(
+          fmt::format("--context {}: up to {} tokens", context, analysis::longest_crossing_context));
+  }
+  for (const auto& file : options.models) {
+    const ModelSpec spec = load_model_spec(file, options.overrides);
+    std::istringstream names(options.generation);
+    for (std::string name; std::getline(names, name, ',');) {
+      const Generation generation = parse_generation(name);
+      if (generation == Generation::recgen && spec.depth() < 2) continue;
+      request.cases.push_back({spec, generation, element_bytes(dtype)});
+    }
+  }
+  if (request.cases.empty()) throw UsageError("--generation recgen: none of these models has two levels");
+  floor_crossings(request);
+}
+
 void run(const Options& options) {
   if (options.format != "md" && options.format != "json") {
     throw UsageError(fmt::format("--format {}: md or json", options.format));
@@ -209,11 +240,12 @@ void run(const Options& options) {
     throw UsageError(fmt::format("--ceilings {}: measured or datasheet", options.ceilings));
   }
   if (options.alternatives) {
-    return floor_alternatives({.base = load_model_spec(options.model, options.overrides),
+    return floor_alternatives({.base = load_model_spec(options.models.front(), options.overrides),
                                .contexts = bench::parse_sweep(options.contexts, "--context"),
                                .element_bytes = element_bytes(parse_dtype(options.dtype)),
                                .json = options.format == "json"});
   }
+  if (options.crossings) return run_crossings(options);
   if (options.paper) {
     return floor_paper({.hardware = load_hardware(options.hardware),
                         .data_sheet = options.ceilings == "datasheet",
@@ -221,7 +253,7 @@ void run(const Options& options) {
                         .json = options.format == "json"});
   }
   if (options.training) {
-    return floor_training({.spec = load_model_spec(options.model, options.overrides),
+    return floor_training({.spec = load_model_spec(options.models.front(), options.overrides),
                            .hardware = load_hardware(options.hardware),
                            .data_sheet = options.ceilings == "datasheet",
                            .rows = parse_batch(options),
@@ -230,7 +262,7 @@ void run(const Options& options) {
                            .json = options.format == "json"});
   }
   Result r;
-  r.spec = load_model_spec(options.model, options.overrides);
+  r.spec = load_model_spec(options.models.front(), options.overrides);
   r.hardware = load_hardware(options.hardware);
   const DType dtype = parse_dtype(options.dtype);
   r.ceilings = r.hardware.ceilings(dtype, options.ceilings == "datasheet");
@@ -257,14 +289,19 @@ void setup(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   CLI::App* const command = app.add_subcommand(
       "floor", "Least bytes, FLOPs and time of a request or a training step, from the model alone");
-  command->add_option("model", o->model, "Model spec (TOML)")->type_name("MODEL.toml");
+  command->add_option("model", o->models, "Model spec (TOML); several with --crossings")
+      ->type_name("MODEL.toml");
   command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")->type_name("HW.toml");
   command->add_option("--prompt", o->prompt, "Tokens in")->type_name("P");
   command->add_option("--new", o->new_tokens, "Tokens out")->type_name("N");
-  command->add_option("--batch", o->batch, "Prompts, or rows of a training step; max: what fits")
+  command
+      ->add_option("--batch", o->batch,
+                   "Prompts, or rows of a training step; max: what fits; a list with --crossings")
       ->capture_default_str();
   command->add_option("--samples", o->samples, "Rows of each prompt")->capture_default_str();
-  command->add_option("--generation", o->generation, "hiergen or recgen")->capture_default_str();
+  command
+      ->add_option("--generation", o->generation, "hiergen or recgen; both, with a comma, with --crossings")
+      ->capture_default_str();
   command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")->capture_default_str();
   command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
   command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
@@ -274,19 +311,24 @@ void setup(CLI::App& app) {
                    "2: weights that fit the last-level cache are read from it")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
+  CLI::Option* const crossings = command->add_flag(
+      "--crossings", o->crossings,
+      "Instead: batches and contexts at which KV traffic overtakes weights and arithmetic overtakes bytes");
   CLI::Option* const training = command->add_flag(
       "--training", o->training, "A training step instead: time by op, launches and memory of --batch rows");
   CLI::Option* const alternatives = command->add_flag(
       "--alternatives", o->alternatives,
       "Instead, of a vanilla model: caches of other attentions and hierarchies of its size");
-  alternatives->excludes(training);
+  training->excludes(crossings);
+  alternatives->excludes(training)->excludes(crossings);
   command
       ->add_flag(
           "--paper", o->paper,
           "Instead: the paper's tables beside the floors of its nine models, without a model of your own")
       ->excludes(training)
+      ->excludes(crossings)
       ->excludes(alternatives);
-  command->add_option("--context", o->contexts, "Tokens (--alternatives): a list or range")
+  command->add_option("--context", o->contexts, "Tokens (--alternatives, --crossings): a list or range")
       ->capture_default_str();
   command->add_option("--length", o->length, "Tokens in a training row")
       ->check(CLI::PositiveNumber)
@@ -299,12 +341,16 @@ void setup(CLI::App& app) {
       ->expected(1)
       ->take_all();
   command->callback([o, command] {
-    if (o->paper != o->model.empty())
+    if (o->paper != o->models.empty())
       throw UsageError(o->paper ? "floor --paper takes no model: it has the paper's"
                                 : "floor needs a model spec");
-    const bool request = !o->training && !o->alternatives && !o->paper;
+    if (o->models.size() > 1 && !o->crossings)
+      throw UsageError(
+          fmt::format("floor takes one model, not {}; several with --crossings", o->models.size()));
+    const bool request = !o->training && !o->alternatives && !o->paper && !o->crossings;
     if (request && (command->count("--prompt") == 0 || command->count("--new") == 0))
-      throw UsageError("floor needs --prompt and --new, or --training, --alternatives or --paper");
+      throw UsageError(
+          "floor needs --prompt and --new, or --training, --crossings, --alternatives or --paper");
     if (!o->alternatives && o->hardware.empty()) throw UsageError("floor needs --hardware");
     run(*o);
   });

@@ -214,11 +214,14 @@ void run_crossings(const Options& options) {
       .batches = bench::parse_sweep(options.batch == "max" ? "1-4096*8" : options.batch, "--batch"),
       .json = options.format == "json"};
   request.ceilings = request.hardware.ceilings(dtype, options.ceilings == "datasheet");
-  for (const int64_t context : request.contexts) {
-    if (context > analysis::longest_crossing_context)
-      throw UsageError(
-          fmt::format("--context {}: up to {} tokens", context, analysis::longest_crossing_context));
-  }
+  const auto at_most = [](const std::vector<int64_t>& values, int64_t most, const char* option) {
+    for (const int64_t value : values) {
+      if (value > most)
+        throw UsageError(fmt::format("{} {}: up to {} with --crossings", option, value, most));
+    }
+  };
+  at_most(request.contexts, int64_t{1} << 26, "--context");
+  at_most(request.batches, int64_t{1} << 20, "--batch");
   for (const auto& file : options.models) {
     const ModelSpec spec = load_model_spec(file, options.overrides);
     std::istringstream names(options.generation);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "analysis/format.h"
@@ -45,45 +46,48 @@ std::string batch_text(const Crossing& crossing, int64_t fits) {
   return to_string(crossing) + (beyond ? " (does not fit)" : "");
 }
 
-void print_case(const FloorCrossings& r, const DecodeCase& c) {
-  fmt::print("\n## {} ({})\n\nDecoding {} at a time.\n\n", title(c), c.spec.architecture(),
-             c.spec.meta_context() == 1 ? "a token"
-                                        : fmt::format("a meta-context of {} tokens", c.spec.meta_context()));
-  fmt::print(
-      "| context | largest batch that fits | KV traffic over weights, batches | compute-bound, batches |\n"
+std::string markdown(const FloorCrossings& r, const DecodeCase& c) {
+  std::string out;
+  const auto add = [&]<class... Args>(fmt::format_string<Args...> text, Args&&... args) {
+    fmt::format_to(std::back_inserter(out), text, std::forward<Args>(args)...);
+  };
+  add("\n## {} ({})\n\nDecoding {} at a time.\n\n", title(c), c.spec.architecture(),
+      c.spec.meta_context() == 1 ? "a token"
+                                 : fmt::format("a meta-context of {} tokens", c.spec.meta_context()));
+  add("| context | largest batch that fits | KV traffic over weights, batches | compute-bound, batches |\n"
       "|--:|--:|---|---|\n");
   for (const int64_t context : r.contexts) {
     const int64_t fits = fitting_batch(r, c, context);
-    fmt::print("| {} | {} | {} | {} |\n", commas(c.whole(context)), fits == 0 ? "none" : commas(fits),
-               batch_text(over_batch(c, kv, r.ceilings, context), fits),
-               batch_text(over_batch(c, compute, r.ceilings, context), fits));
+    add("| {} | {} | {} | {} |\n", commas(c.whole(context)), fits == 0 ? "none" : commas(fits),
+        batch_text(over_batch(c, kv, r.ceilings, context), fits),
+        batch_text(over_batch(c, compute, r.ceilings, context), fits));
   }
-  fmt::print("\n| batch | KV traffic over weights, contexts | compute-bound, contexts |");
+  add("\n| batch | KV traffic over weights, contexts | compute-bound, contexts |");
   const auto caches = cached_parts(c);
   if (caches.size() > 1) {
-    for (const NamedPart& p : caches) fmt::print(" KV of {} over its own weights, contexts |", p.name);
+    for (const NamedPart& p : caches) add(" KV of {} over its own weights, contexts |", p.name);
   }
-  fmt::print("\n|--:|---|---|");
+  add("\n|--:|---|---|");
   if (caches.size() > 1) {
-    for (size_t i = 0; i < caches.size(); ++i) fmt::print("---|");
+    for (size_t i = 0; i < caches.size(); ++i) add("---|");
   }
-  fmt::print("\n");
+  add("\n");
   for (const int64_t batch : r.batches) {
-    fmt::print("| {} | {} | {} |", commas(batch), to_string(over_context(c, kv, r.ceilings, batch)),
-               to_string(over_context(c, compute, r.ceilings, batch)));
+    add("| {} | {} | {} |", commas(batch), to_string(over_context(c, kv, r.ceilings, batch)),
+        to_string(over_context(c, compute, r.ceilings, batch)));
     if (caches.size() > 1) {
       for (const NamedPart& p : caches) {
-        fmt::print(" {} |", to_string(over_context(c, {Kind::kv_over_weights, p.part}, r.ceilings, batch)));
+        add(" {} |", to_string(over_context(c, {Kind::kv_over_weights, p.part}, r.ceilings, batch)));
       }
     }
-    fmt::print("\n");
+    add("\n");
   }
-  fmt::print("\n| matrix products of | compute-bound, batches |\n|---|---|\n");
+  add("\n| matrix products of | compute-bound, batches |\n|---|---|\n");
   for (const NamedPart& p : product_parts(c)) {
-    fmt::print(
-        "| {} | {} |\n", p.name,
+    add("| {} | {} |\n", p.name,
         to_string(over_batch(c, {Kind::arithmetic_over_bytes, p.part}, r.ceilings, c.spec.meta_context())));
   }
+  return out;
 }
 
 nlohmann::ordered_json to_json(const Crossing& c) {
@@ -139,6 +143,9 @@ void floor_crossings(const FloorCrossings& request) {
     fmt::print("{}\n", all.dump(2));
     return;
   }
+  // All of it first: a case that cannot be counted leaves no half of a page behind.
+  std::string cases;
+  for (const DecodeCase& c : request.cases) cases += markdown(request, c);
   fmt::print(
       "Crossing points of decoding on {}: {:.4g} GB/s, {:.4g} TFLOP/s. Solved for on the cost model, batches "
       "up to "
@@ -146,7 +153,7 @@ void floor_crossings(const FloorCrossings& request) {
       "(\"below\").\n",
       request.hardware.name, request.ceilings.bandwidth / 1e9, request.ceilings.matrix_rate / 1e12,
       commas(largest_crossing_batch), commas(longest_crossing_context));
-  for (const DecodeCase& c : request.cases) print_case(request, c);
+  fmt::print("{}", cases);
 }
 
 }  // namespace photon

@@ -263,9 +263,8 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
                                 "No model spec was at hand: name some with <code>--models</code>.")});
   if (const fs::path base = request.paper_models / "vanilla-600m.toml";
       !request.paper_models.empty() && fs::exists(base)) {
-    sections.push_back(
-        {"alternatives", "What else shrinks a cache",
-         figures.draw(alternative_figures(load_model_spec(base), element_bytes(results.rows)))});
+    sections.push_back({"alternatives", "What else shrinks a cache",
+                        figures.draw(alternative_figures(load_model_spec(base), 2))});
   }
   if (!request.simulations.empty()) {
     std::vector<simulation::Row> rows;

@@ -23,7 +23,7 @@ std::string floors(const std::vector<PaperPoint>& points, const std::string& har
       "The paper "
       "states no batch; the largest that fits beside the weights with ideal KV, and the one that fits with "
       "the memory "
-      "that it prints. TPM at the floor is per GiB of ideal KV.",
+      "that it prints. Both are so large that the floors agree. TPM at the floor is per GiB of ideal KV.",
       html_escape(hardware));
   table.columns = {{"row", "", true},      {"size", "", true},           {"regime", "", true},
                    {"paper", "ktok/s"},    {"largest batch", ""},        {"serial floor", "ktok/s"},

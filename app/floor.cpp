@@ -6,7 +6,6 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "app/command.h"
 #include "app/floor_alternatives.h"
@@ -204,37 +203,6 @@ void print_markdown(const Result& r) {
   print_operations(r);
 }
 
-void run_crossings(const Options& options) {
-  const DType dtype = parse_dtype(options.dtype);
-  FloorCrossings request{
-      .cases = {},
-      .hardware = load_hardware(options.hardware),
-      .ceilings = {},
-      .contexts = bench::parse_sweep(options.contexts, "--context"),
-      .batches = bench::parse_sweep(options.batch == "max" ? "1-4096*8" : options.batch, "--batch"),
-      .json = options.format == "json"};
-  request.ceilings = request.hardware.ceilings(dtype, options.ceilings == "datasheet");
-  const auto at_most = [](const std::vector<int64_t>& values, int64_t most, const char* option) {
-    for (const int64_t value : values) {
-      if (value > most)
-        throw UsageError(fmt::format("{} {}: up to {} with --crossings", option, value, most));
-    }
-  };
-  at_most(request.contexts, int64_t{1} << 26, "--context");
-  at_most(request.batches, int64_t{1} << 20, "--batch");
-  for (const auto& file : options.models) {
-    const ModelSpec spec = load_model_spec(file, options.overrides);
-    std::istringstream names(options.generation);
-    for (std::string name; std::getline(names, name, ',');) {
-      const Generation generation = parse_generation(name);
-      if (generation == Generation::recgen && spec.depth() < 2) continue;
-      request.cases.push_back({spec, generation, element_bytes(dtype)});
-    }
-  }
-  if (request.cases.empty()) throw UsageError("--generation recgen: none of these models has two levels");
-  floor_crossings(request);
-}
-
 void run(const Options& options) {
   if (options.format != "md" && options.format != "json") {
     throw UsageError(fmt::format("--format {}: md or json", options.format));
@@ -248,7 +216,17 @@ void run(const Options& options) {
                                .element_bytes = element_bytes(parse_dtype(options.dtype)),
                                .json = options.format == "json"});
   }
-  if (options.crossings) return run_crossings(options);
+  if (options.crossings) {
+    return floor_crossings({.models = options.models,
+                            .overrides = options.overrides,
+                            .generations = options.generation,
+                            .hardware = options.hardware,
+                            .data_sheet = options.ceilings == "datasheet",
+                            .dtype = parse_dtype(options.dtype),
+                            .contexts = options.contexts,
+                            .batches = options.batch == "max" ? "1-4096*8" : options.batch,
+                            .json = options.format == "json"});
+  }
   if (options.paper) {
     return floor_paper({.hardware = load_hardware(options.hardware),
                         .data_sheet = options.ceilings == "datasheet",

@@ -4,16 +4,28 @@
 
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "analysis/crossings.h"
 #include "analysis/format.h"
+#include "bench/sweep.h"
 #include "core/error.h"
 #include "core/floor.h"
+#include "core/hardware.h"
+#include "core/model_config.h"
 
 namespace photon {
 namespace {
 
 using namespace analysis;
 using Kind = Comparison::Kind;
+
+struct Request {
+  std::vector<DecodeCase> cases;
+  Hardware hardware;
+  Ceilings ceilings;
+  std::vector<int64_t> contexts, batches;
+};
 
 constexpr Comparison kv{Kind::kv_over_weights};
 constexpr Comparison compute{Kind::arithmetic_over_bytes};
@@ -23,7 +35,7 @@ std::string commas(int64_t n) {
 }
 
 /// 0 where not even one row fits.
-int64_t fitting_batch(const FloorCrossings& r, const DecodeCase& c, int64_t context) {
+int64_t fitting_batch(const Request& r, const DecodeCase& c, int64_t context) {
   const Workload w{.prompt = c.whole(context),
                    .new_tokens = c.spec.meta_context(),
                    .generation = c.generation,
@@ -46,7 +58,7 @@ std::string batch_text(const Crossing& crossing, int64_t fits) {
   return to_string(crossing) + (beyond ? " (does not fit)" : "");
 }
 
-std::string markdown(const FloorCrossings& r, const DecodeCase& c) {
+std::string markdown(const Request& r, const DecodeCase& c) {
   std::string out;
   const auto add = [&]<class... Args>(fmt::format_string<Args...> text, Args&&... args) {
     fmt::format_to(std::back_inserter(out), text, std::forward<Args>(args)...);
@@ -94,7 +106,7 @@ nlohmann::ordered_json to_json(const Crossing& c) {
   return {{"low", c.low}, {"high", c.high}, {"holds_at_low", c.at_low}, {"changes", c.changes}};
 }
 
-nlohmann::ordered_json to_json(const FloorCrossings& r, const DecodeCase& c) {
+nlohmann::ordered_json to_json(const Request& r, const DecodeCase& c) {
   auto batches = nlohmann::ordered_json::array();
   for (const int64_t context : r.contexts) {
     batches.push_back({{"context", c.whole(context)},
@@ -130,10 +142,42 @@ nlohmann::ordered_json to_json(const FloorCrossings& r, const DecodeCase& c) {
           {"products", products}};
 }
 
+std::vector<int64_t> numbers_of(const std::string& text, const char* option, int64_t most) {
+  auto numbers = bench::parse_sweep(text, option);
+  for (const int64_t n : numbers) {
+    if (n > most) throw UsageError(fmt::format("{} {}: up to {} with --crossings", option, n, most));
+  }
+  return numbers;
+}
+
+Request read(const FloorCrossings& asked) {
+  Request r{.cases = {},
+            .hardware = load_hardware(asked.hardware),
+            .ceilings = {},
+            .contexts = numbers_of(asked.contexts, "--context", int64_t{1} << 26),
+            .batches = numbers_of(asked.batches, "--batch", int64_t{1} << 20)};
+  r.ceilings = r.hardware.ceilings(asked.dtype, asked.data_sheet);
+  for (const auto& file : asked.models) {
+    const ModelSpec spec = load_model_spec(file, asked.overrides);
+    std::istringstream names(asked.generations);
+    for (std::string name; std::getline(names, name, ',');) {
+      const Generation generation = parse_generation(name);
+      if (generation == Generation::recgen && spec.depth() < 2) continue;
+      r.cases.push_back({spec, generation, element_bytes(asked.dtype)});
+    }
+  }
+  if (r.cases.empty()) {
+    throw UsageError(fmt::format(
+        "--generation {}: these models have no such generation; recgen needs two levels", asked.generations));
+  }
+  return r;
+}
+
 }  // namespace
 
-void floor_crossings(const FloorCrossings& request) {
-  if (request.json) {
+void floor_crossings(const FloorCrossings& asked) {
+  const Request request = read(asked);
+  if (asked.json) {
     auto cases = nlohmann::ordered_json::array();
     for (const DecodeCase& c : request.cases) cases.push_back(to_json(request, c));
     const nlohmann::ordered_json all = {{"hardware", request.hardware.name},

@@ -1,24 +1,27 @@
 // photon floor --crossings: the batches and contexts at which one bound of decoding gives way to another.
 #pragma once
 
-#include <cstdint>
+#include <filesystem>
+#include <string>
 #include <vector>
 
-#include "analysis/crossings.h"
-#include "core/hardware.h"
+#include "core/backend.h"
 
 namespace photon {
 
 struct FloorCrossings {
-  std::vector<analysis::DecodeCase> cases;
-  Hardware hardware;
-  Ceilings ceilings;
-  std::vector<int64_t> contexts;  ///< at which batches are solved for
-  std::vector<int64_t> batches;   ///< at which contexts are
+  std::vector<std::filesystem::path> models;
+  std::vector<std::string> overrides;  ///< of every spec
+  std::string generations;             ///< names with commas; one that a model lacks is left out
+  std::filesystem::path hardware;
+  bool data_sheet = false;  ///< ceilings: not the measured ones
+  DType dtype = DType::bfloat16;
+  std::string contexts;  ///< list or range, at which batches are solved for
+  std::string batches;   ///< list or range, at which contexts are
   bool json = false;
 };
 
-/// Prints.
+/// Prints. Throws UsageError on a word that does not read and numbers out of range.
 void floor_crossings(const FloorCrossings& request);
 
 }  // namespace photon

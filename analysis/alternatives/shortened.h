@@ -4,10 +4,10 @@
 //
 // Block Transformer (Ho et al., arXiv 2406.02657, section 2): half the layers over blocks of tokens, the
 // other half within a block. MEGABYTE (Yu et al., arXiv 2305.07185, section 2): a global model over patches,
-// a local one within a patch; without prefix vectors, but the same growing cache. Hourglass (Nawrot et al.,
-// arXiv 2110.13711, section 2): full layers, layers over units of k tokens, full layers. Funnel (Dai et al.,
-// arXiv 2006.03236, section 2.2): each block of layers at half the length of the one before, then a few full
-// layers; made causal as in Hourglass, for by itself it generates nothing.
+// a local one within a patch; without prefix vectors, but the same growing cache; at the base's width here.
+// Hourglass (Nawrot et al., arXiv 2110.13711, section 2): full layers, layers over units of k tokens, full
+// layers. Funnel (Dai et al., arXiv 2006.03236, section 2.2): each block of layers at half the length of the
+// one before, then a few full layers; made causal as in Hourglass, for by itself it generates nothing.
 #pragma once
 
 #include <vector>

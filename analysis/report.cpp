@@ -252,6 +252,8 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   sections.push_back({"context", "Memory and traffic against context",
                       otherwise(figures.draw(context_figures(groups, element_bytes(results.rows))),
                                 "No model spec was at hand: name some with <code>--models</code>.")});
+  const std::string samples = figures.draw(sample_figures(results.rows));
+  if (!samples.empty()) sections.push_back({"samples", "Samples of one prompt", samples});
   if (!request.simulations.empty()) {
     std::vector<simulation::Row> rows;
     for (const fs::path& file : request.simulations) {

@@ -266,6 +266,8 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
     sections.push_back({"alternatives", "What else shrinks a cache",
                         figures.draw(alternative_figures(load_model_spec(base), 2))});
   }
+  const std::string samples = figures.draw(sample_figures(results.rows));
+  if (!samples.empty()) sections.push_back({"samples", "Samples of one prompt", samples});
   if (!request.simulations.empty()) {
     std::vector<simulation::Row> rows;
     for (const fs::path& file : request.simulations) {

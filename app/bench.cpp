@@ -4,24 +4,20 @@
 
 #include <filesystem>
 #include <memory>
-#include <utility>
 
 #include "app/bench_acceptance.h"
-#include "app/bench_profile.h"
+#include "app/bench_compare.h"
+#include "app/bench_sweep.h"
 #include "app/bench_training.h"
 #include "app/bench_words.h"
 #include "app/command.h"
 #include "app/command_line.h"
-#include "app/device_report.h"
-#include "app/model_source.h"
 #include "bench/machine.h"
-#include "bench/output.h"
 #include "bench/plan.h"
-#include "bench/runner.h"
+#include "bench/preset.h"
 #include "bench/sweep.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
-#include "core/interrupt.h"
 
 namespace photon {
 namespace {
@@ -52,6 +48,7 @@ struct Options {
   bool training = false;
   int64_t length = 512;
   std::string recompute = "none";
+  int64_t cache_mib = 0;
 };
 
 template <class T>
@@ -96,97 +93,43 @@ void measure_ceilings(const Options& o) {
   }
 }
 
-struct Count {
-  int64_t total = 0;
-  int64_t done = 0;
-  int64_t skipped = 0;  // of them, for memory
-};
-
-/// Measures the cases of one loaded model; false if interrupted.
-bool measure_cases(std::vector<bench::Case> cases, InferenceModel& model, bench::Runner& runner,
-                   const Options& o, bench::Output& output, Count& count) {
-  ResultRow identity;
-  set_identity(identity, command_line());
-  identity.set("backend", o.device);
-  for (bench::Case& c : cases) {
-    const std::string at = fmt::format("[{}/{}]", ++count.done, count.total);
-    try {
-      if (c.batch == bench::sweep_max) {
-        const auto batch = runner.largest_batch(c, model);
-        if (!batch) return false;
-        c.batch = *batch;
-      }
-      identity.set("device", runner.device_name());
-      if (o.resume && bench::measured_before(output.in_file(), c, identity)) {
-        say(fmt::format("{} {}: in {} already", at, describe(c), o.out.string()));
-        continue;
-      }
-      say(fmt::format("{} {} ...", at, describe(c)));
-      const auto row = runner.measure(c, model);
-      if (!row) return false;
-      output.add(*row);
-      say(fmt::format("{} {}: {}", at, describe(c), outcome(*row, runner)));
-    } catch (const bench::DoesNotFit& e) {
-      ++count.skipped;
-      say(fmt::format("{} skipped: {}", at, e.what()));
-    }
+/// Says what was scaled, goes on in the file where it ended.
+void sweep_preset(const Options& o) {
+  const bench::SweepPreset p =
+      bench::load_sweep_preset(bench::preset_file(o.preset), o.device_named ? o.device : "");
+  std::filesystem::path out = o.out;
+  if (out.empty()) out = std::filesystem::path(o.preset).stem().string() + ".csv";
+  for (const std::string& line : p.scaled) say(fmt::format("scaled for {}: {}", p.device, line));
+  std::vector<std::string> models = o.models;
+  if (models.empty()) {
+    for (const auto& file : p.models) models.push_back(file.string());
   }
-  return true;
+  bench_sweep({.models = models,
+               .overrides = {},
+               .sweep = p.sweep,
+               .dtypes = p.dtype ? std::vector{*p.dtype} : std::vector<DType>{},
+               .device = p.device,
+               .seed = o.seed,
+               .rule = p.rule,
+               .format = o.format,
+               .out = out,
+               .resume = true,
+               .goes_on = "the same command",
+               .profile = {},
+               .rates = o.rates,
+               .cache_bytes = p.cache_bytes});
+  say(fmt::format("rows are in {}", out.string()));
 }
 
-void measure_generation(const Options& o) {
-  const bench::Sweep sweep = sweep_of(o);
-  bench::Output output(bench::Output::parse_format(o.format), o.out);
-  if (o.resume && o.out.empty()) throw UsageError("--resume goes with --out FILE, whose rows it leaves out");
-  const auto backend = backends().make(o.device);
-  const auto dtypes = o.dtypes.empty()
-                          ? std::vector<DType>{backend->own_dtype()}
-                          : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype);
-  InterruptGuard guard;
-  const bench::Interrupted interrupted = [&] { return guard.requested(); };
-  bench::RunnerOptions options{o.device, command_line(), o.seed, o.rule, say};
-  if (!o.rates.empty()) options.rates = o.rates;
-  bench::Runner runner(*backend, std::move(options), interrupted);
-
-  std::vector<std::pair<ModelSource, std::vector<bench::Case>>> work;
-  Count count;
-  for (const std::string& path : o.models) {
-    const ModelSource source = model_source(path, o.overrides);
-    for (const DType dtype : dtypes) {
-      bench::Case like;
-      like.spec = source.spec;
-      like.checkpoint = source.checkpoint;
-      like.dtype = dtype;
-      auto cases = cases_of(like, sweep, say);
-      count.total += std::ssize(cases);
-      if (!cases.empty()) work.emplace_back(source, std::move(cases));
-    }
+/// A preset says what is measured; what would be passed over is refused.
+void refuse_beside_preset(const CLI::App& command) {
+  for (const char* name : {"--regime", "--prompt", "--new", "--generation", "--schedule", "--batch",
+                           "--samples-per-prompt", "--dtype", "--min-samples", "--max-seconds", "--cache-mib",
+                           "--profile", "--training", "--length", "--recompute", "--set"}) {
+    if (command.count(name) == 0) continue;
+    throw UsageError(fmt::format(
+        "{} does not go with --preset, whose file says what is measured; copy it and name the copy", name));
   }
-  if (count.total == 0) throw UsageError("nothing to measure is left of what was asked for");
-  say(fmt::format("{}, seed {}", backend->device_name(), o.seed));
-  if (!o.profile.empty()) {
-    std::vector<LaunchSum> sums;
-    for (auto& [source, cases] : work) {
-      const auto model = backend->inference(source.spec, parameters_of(source, o.seed), cases.front().dtype);
-      profile_cases(std::move(cases), *model, runner, o.seed, sums);
-    }
-    return finish_profile(sums, o.profile);
-  }
-  for (const DType dtype : dtypes) print_ceilings(dtype, runner.ceilings(dtype));
-
-  bool complete = true;
-  for (auto& [source, cases] : work) {
-    const auto model = backend->inference(source.spec, parameters_of(source, o.seed), cases.front().dtype);
-    complete = measure_cases(std::move(cases), *model, runner, o, output, count);
-    if (!complete) break;
-  }
-  output.finish();
-  print_kernels(*backend);
-  if (!complete) {
-    throw Error(fmt::format("interrupted; {} rows were measured and kept{}", output.added(),
-                            o.out.empty() ? "" : fmt::format(" in {}: --resume goes on", o.out.string())));
-  }
-  if (count.skipped == count.total) throw Error("no case fits into memory: nothing was measured");
 }
 
 void run(const Options& o) {
@@ -194,6 +137,7 @@ void run(const Options& o) {
     if (!o.models.empty()) throw UsageError("--ceilings-only and --write-hardware measure no model");
     return measure_ceilings(o);
   }
+  if (!o.preset.empty() && bench::is_sweep_preset(bench::preset_file(o.preset))) return sweep_preset(o);
   if (!o.preset.empty()) {
     return bench_acceptance({.preset = o.preset,
                              .models = o.models,
@@ -216,7 +160,22 @@ void run(const Options& o) {
                            .seed = o.seed,
                            .rule = o.rule});
   }
-  measure_generation(o);
+  bench_sweep({.models = o.models,
+               .overrides = o.overrides,
+               .sweep = sweep_of(o),
+               .dtypes = o.dtypes.empty()
+                             ? std::vector<DType>{}
+                             : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype),
+               .device = o.device,
+               .seed = o.seed,
+               .rule = o.rule,
+               .format = o.format,
+               .out = o.out,
+               .resume = o.resume,
+               .goes_on = "--resume",
+               .profile = o.profile,
+               .rates = o.rates,
+               .cache_bytes = o.cache_mib << 20});
 }
 
 void setup(CLI::App& app) {
@@ -233,6 +192,10 @@ void setup(CLI::App& app) {
   command->add_option("--schedule", o->schedules, "streamed, unrolled (of recgen)")->capture_default_str();
   command->add_option("--batch", o->batches, "Rows generated together; max: what fits by plan")
       ->capture_default_str();
+  command
+      ->add_option("--cache-mib", o->cache_mib,
+                   "What the caches of --batch max may take, growing and local, as planned; unset: memory")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
   command->add_option("--samples-per-prompt", o->samples, "Rows that share one prefill")
       ->capture_default_str();
   command->add_option("--dtype", o->dtypes, "float32, float64, bfloat16; unset: the device's own")
@@ -255,8 +218,10 @@ void setup(CLI::App& app) {
       ->type_name("RATES.csv");
   command->add_flag("--resume", o->resume, "Leave out what --out already holds from this machine and commit");
   command
-      ->add_option("--preset", o->preset,
-                   "Check the back end, measure a list of cases and say which reached their targets")
+      ->add_option(
+          "--preset", o->preset,
+          "A sweep or a list of targets from a file, or from configs/bench; rows go to --out, else to "
+          "NAME.csv")
       ->type_name("NAME|FILE.toml");
   command
       ->add_option("--profile", o->profile,
@@ -285,12 +250,17 @@ void setup(CLI::App& app) {
       "  photon bench configs/models/photon-600m.toml --training --length 2048 --batch max --device cuda\n"
       "How near to its serial floor decoding at batch 1 comes (decode_serial_fraction):\n"
       "  photon bench configs/models/photon-base.toml --batch 1 --prompt 128 --new 128\n"
+      "The paper's models in its regimes, on this machine at a scale it can do; again after Ctrl-C goes on:\n"
+      "  photon bench --preset paper --device cpu\n"
       "What an H200 is held to, in under eight minutes; models named here take the place of its own:\n"
       "  photon bench --preset h200-acceptance\n"
       "  photon bench --preset h200-training\n"
       "Figures are defined in docs/numbers.md.");
+  add_bench_compare(*command);
   command->callback([o, command] {
+    if (!command->get_subcommands().empty()) return;  // which has run
     o->device_named = command->count("--device") > 0;
+    if (!o->preset.empty()) refuse_beside_preset(*command);
     run(*o);
   });
 }

@@ -37,11 +37,11 @@ void print_ceilings(DType dtype, const Ceilings& c) {
 
 std::string outcome(const ResultRow& row, const bench::Runner& runner) {
   const auto spread = row.number("spread");
-  return fmt::format(
-      "{}, {}; {} samples, spread {}, ended by {}{}", phase_outcome(row, "prefill"),
-      phase_outcome(row, "decode"), row.text("samples"),
-      spread ? fmt::format("{:.0f} %", *spread * 100.0) : "unknown", to_string(runner.last_stop()),
-      runner.held_back_by().empty() ? "" : fmt::format("; clock held back by {}", runner.held_back_by()));
+  return fmt::format("{}, {}; {} samples, spread {}, stop: {}{}", phase_outcome(row, "prefill"),
+                     phase_outcome(row, "decode"), row.text("samples"),
+                     spread ? fmt::format("{:.0f} %", *spread * 100.0) : "unknown", row.text("stop"),
+                     bench::dropped_text(static_cast<int64_t>(row.number("samples_dropped").value_or(0.0)),
+                                         runner.held_back_by()));
 }
 
 }  // namespace photon

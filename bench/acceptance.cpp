@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bench/preset.h"
 #include "bench/sweep.h"
 #include "core/config.h"
 #include "core/error.h"
-#include "core/nearest.h"
 #include "core/paths.h"
 
 namespace photon::bench {
@@ -19,20 +19,6 @@ constexpr int64_t most_rows = int64_t{1} << 24;
 
 std::filesystem::path shared(const std::string& path) {
   return std::filesystem::exists(path) ? std::filesystem::path(path) : share_folder() / path;
-}
-
-std::filesystem::path file_of(const std::string& preset) {
-  if (preset.ends_with(".toml")) return preset;
-  const std::filesystem::path folder = share_folder() / "configs" / "bench";
-  const std::filesystem::path file = folder / (preset + ".toml");
-  if (std::filesystem::exists(file)) return file;
-  std::vector<std::string> names;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, none))
-    names.push_back(entry.path().stem().string());
-  std::sort(names.begin(), names.end());
-  throw UsageError(
-      fmt::format("no preset '{}' in {}; {}", preset, folder.string(), suggestion(preset, names)));
 }
 
 Target read_target(const ConfigTable& t, const Acceptance& a) {
@@ -99,7 +85,7 @@ std::string verdict(const Outcome& o) {
 }  // namespace
 
 Acceptance load_acceptance(const std::string& preset) {
-  const ConfigDocument document = load_config(file_of(preset));
+  const ConfigDocument document = load_config(preset_file(preset));
   const ConfigTable root = document.root();
   const auto section = [&](std::string_view key) {
     const auto found = root.table(key);

@@ -17,7 +17,7 @@ constexpr auto workload =
                                      "schedule", "batch", "samples_per_prompt"});
 constexpr auto speed = std::to_array<std::string_view>(
     {"prefill_tokens_per_s", "decode_tokens_per_s", "throughput_tokens_per_s", "ttft_seconds",
-     "burst_p50_seconds", "burst_p99_seconds", "samples", "spread"});
+     "burst_p50_seconds", "burst_p99_seconds", "samples", "spread", "stop"});
 constexpr auto training = std::to_array<std::string_view>(
     {"batch", "length", "recompute", "step_seconds", "step_gradient_seconds", "step_optimizer_seconds",
      "step_tokens_per_s", "step_flops", "ceiling_matrix_flops_per_s", "step_mfu", "step_bytes_planned",
@@ -69,10 +69,11 @@ Output::Output(Format format, std::filesystem::path file) : format_(format), fil
 void Output::add(const ResultRow& row) {
   if (!file_.empty()) append_results(file_, {&row, 1});
   rows_.push_back(row);
+  ++added_;
   if (format_ == Format::jsonl) fmt::print("{}", to_jsonl({&row, 1}));
   if (format_ == Format::csv) {
     const std::string text = to_csv({&row, 1});
-    fmt::print("{}", rows_.size() == 1 ? text : text.substr(text.find('\n') + 1));
+    fmt::print("{}", added_ == 1 ? text : text.substr(text.find('\n') + 1));
   }
   std::fflush(stdout);
 }

@@ -21,16 +21,19 @@ class Output {
   /// CSV and JSON lines are printed at once, a table when all is done. The file gets the row before this
   /// returns.
   void add(const ResultRow& row);
+  /// A row that the file holds already: it takes its place in the table.
+  void show(const ResultRow& row) { rows_.push_back(row); }
   void finish();
 
   const std::vector<ResultRow>& in_file() const { return in_file_; }  ///< when this was made
-  int64_t added() const { return static_cast<int64_t>(rows_.size()); }
+  int64_t added() const { return added_; }
 
  private:
   Format format_;
   std::filesystem::path file_;
   std::vector<ResultRow> in_file_;
   std::vector<ResultRow> rows_;
+  int64_t added_ = 0;
 };
 
 /// Three tables for reading: speed, memory, and how near to the floors. What is the same in

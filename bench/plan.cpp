@@ -48,7 +48,7 @@ std::vector<Case> cases_of(const Case& like, const Sweep& sweep, const Say& say)
   return out;
 }
 
-bool measured_before(std::span<const ResultRow> rows, const Case& c, const ResultRow& identity) {
+const ResultRow* measured_before(std::span<const ResultRow> rows, const Case& c, const ResultRow& identity) {
   ResultRow wanted = identity;
   set_case(wanted, c);
   static constexpr auto key = std::to_array<std::string_view>({"kind",         "commit",
@@ -62,10 +62,11 @@ bool measured_before(std::span<const ResultRow> rows, const Case& c, const Resul
                                                                "generation",   "schedule",
                                                                "prompt",       "new_tokens",
                                                                "batch",        "samples_per_prompt"});
-  return std::any_of(rows.begin(), rows.end(), [&](const ResultRow& row) {
+  const auto found = std::find_if(rows.begin(), rows.end(), [&](const ResultRow& row) {
     return std::all_of(key.begin(), key.end(),
                        [&](std::string_view column) { return row.text(column) == wanted.text(column); });
   });
+  return found == rows.end() ? nullptr : &*found;
 }
 
 }  // namespace photon::bench

@@ -27,8 +27,8 @@ using Say = std::function<void(const std::string&)>;
 /// levels, batches that do not divide into the samples per prompt.
 std::vector<Case> cases_of(const Case& like, const Sweep& sweep, const Say& say);
 
-/// Whether a row of `rows` measured this case already: the same model, workload, dtype, back end, device,
-/// threads and commit.
-bool measured_before(std::span<const ResultRow> rows, const Case& c, const ResultRow& identity);
+/// The row of `rows` that measured this case already: the same model, workload, dtype, back end, device,
+/// threads and commit. Null if none did.
+const ResultRow* measured_before(std::span<const ResultRow> rows, const Case& c, const ResultRow& identity);
 
 }  // namespace photon::bench

@@ -20,6 +20,8 @@ void set_times(ResultRow& row, const Timings& t) {
   }
   row.set("samples", static_cast<int64_t>(t.total.size()));
   if (t.total.size() > 1) row.set("spread", relative_spread(t.total));
+  row.set("stop", t.stop_text);
+  row.set("samples_dropped", t.dropped);
 }
 
 void set_phase(ResultRow& row, const std::string& name, const PhaseFloor& p, Bound bound, double seconds,

@@ -34,12 +34,15 @@ std::string describe(const MemoryPlan& plan) {
       gib(plan.available));
 }
 
-/// The most copies of the request's only prompt that the model's plan finds room for, at most `limit`.
-int64_t most_prompts(const InferenceModel& model, GenerationRequest request, int64_t limit) {
+/// The most copies of the request's only prompt that the model's plan finds room for, in `cache_bytes` unless
+/// that is 0, at most `limit`.
+int64_t most_prompts(const InferenceModel& model, GenerationRequest request, int64_t limit,
+                     int64_t cache_bytes) {
   const std::vector<int32_t> prompt = request.prompts.front();
   const auto fits = [&](int64_t count) {
     request.prompts.assign(static_cast<size_t>(count), prompt);
-    return model.memory_plan(request).fits();
+    const MemoryPlan plan = model.memory_plan(request);
+    return plan.fits() && (cache_bytes == 0 || plan.caches + plan.local_caches <= cache_bytes);
   };
   int64_t low = 0;
   int64_t high = 1;  // the first that is too many
@@ -100,7 +103,8 @@ std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
   GenerationRequest request = request_of(c, c.batch, options_.seed);
   const MemoryPlan one = model.memory_plan(request);
   int64_t most = int64_t{1} << 40;  // rows
-  if (one.workspace == 0) {  // a plan of the caches alone says too little: what a row takes is measured
+  // A plan of the caches alone says too little about all memory: what a row takes is measured.
+  if (one.workspace == 0 && options_.cache_bytes == 0) {
     const MemoryBatches batches{c.batch, 2 * c.batch};
     const auto measured = measure_bytes_per_sample(backend_, model, c, batches, options_.seed, interrupted_);
     if (interrupted_ && interrupted_()) return std::nullopt;
@@ -109,7 +113,12 @@ std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
                         static_cast<double>(backend_.memory_in_use());
     most = static_cast<int64_t>(room / row);
   }
-  const auto prompts = most_prompts(model, request, most / c.samples_per_prompt);
+  const auto prompts = most_prompts(model, request, most / c.samples_per_prompt, options_.cache_bytes);
+  if (prompts < 1 && options_.cache_bytes > 0) {
+    throw DoesNotFit(fmt::format("{}: not one prompt fits: the caches of its rows need {:.4g} MiB of {:.4g}",
+                                 describe(c), static_cast<double>(one.caches + one.local_caches) / 0x1p20,
+                                 static_cast<double>(options_.cache_bytes) / 0x1p20));
+  }
   if (prompts < 1) {
     throw DoesNotFit(fmt::format(
         "{}: not one prompt fits: its rows need {:.2f} GiB beside {:.2f} GiB of weights", describe(c),
@@ -132,19 +141,18 @@ std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
     if (!bench.prepare(c.spec, workload_of(c), before, options_.tell)) return std::nullopt;
     measured.predicted = predict(c.spec, workload_of(c), bench.rates());
   }
-  Machine machine{options_.backend_name, backend_.device_name(), backend_.driver_version(),
-                  backend_.clock_mhz(), 0.0};
 
   const GenerationRequest request = request_of(c, c.batch, options_.seed);
   const MemoryPlan plan = model.memory_plan(request);
   if (!plan.fits()) throw DoesNotFit(fmt::format("{}: {}", describe(c), describe(plan)));
   if (options_.tell) options_.tell("plan: " + describe(plan));
-  const auto timings = sample(model, request, options_.rule, interrupted_);
+  const auto timings = sample(backend_, model, request, options_.rule, interrupted_);
   if (!timings) return std::nullopt;
   measured.timings = *timings;
   last_stop_ = timings->stop;
-  machine.clock_after_mhz = backend_.clock_mhz();
-  held_back_by_ = backend_.held_back_by();
+  held_back_by_ = timings->held_back_by;
+  const Machine machine{options_.backend_name, backend_.device_name(), backend_.driver_version(),
+                        timings->clock_before_mhz, timings->clock_after_mhz};
   const Ceilings now = larger(before, ceilings(c.dtype));
 
   const auto batches =

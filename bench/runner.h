@@ -31,7 +31,8 @@ struct RunnerOptions {
   uint64_t seed = 0;
   SamplingRule rule;
   std::function<void(const std::string&)>
-      tell;                            ///< the memory plan of each case before it runs; empty: nobody
+      tell;                 ///< the memory plan of each case before it runs; empty: nobody
+  int64_t cache_bytes = 0;  ///< that the caches of the largest batch may take; 0: what fits into memory
   double ceilings_age_seconds = 20.0;  ///< older ones are measured again before a row, and after it
   /// Rates of kernels, from which rows are predicted; what is missing is timed and added. Unset: no
   /// predictions.
@@ -47,13 +48,14 @@ class Runner {
 
   /// The largest batch that the model's plan finds room for; a multiple of the samples per prompt. Where the
   /// plan knows no workspace, two small batches are run and what a row of them takes counts as well, within
-  /// 0.95 of the back end's memory. Empty if interrupted; throws DoesNotFit if not even one prompt fits.
+  /// 0.95 of the back end's memory. With RunnerOptions::cache_bytes, the largest whose planned caches,
+  /// growing and local, take no more. Empty if interrupted; throws DoesNotFit if not even one prompt fits.
   std::optional<int64_t> largest_batch(Case c, InferenceModel& model);
 
   const Ceilings& ceilings(DType dtype);  ///< measured now unless still fresh
   std::string device_name() const { return backend_.device_name(); }
   Stop last_stop() const { return last_stop_; }
-  /// What held the device's clock back when the last samples ended; empty: nothing, or it cannot be told.
+  /// What held the device's clock back in one of the last samples; empty: nothing, or it cannot be told.
   const std::string& held_back_by() const { return held_back_by_; }
 
  private:

@@ -38,13 +38,26 @@ TrainingPlan plan_of(const Backend& backend, const TrainingCase& c, int64_t rows
   return *plan;
 }
 
-/// Seconds of steps on one batch, sample by sample.
+/// Seconds of steps, one a sample.
+struct StepTimes {
+  std::vector<double> gradients;
+  std::vector<double> optimizer;
+  std::vector<double> all;
+
+  void append(const StepTimes& more) {
+    gradients.insert(gradients.end(), more.gradients.begin(), more.gradients.end());
+    optimizer.insert(optimizer.end(), more.optimizer.begin(), more.optimizer.end());
+    all.insert(all.end(), more.all.begin(), more.all.end());
+  }
+};
+
+/// Steps on one batch.
 class Steps {
  public:
   Steps(TrainableModel& model, const TrainingCase& c)
       : model_(model), case_(c), batch_(random_tokens(c.spec, c.rows, c.length, c.seed)) {}
 
-  void run() {
+  StepTimes run() {
     const auto start = Clock::now();
     const Losses losses = model_.accumulate_gradients(batch_, case_.loss, 1.0);
     model_.wait();
@@ -57,17 +70,8 @@ class Steps {
     if (!std::isfinite(losses.total(case_.loss))) {
       throw Error("benchmark: the training loss is not finite");
     }
-    gradients.push_back(first);
-    optimizer.push_back(whole - first);
-    all.push_back(whole);
+    return {{first}, {whole - first}, {whole}};
   }
-  void forget() {
-    for (auto* samples : {&gradients, &optimizer, &all}) samples->clear();
-  }
-
-  std::vector<double> gradients;
-  std::vector<double> optimizer;
-  std::vector<double> all;
 
  private:
   TrainableModel& model_;
@@ -76,16 +80,33 @@ class Steps {
   AdamWStep update_{.learning_rate = 1e-4};
 };
 
-/// Nothing if interrupted.
-std::optional<Stop> sample(Steps& steps, const SamplingRule& rule, const Interrupted& interrupted) {
+/// Sets the times and how they ended; false if interrupted.
+bool sample(const Backend& backend, Steps& steps, const SamplingRule& rule, const Interrupted& interrupted,
+            StepTimes& kept, TrainingResult& out) {
+  StepTimes left_out;
+  HeldBack held_back(rule.min_samples);
+  const auto end = [&](Stop stop) {
+    if (held_back.nothing_kept()) {
+      held_back.keep_all();
+      kept.append(left_out);
+    }
+    out.stop_text = stop_text(stop, held_back);
+    out.dropped = held_back.dropped();
+    out.held_back_by = held_back.by();
+    return true;
+  };
   const auto start = Clock::now();
   while (true) {
-    if (interrupted && interrupted()) return std::nullopt;
-    steps.run();
-    const auto count = static_cast<int64_t>(steps.all.size());
-    if (count >= rule.min_samples && relative_error(steps.all) <= rule.target_error) return Stop::steady;
-    if (count >= rule.max_samples) return Stop::samples;
-    if (seconds_since(start) + 0.5 * median(steps.all) > rule.max_seconds) return Stop::time;
+    if (interrupted && interrupted()) return false;
+    const StepTimes step = steps.run();
+    const HeldBack::Answer answer = held_back.judge(backend.held_back_by());
+    (answer == HeldBack::Answer::keep ? kept : left_out).append(step);
+    if (answer == HeldBack::Answer::keep_all_so_far) kept.append(left_out);
+    const auto count = std::ssize(kept.all);
+    if (count >= rule.min_samples && relative_error(kept.all) <= rule.target_error) return end(Stop::steady);
+    if (held_back.runs() >= rule.max_samples) return end(Stop::samples);
+    const double usual = median(kept.all.empty() ? left_out.all : kept.all);
+    if (seconds_since(start) + 0.5 * usual > rule.max_seconds) return end(Stop::time);
   }
 }
 
@@ -144,22 +165,21 @@ std::optional<TrainingResult> measure_training(Backend& backend, const TrainingC
   const Ceilings before = backend.measure_ceilings(dtype);
   auto model = backend.trainable(c.spec, parameters, c.recompute);
   Steps steps(*model, c);
-  steps.run();  // warms up: memory, graphs and threads are there afterwards
-  steps.forget();
+  // Memory, graphs and threads are there afterwards.
+  warm_up(
+      backend, 0.2 * rule.max_seconds, [&] { steps.run(); }, interrupted);
   out.clock_before_mhz = backend.clock_mhz();
-  const auto stop = sample(steps, rule, interrupted);
-  if (!stop) return std::nullopt;
-  out.stop = *stop;
+  StepTimes times;
+  if (!sample(backend, steps, rule, interrupted, times, out)) return std::nullopt;
   out.clock_after_mhz = backend.clock_mhz();
-  out.held_back_by = backend.held_back_by();
   model.reset();  // ceilings need memory of their own
   out.ceilings = larger(before, backend.measure_ceilings(dtype));
 
-  out.step_seconds = median(steps.all);
-  out.gradient_seconds = median(steps.gradients);
-  out.optimizer_seconds = median(steps.optimizer);
-  out.samples = std::ssize(steps.all);
-  out.spread = relative_spread(steps.all);
+  out.step_seconds = median(times.all);
+  out.gradient_seconds = median(times.gradients);
+  out.optimizer_seconds = median(times.optimizer);
+  out.samples = std::ssize(times.all);
+  out.spread = relative_spread(times.all);
   out.tokens_per_second = static_cast<double>(c.rows * c.length) / out.step_seconds;
   out.flops = static_cast<double>(c.rows) * training_flops(c.spec, c.length);
   out.mfu = out.flops / out.step_seconds / out.ceilings.matrix_rate;
@@ -181,6 +201,8 @@ void fill_row(ResultRow& row, const TrainingCase& c, const std::string& backend_
   row.set("recompute", to_string(c.recompute));
   row.set("samples", r.samples);
   if (r.samples > 1) row.set("spread", r.spread);
+  row.set("stop", r.stop_text);
+  row.set("samples_dropped", r.dropped);
   row.set("step_seconds", r.step_seconds);
   row.set("step_gradient_seconds", r.gradient_seconds);
   row.set("step_optimizer_seconds", r.optimizer_seconds);
@@ -191,10 +213,9 @@ void fill_row(ResultRow& row, const TrainingCase& c, const std::string& backend_
 }
 
 std::string outcome(const TrainingResult& r) {
-  return fmt::format(
-      "{:.4g} tokens/s, {:.1f} % of the matrix rate; {} samples, spread {:.0f} %, ended by {}{}",
-      r.tokens_per_second, r.mfu * 100.0, r.samples, r.spread * 100.0, to_string(r.stop),
-      r.held_back_by.empty() ? "" : fmt::format("; clock held back by {}", r.held_back_by));
+  return fmt::format("{:.4g} tokens/s, {:.1f} % of the matrix rate; {} samples, spread {:.0f} %, stop: {}{}",
+                     r.tokens_per_second, r.mfu * 100.0, r.samples, r.spread * 100.0, r.stop_text,
+                     dropped_text(r.dropped, r.held_back_by));
 }
 
 }  // namespace photon::bench

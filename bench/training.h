@@ -31,8 +31,9 @@ struct TrainingResult {
   double gradient_seconds = 0.0;   ///< of it: forward and backward
   double optimizer_seconds = 0.0;  ///< of it: norm and update
   int64_t samples = 0;
-  double spread = 0.0;  ///< (max - min) / median of the step
-  Stop stop = Stop::steady;
+  double spread = 0.0;    ///< (max - min) / median of the step
+  std::string stop_text;  ///< the `stop` column
+  int64_t dropped = 0;    ///< steps left out because the device was held back
   double tokens_per_second = 0.0;
   double flops = 0.0;  ///< of a step, 3 x forward
   Ceilings ceilings;   ///< the larger of those measured before and after
@@ -40,7 +41,7 @@ struct TrainingResult {
   std::optional<TrainingPlan> plan;
   double clock_before_mhz = 0.0;  ///< 0 where it cannot be told
   double clock_after_mhz = 0.0;
-  std::string held_back_by;  ///< when the last sample ended, as Backend says it
+  std::string held_back_by;  ///< in one of the samples, as Backend says it
 };
 
 /// Uniformly random tokens.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bench/suite/suite.h"
+#include "core/error.h"
 
 namespace {
 
@@ -29,8 +30,15 @@ void run(benchmark::State& state, photon::Backend& backend, photon::DType dtype)
 
 int main(int argc, char** argv) {
   using namespace photon;
-  return bench::suite_main(argc, argv, [](const bench::SuiteFlags&, Backend& backend) {
+  return bench::suite_main(argc, argv, [](bench::Suite& suite) {
+    if (!suite.flags.results.empty()) {
+      throw UsageError(
+          "--results: a ceiling is no row; every row of bench_prefill and bench_decode has those of its own "
+          "process, and photon bench --write-hardware FILE keeps a machine's");
+    }
     for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
+      if (suite.flags.dtype.value_or(dtype) != dtype) continue;
+      Backend& backend = suite.backend;
       benchmark::RegisterBenchmark(("ceilings/" + std::string(to_string(dtype))).c_str(),
                                    [&backend, dtype](benchmark::State& state) { run(state, backend, dtype); })
           ->UseManualTime()

@@ -4,8 +4,8 @@
 int main(int argc, char** argv) {
   using namespace photon;
   constexpr int64_t least_tokens = 64;
-  return bench::suite_main(argc, argv, [](const bench::SuiteFlags& flags, Backend& backend) {
-    bench::register_cases("decode", flags, backend, [](const ModelSpec& spec, int64_t context) {
+  return bench::suite_main(argc, argv, [](bench::Suite& suite) {
+    bench::register_cases("decode", suite, [](const ModelSpec& spec, int64_t context) {
       const int64_t meta = spec.meta_context();
       return bench::Regime{"custom", context, (least_tokens + meta - 1) / meta * meta};
     });

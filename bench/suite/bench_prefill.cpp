@@ -3,8 +3,8 @@
 
 int main(int argc, char** argv) {
   using namespace photon;
-  return bench::suite_main(argc, argv, [](const bench::SuiteFlags& flags, Backend& backend) {
-    bench::register_cases("prefill", flags, backend, [](const ModelSpec& spec, int64_t context) {
+  return bench::suite_main(argc, argv, [](bench::Suite& suite) {
+    bench::register_cases("prefill", suite, [](const ModelSpec& spec, int64_t context) {
       return bench::Regime{"custom", context, spec.meta_context()};
     });
   });

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <functional>
+#include <string>
 
 #include "bench/case.h"
 #include "core/backend.h"
@@ -42,6 +44,10 @@ struct FakeDevice {
   int64_t in_use = 0;
   int runs = 0;
   int measurements = 0;  ///< of ceilings
+  int steps = 0;         ///< of training
+  /// Clock and what holds it back, told the number of runs and steps so far.
+  std::function<double(int)> clock_mhz = [](int) { return 1234.5; };
+  std::function<std::string(int)> held_back_by = [](int) { return ""; };
 };
 
 class FakeModel final : public InferenceModel {
@@ -99,7 +105,7 @@ class FakeModel final : public InferenceModel {
 
 class FakeTrainable final : public TrainableModel {
  public:
-  explicit FakeTrainable(ModelSpec spec) : spec_(std::move(spec)) {}
+  FakeTrainable(ModelSpec spec, FakeDevice& device) : spec_(std::move(spec)), device_(device) {}
   const ModelSpec& spec() const override { return spec_; }
   Losses accumulate_gradients(const TokenBatch& batch, const LossConfig&, double) override {
     tokens += batch.rows * batch.length;
@@ -107,7 +113,10 @@ class FakeTrainable final : public TrainableModel {
   }
   Losses evaluate(const TokenBatch&, const LossConfig&) override { return {}; }
   double gradient_norm() override { return 2.0; }
-  void adamw_step(const AdamWStep&) override { ++steps; }
+  void adamw_step(const AdamWStep&) override {
+    ++steps;
+    ++device_.steps;
+  }
   void wait() override { ++waits; }
   void read_parameters(std::span<float>) const override {}
   void write_parameters(std::span<const float>) override {}
@@ -121,6 +130,7 @@ class FakeTrainable final : public TrainableModel {
 
  private:
   ModelSpec spec_;
+  FakeDevice& device_;
 };
 
 class FakeBackend final : public Backend {
@@ -129,7 +139,8 @@ class FakeBackend final : public Backend {
   int threads() const override { return 1; }
   int64_t memory_bytes() const override { return memory; }
   int64_t memory_in_use() const override { return device.in_use; }
-  double clock_mhz() const override { return 1234.5; }
+  double clock_mhz() const override { return device.clock_mhz(device.runs + device.steps); }
+  std::string held_back_by() const override { return device.held_back_by(device.runs + device.steps); }
   Ceilings measure_ceilings(DType) override {
     ++device.measurements;
     return ceilings;
@@ -142,7 +153,7 @@ class FakeBackend final : public Backend {
   }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float>,
                                             Recompute) override {
-    auto model = std::make_unique<FakeTrainable>(spec);
+    auto model = std::make_unique<FakeTrainable>(spec, device);
     model->loss = loss;
     return model;
   }

@@ -37,10 +37,22 @@ TEST(Row, EveryColumnThatHasAMeaningIsFilled) {
   const Measured measured{timings(), 5000.0, Bound::compute, Bound::bandwidth};
   const ResultRow row = filled(c, FakeBackend().ceilings, measured);
   // What a benchmark of fresh weights on this back end cannot know.
-  const std::set<std::string_view> absent{
-      "checkpoint",      "counter_bytes",  "corpus",    "match",      "training_seed",
-      "training_tokens", "training_flops", "token_nll", "perplexity", "bits_per_byte",
-      "tokens_scored",   "bytes_scored",   "length",    "recompute"};
+  const std::set<std::string_view> absent{"checkpoint",
+                                          "counter_bytes",
+                                          "corpus",
+                                          "match",
+                                          "training_seed",
+                                          "training_tokens",
+                                          "training_flops",
+                                          "token_nll",
+                                          "perplexity",
+                                          "bits_per_byte",
+                                          "tokens_scored",
+                                          "bytes_scored",
+                                          "length",
+                                          "recompute",
+                                          "prefill_predicted_seconds",
+                                          "decode_predicted_seconds"};
   for (const ResultColumn& column : result_columns()) {
     EXPECT_EQ(row.empty(column.name), absent.contains(column.name) || column.name.starts_with("step_"))
         << column.name;

@@ -181,7 +181,7 @@ TEST_F(RunnerTest, ResumingLeavesOutWhatTheFileHolds) {
   set_identity(identity, options_.argv);
   identity.set("backend", "fake");
   identity.set("device", backend_.device_name());
-  EXPECT_TRUE(measured_before(again.in_file(), done, identity));
+  EXPECT_EQ(measured_before(again.in_file(), done, identity), &again.in_file()[0]);
   EXPECT_FALSE(measured_before(again.in_file(), small_case(2, 4), identity));
   EXPECT_FALSE(measured_before(again.in_file(), small_case(1, 2), identity));
   Case other = done;

@@ -1,0 +1,136 @@
+// What is measured as several samples share one prompt: throughput, time to the first token, memory of a
+// sample, against their number.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "analysis/figures.h"
+#include "analysis/format.h"
+#include "analysis/html.h"
+#include "analysis/measurements.h"
+
+namespace photon::analysis {
+namespace {
+
+using Value = std::optional<double> (*)(const ResultRow&);
+
+std::optional<double> throughput(const ResultRow& r) {
+  return r.number("throughput_tokens_per_s");
+}
+std::optional<double> first_token(const ResultRow& r) {
+  return r.number("ttft_seconds");
+}
+std::optional<double> sample_bytes(const ResultRow& r) {
+  const auto growing = r.number("kv_bytes_planned_per_sample");
+  const auto local = r.number("local_bytes_per_sample");
+  if (!growing || !local) return std::nullopt;
+  return *growing + *local;
+}
+
+/// A model and way of generating: by the number of samples, the batch of the largest throughput measured; of
+/// several such rows the latest counts.
+struct Curve {
+  std::string title;
+  SeriesStyle style;
+  std::map<int64_t, const ResultRow*> rows;
+};
+
+std::vector<Curve> curves_of(const std::vector<const ResultRow*>& rows) {
+  const auto method = [](const ResultRow& r) {
+    return method_name(r.text("architecture"), r.text("generation"), r.text("schedule"));
+  };
+  std::map<std::string, std::set<std::string>> models;  // of a method
+  for (const ResultRow* row : rows) models[method(*row)].insert(row->text("model"));
+  const bool several =
+      std::any_of(models.begin(), models.end(), [](const auto& m) { return m.second.size() > 1; });
+  std::vector<Curve> curves;
+  for (const ResultRow* row : rows) {
+    const std::string title = several ? method(*row) + ", " + row->text("model") : method(*row);
+    auto at = std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.title == title; });
+    if (at == curves.end()) {
+      const SeriesStyle style = several ? style_of_index(curves.size()) : style_of_method(title);
+      at = curves.insert(at, {title, style, {}});
+    }
+    const auto count = static_cast<int64_t>(*row->number("samples_per_prompt"));
+    const ResultRow*& best = at->rows[count];
+    if (best == nullptr || row->text("batch") == best->text("batch") ||
+        throughput(*row).value_or(0.0) > throughput(*best).value_or(0.0)) {
+      best = row;
+    }
+  }
+  std::erase_if(curves, [](const Curve& c) { return c.rows.size() < 2; });
+  return curves;
+}
+
+PlotPanel panel_of(const std::vector<Curve>& curves, const std::string& title, const std::string& label,
+                   PlotAxis::Ticks ticks, Value value) {
+  PlotPanel panel;
+  panel.title = title;
+  panel.x = {.label = "samples of a prompt", .scale = PlotAxis::Scale::log};
+  panel.y = {.label = label, .scale = PlotAxis::Scale::log, .ticks = ticks};
+  for (const Curve& curve : curves) {
+    Series series{curve.title, curve.style, Series::Kind::line_points, {}, false};
+    for (const auto& [count, row] : curve.rows) {
+      const auto y = value(*row);
+      if (y && *y > 0.0) series.points.push_back({.x = static_cast<double>(count), .y = *y});
+    }
+    if (!series.points.empty()) panel.series.push_back(std::move(series));
+  }
+  return panel;
+}
+
+/// "From 40.1 MiB to 48.0 MiB": of the caches behind the points.
+std::string caches_of(const std::vector<Curve>& curves) {
+  double low = 0.0;
+  double high = 0.0;
+  for (const Curve& curve : curves) {
+    for (const auto& [count, row] : curve.rows) {
+      const auto bytes = sample_bytes(*row);
+      const auto batch = row->number("batch");
+      if (!bytes || !batch) continue;
+      const double all = *bytes * *batch;
+      low = low == 0.0 ? all : std::min(low, all);
+      high = std::max(high, all);
+    }
+  }
+  return fmt::format("{} to {}", readable_bytes(low), readable_bytes(high));
+}
+
+}  // namespace
+
+std::vector<CaptionedFigure> sample_figures(std::span<const ResultRow> rows) {
+  std::vector<std::pair<std::string, std::vector<const ResultRow*>>> groups;
+  for (const ResultRow& row : rows) {
+    if (row.text("kind") != "bench" || row.empty("samples_per_prompt")) continue;
+    const std::string title = fmt::format("{} tokens in and {} out on {}, {}", row.text("prompt"),
+                                          row.text("new_tokens"), row.text("device"), row.text("dtype"));
+    auto at = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == title; });
+    if (at == groups.end()) at = groups.insert(at, {title, {}});
+    at->second.push_back(&row);
+  }
+  std::vector<CaptionedFigure> out;
+  for (const auto& [title, group] : groups) {
+    const std::vector<Curve> curves = curves_of(group);
+    if (curves.empty()) continue;
+    Figure figure;
+    figure.name = fmt::format("samples-{}", out.size() + 1);
+    figure.title = "Samples of one prompt";
+    figure.panels = {
+        panel_of(curves, "throughput", "tokens/s, out", PlotAxis::Ticks::prefixed, throughput),
+        panel_of(curves, "time to the first token", "seconds", PlotAxis::Ticks::plain, first_token),
+        panel_of(curves, "memory of a sample", "caches", PlotAxis::Ticks::bytes, sample_bytes)};
+    std::erase_if(figure.panels, [](const PlotPanel& p) { return p.series.empty(); });
+    if (figure.panels.empty()) continue;
+    out.push_back(
+        {std::move(figure),
+         fmt::format("Measured, {}: N samples continue one prompt and share its prefill and its cache. A "
+                     "point stands at the batch of its largest throughput, of B / N prompts; all caches of "
+                     "a point together, growing and local, are planned to take {}.",
+                     html_escape(title), caches_of(curves))});
+  }
+  return out;
+}
+
+}  // namespace photon::analysis

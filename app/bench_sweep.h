@@ -1,0 +1,35 @@
+// photon bench over a sweep: cases of several models one after another, each row kept as soon as it is there.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "bench/plan.h"
+#include "bench/sampling.h"
+#include "core/backend.h"
+
+namespace photon {
+
+struct SweepOptions {
+  std::vector<std::string> models;     ///< specs or checkpoint folders
+  std::vector<std::string> overrides;  ///< of the specs' keys
+  bench::Sweep sweep;
+  std::vector<DType> dtypes;  ///< empty: the device's own
+  std::string device;
+  uint64_t seed = 0;
+  bench::SamplingRule rule;
+  std::string format;
+  std::filesystem::path out;      ///< empty: none
+  bool resume = false;            ///< leave out what `out` holds
+  std::string goes_on;            ///< what resumes after an interrupt, "--resume"
+  std::filesystem::path profile;  ///< not empty: each case once for a profiler, no rows
+  std::filesystem::path rates;    ///< of RunnerOptions; empty: none
+  int64_t cache_bytes = 0;        ///< of RunnerOptions
+};
+
+/// Throws Error if interrupted, with the number of rows that were kept, and if no case fits into memory.
+void bench_sweep(const SweepOptions& options);
+
+}  // namespace photon

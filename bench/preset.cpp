@@ -1,0 +1,144 @@
+#include "bench/preset.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "bench/sweep.h"
+#include "core/config.h"
+#include "core/error.h"
+#include "core/nearest.h"
+#include "core/paths.h"
+
+namespace photon::bench {
+namespace {
+
+constexpr int64_t most_mib = int64_t{1} << 30;
+
+/// `parse` on the words of a key; what it throws gets file and line.
+template <class Parse>
+auto parsed(const ConfigTable& t, std::string_view key, Parse parse) {
+  const std::string words = t.text(key);
+  try {
+    return parse(words);
+  } catch (const Error& e) {
+    t.fail(key, e.what());
+  }
+}
+
+template <class T>
+auto each(T (*parse)(std::string_view)) {
+  return [parse](const std::string& words) {
+    std::vector<T> out;
+    for (size_t begin = 0; begin <= words.size();) {
+      const size_t end = std::min(words.find(',', begin), words.size());
+      out.push_back(parse(std::string_view(words).substr(begin, end - begin)));
+      begin = end + 1;
+    }
+    return out;
+  };
+}
+
+std::vector<std::filesystem::path> model_files(const ConfigTable& t) {
+  std::vector<std::filesystem::path> out;
+  for (const std::string& path : t.texts("models")) {
+    out.push_back(std::filesystem::exists(path) ? std::filesystem::path(path) : share_folder() / path);
+    if (!std::filesystem::exists(out.back())) t.fail("models", fmt::format("there is no {}", path));
+  }
+  if (out.empty()) t.fail("models", "is an empty list: nothing would be measured");
+  return out;
+}
+
+/// Reads limits and lists; with `partial` only those that are there.
+void read(const ConfigTable& limits, const std::optional<ConfigTable>& lists, bool partial, SweepPreset& p) {
+  const auto given = [&](const ConfigTable& t, std::string_view key) { return !partial || t.has(key); };
+  if (given(limits, "max_seconds")) p.rule.max_seconds = limits.number("max_seconds", 1e-3, 1e5);
+  if (given(limits, "min_samples")) p.rule.min_samples = limits.integer("min_samples", 1, 1000);
+  if (limits.has("cache_mib")) p.cache_bytes = limits.integer("cache_mib", 1, most_mib) << 20;
+  if (!lists) return;
+  const ConfigTable& t = *lists;
+  const auto numbers = [&](std::string_view key, bool allow_max) {
+    return parsed(t, key, [&](const std::string& words) { return parse_sweep(words, key, allow_max); });
+  };
+  if (given(t, "models")) p.models = model_files(t);
+  if (given(t, "regimes")) p.sweep.regimes = parsed(t, "regimes", parse_regimes);
+  if (given(t, "generations")) p.sweep.generations = parsed(t, "generations", each(parse_generation));
+  if (given(t, "schedules")) p.sweep.schedules = parsed(t, "schedules", each(parse_schedule));
+  if (given(t, "batches")) p.sweep.batches = numbers("batches", true);
+  if (given(t, "samples_per_prompt")) p.sweep.samples_per_prompt = numbers("samples_per_prompt", false);
+}
+
+std::string names(const std::vector<std::filesystem::path>& models) {
+  std::string out;
+  for (const auto& path : models) out += (out.empty() ? "" : ", ") + path.stem().string();
+  return out;
+}
+
+std::string names(const std::vector<Regime>& regimes) {
+  std::string out;
+  for (const Regime& r : regimes)
+    out += fmt::format("{}{} ({} in, {} out)", out.empty() ? "" : ", ", r.name, r.prompt, r.new_tokens);
+  return out;
+}
+
+/// What a reader has to know before comparing the rows with those of the full size.
+std::vector<std::string> differences(const SweepPreset& full, const SweepPreset& scaled) {
+  std::vector<std::string> out;
+  if (scaled.models != full.models)
+    out.push_back(fmt::format("models: {} for {}", names(scaled.models), names(full.models)));
+  if (scaled.sweep.regimes != full.sweep.regimes)
+    out.push_back(fmt::format("regimes: {} for {}", names(scaled.sweep.regimes), names(full.sweep.regimes)));
+  if (scaled.cache_bytes != full.cache_bytes)
+    out.push_back(fmt::format("largest batch: what {} MiB of caches hold", scaled.cache_bytes >> 20));
+  if (scaled.rule.max_seconds != full.rule.max_seconds)
+    out.push_back(
+        fmt::format("samples: {:g} s a row for {:g} s", scaled.rule.max_seconds, full.rule.max_seconds));
+  return out;
+}
+
+}  // namespace
+
+std::filesystem::path preset_file(const std::string& preset) {
+  if (preset.ends_with(".toml")) return preset;
+  const std::filesystem::path folder = share_folder() / "configs" / "bench";
+  const std::filesystem::path file = folder / (preset + ".toml");
+  if (std::filesystem::exists(file)) return file;
+  std::vector<std::string> names;
+  std::error_code none;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, none))
+    names.push_back(entry.path().stem().string());
+  std::sort(names.begin(), names.end());
+  throw UsageError(
+      fmt::format("no preset '{}' in {}; {}", preset, folder.string(), suggestion(preset, names)));
+}
+
+bool is_sweep_preset(const std::filesystem::path& file) {
+  return load_config(file).root().has("sweep");
+}
+
+SweepPreset load_sweep_preset(const std::filesystem::path& file, const std::string& device) {
+  const ConfigDocument document = load_config(file);
+  const ConfigTable root = document.root();
+  SweepPreset full;
+  const std::string own_device = root.text("device");
+  full.device = device.empty() ? own_device : device;
+  if (root.has("dtype")) full.dtype = parse_dtype(root.choice("dtype", {"bfloat16", "float32", "float64"}));
+  const auto sweep = root.table("sweep");
+  if (!sweep) throw Error(fmt::format("{}: no [sweep] section", root.where()));
+  read(root, sweep, false, full);
+
+  SweepPreset scaled = full;
+  bool is_scaled = false;
+  if (const auto table = root.table("scaled")) {
+    const auto devices = table->texts("devices");
+    if (devices.empty()) table->fail("devices", "is an empty list");
+    is_scaled = std::find(devices.begin(), devices.end(), full.device) != devices.end();
+    read(*table, table->table("sweep"), true, scaled);
+  }
+  root.finish();
+  if (!is_scaled) return full;
+  scaled.scaled = differences(full, scaled);
+  return scaled;
+}
+
+}  // namespace photon::bench

@@ -1,0 +1,98 @@
+#include "bench/suite/flags.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "bench/sweep.h"
+#include "core/error.h"
+#include "core/paths.h"
+
+namespace photon::bench {
+namespace {
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> out;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(',', begin), text.size());
+    out.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+template <class T>
+T number(const std::string& name, const std::string& value, const char* wanted) {
+  T out{};
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), out);
+  if (error != std::errc() || end != value.data() + value.size()) {
+    throw UsageError(fmt::format("{}={}: {} is needed", name, value, wanted));
+  }
+  return out;
+}
+
+/// Whether the flag was one of ours.
+bool take(SuiteFlags& flags, const std::string& name, const std::string& value) {
+  if (name == "--models") {
+    flags.models = split(value);
+  } else if (name == "--device") {
+    flags.device = value;
+  } else if (name == "--dtype") {
+    flags.dtype = parse_dtype(value);
+  } else if (name == "--batches") {
+    flags.batches = parse_sweep(value, name, true);
+  } else if (name == "--contexts") {
+    flags.contexts = parse_sweep(value, name);
+  } else if (name == "--seed") {
+    flags.seed = number<uint64_t>(name, value, "a whole number");
+  } else if (name == "--max_seconds") {
+    flags.max_seconds = number<double>(name, value, "a positive number of seconds");
+    if (!(flags.max_seconds > 0.0))
+      throw UsageError(fmt::format("--max_seconds={}: a positive number of seconds is needed", value));
+  } else if (name == "--results") {
+    if (value.empty()) throw UsageError("--results=FILE.csv: the file is missing");
+    flags.results = value;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string suite_help(const std::string& program) {
+  return fmt::format(
+      "{}\n"
+      "          [--models=MODEL.toml,...]      the tiny models unless given\n"
+      "          [--device=cpu|cuda|emulated]   those that are built\n"
+      "          [--dtype=float32|float64|bfloat16]\n"
+      "          [--batches=1,8,16-64*2,max]\n"
+      "          [--contexts=128,512,1024-8192*2]\n"
+      "          [--seed=N]\n"
+      "          [--max_seconds=S]              of samples, a benchmark\n"
+      "          [--results=FILE.csv]           rows of the results schema, as photon bench writes them\n"
+      "and what the library has (--benchmark_filter=decode/.*/recgen works on the names):\n",
+      program);
+}
+
+SuiteFlags take_flags(int& argc, char** argv) {
+  SuiteFlags flags;
+  const std::filesystem::path models = share_folder() / "configs" / "models";
+  for (const char* name : {"vanilla-tiny", "block-tiny", "photon-tiny"}) {
+    flags.models.push_back((models / (std::string(name) + ".toml")).string());
+  }
+  flags.batches = {1, 8};
+  flags.contexts = {128, 512};
+  int kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const size_t equals = word.find('=');
+    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    if (!take(flags, word.substr(0, equals), value)) argv[kept++] = argv[i];
+  }
+  argc = kept;
+  return flags;
+}
+
+}  // namespace photon::bench

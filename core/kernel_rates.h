@@ -16,9 +16,9 @@
 namespace photon {
 
 struct KernelRate {
-  std::string run_id, time, commit;
-  std::string backend, device, dtype;
-  Kernel kernel;
+  std::string run_id = {}, time = {}, commit = {};
+  std::string backend = {}, device = {}, dtype = {};
+  Kernel kernel = {};
   bool cold = true;       ///< operands taken in turn from `footprint` bytes of them; else the same ones again
   int64_t footprint = 0;  ///< bytes, as of a KernelVisit; hot: 0
   double seconds = 0.0;   ///< of one run, median

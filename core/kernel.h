@@ -26,13 +26,13 @@ struct Kernel {
     head                ///< norm, logits, the choice of a token
   };
   Kind kind = Kind::layer;
-  StackShape shape;     ///< layer and attentions; attentions leave ffn 0
-  int64_t in = 0;       ///< chunker, converter, head: (rows, in) to (rows, out)
-  int64_t out = 0;      ///< of the head the vocabulary
-  int64_t rows = 1;     ///< of a product; attention: caches, sequences or windows
-  int64_t queries = 1;  ///< attention: new rows of each
-  int64_t keys = 0;     ///< attention: rows before them
-  int64_t window = 0;   ///< prefill_attention: units that a unit sees, itself included; 0: all
+  StackShape shape = {};  ///< layer and attentions; attentions leave ffn 0
+  int64_t in = 0;         ///< chunker, converter, head: (rows, in) to (rows, out)
+  int64_t out = 0;        ///< of the head the vocabulary
+  int64_t rows = 1;       ///< of a product; attention: caches, sequences or windows
+  int64_t queries = 1;    ///< attention: new rows of each
+  int64_t keys = 0;       ///< attention: rows before them
+  int64_t window = 0;     ///< prefill_attention: units that a unit sees, itself included; 0: all
 
   auto operator<=>(const Kernel&) const = default;
 };

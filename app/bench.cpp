@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 
@@ -77,6 +79,10 @@ bench::Sweep sweep_of(const Options& o) {
   sweep.schedules = parse_list<Schedule>(o.schedules, parse_schedule);
   sweep.batches = bench::parse_sweep(o.batches, "--batch", true);
   sweep.samples_per_prompt = bench::parse_sweep(o.samples, "--samples-per-prompt");
+  const auto& batches = sweep.batches;
+  if (o.cache_mib > 0 && std::find(batches.begin(), batches.end(), bench::sweep_max) == batches.end()) {
+    throw UsageError("--cache-mib bounds --batch max, which was not asked for");
+  }
   return sweep;
 }
 
@@ -143,6 +149,7 @@ void run(const Options& o) {
                              .out = o.out,
                              .seed = o.seed});
   }
+  if (!std::isfinite(o.rule.max_seconds)) throw UsageError("--max-seconds: a number of seconds is needed");
   if (o.models.empty())
     throw UsageError("bench needs a model: a spec (configs/models/) or a checkpoint folder");
   if (o.training) {

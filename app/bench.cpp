@@ -251,6 +251,8 @@ void setup(CLI::App& app) {
       "  photon bench configs/models/photon-base.toml --batch 1 --prompt 128 --new 128\n"
       "The paper's models in its regimes, on this machine at a scale it can do; again after Ctrl-C goes on:\n"
       "  photon bench --preset paper --device cpu\n"
+      "One to 64 samples of a prompt, every architecture in the same bytes of caches:\n"
+      "  photon bench --preset multi-query --device cpu\n"
       "What an H200 is held to, in under eight minutes; models named here take the place of its own:\n"
       "  photon bench --preset h200-acceptance\n"
       "  photon bench --preset h200-training\n"

@@ -52,17 +52,6 @@ struct Options {
   int64_t cache_mib = 0;
 };
 
-template <class T>
-std::vector<T> parse_list(const std::string& text, T (*parse)(std::string_view)) {
-  std::vector<T> out;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    out.push_back(parse(std::string_view(text).substr(begin, end - begin)));
-    begin = end + 1;
-  }
-  return out;
-}
-
 bench::Sweep sweep_of(const Options& o) {
   bench::Sweep sweep;
   if (o.prompts.empty() != o.new_tokens.empty()) throw UsageError("--prompt and --new go together");
@@ -75,8 +64,8 @@ bench::Sweep sweep_of(const Options& o) {
       }
     }
   }
-  sweep.generations = parse_list<Generation>(o.generations, parse_generation);
-  sweep.schedules = parse_list<Schedule>(o.schedules, parse_schedule);
+  sweep.generations = bench::parse_list<Generation>(o.generations, parse_generation);
+  sweep.schedules = bench::parse_list<Schedule>(o.schedules, parse_schedule);
   sweep.batches = bench::parse_sweep(o.batches, "--batch", true);
   sweep.samples_per_prompt = bench::parse_sweep(o.samples, "--samples-per-prompt");
   const auto& batches = sweep.batches;
@@ -168,9 +157,9 @@ void run(const Options& o) {
   bench_sweep({.models = o.models,
                .overrides = o.overrides,
                .sweep = sweep_of(o),
-               .dtypes = o.dtypes.empty()
-                             ? std::vector<DType>{}
-                             : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype),
+               .dtypes = o.dtypes.empty() ? std::vector<DType>{}
+                                          : bench::parse_list<DType>(
+                                                fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype),
                .device = o.device,
                .seed = o.seed,
                .rule = o.rule,

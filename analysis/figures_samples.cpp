@@ -125,10 +125,12 @@ std::vector<CaptionedFigure> sample_figures(std::span<const ResultRow> rows) {
     if (figure.panels.empty()) continue;
     out.push_back(
         {std::move(figure),
-         fmt::format("Measured, {}: N samples continue one prompt and share its prefill and its cache. A "
-                     "point stands at the batch of its largest throughput, of B / N prompts; all caches of "
-                     "a point together, growing and local, are planned to take {}.",
-                     html_escape(title), caches_of(curves))});
+         fmt::format(
+             "Measured, {}: N samples continue one prompt and share its prefill and its cache. A point "
+             "stands at the batch of its largest throughput, of B / N prompts; where caches hold more "
+             "prompts, more are encoded before the first token. All caches of a point together, "
+             "growing and local, took {}.",
+             html_escape(title), caches_of(curves))});
   }
   return out;
 }

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 
@@ -51,17 +53,6 @@ struct Options {
   int64_t cache_mib = 0;
 };
 
-template <class T>
-std::vector<T> parse_list(const std::string& text, T (*parse)(std::string_view)) {
-  std::vector<T> out;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t end = std::min(text.find(',', begin), text.size());
-    out.push_back(parse(std::string_view(text).substr(begin, end - begin)));
-    begin = end + 1;
-  }
-  return out;
-}
-
 bench::Sweep sweep_of(const Options& o) {
   bench::Sweep sweep;
   if (o.prompts.empty() != o.new_tokens.empty()) throw UsageError("--prompt and --new go together");
@@ -74,10 +65,14 @@ bench::Sweep sweep_of(const Options& o) {
       }
     }
   }
-  sweep.generations = parse_list<Generation>(o.generations, parse_generation);
-  sweep.schedules = parse_list<Schedule>(o.schedules, parse_schedule);
+  sweep.generations = bench::parse_list<Generation>(o.generations, parse_generation);
+  sweep.schedules = bench::parse_list<Schedule>(o.schedules, parse_schedule);
   sweep.batches = bench::parse_sweep(o.batches, "--batch", true);
   sweep.samples_per_prompt = bench::parse_sweep(o.samples, "--samples-per-prompt");
+  const auto& batches = sweep.batches;
+  if (o.cache_mib > 0 && std::find(batches.begin(), batches.end(), bench::sweep_max) == batches.end()) {
+    throw UsageError("--cache-mib bounds --batch max, which was not asked for");
+  }
   return sweep;
 }
 
@@ -145,6 +140,7 @@ void run(const Options& o) {
                              .out = o.out,
                              .seed = o.seed});
   }
+  if (!std::isfinite(o.rule.max_seconds)) throw UsageError("--max-seconds: a number of seconds is needed");
   if (o.models.empty())
     throw UsageError("bench needs a model: a spec (configs/models/) or a checkpoint folder");
   if (o.training) {
@@ -163,9 +159,9 @@ void run(const Options& o) {
   bench_sweep({.models = o.models,
                .overrides = o.overrides,
                .sweep = sweep_of(o),
-               .dtypes = o.dtypes.empty()
-                             ? std::vector<DType>{}
-                             : parse_list<DType>(fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype),
+               .dtypes = o.dtypes.empty() ? std::vector<DType>{}
+                                          : bench::parse_list<DType>(
+                                                fmt::format("{}", fmt::join(o.dtypes, ",")), parse_dtype),
                .device = o.device,
                .seed = o.seed,
                .rule = o.rule,
@@ -252,6 +248,8 @@ void setup(CLI::App& app) {
       "  photon bench configs/models/photon-base.toml --batch 1 --prompt 128 --new 128\n"
       "The paper's models in its regimes, on this machine at a scale it can do; again after Ctrl-C goes on:\n"
       "  photon bench --preset paper --device cpu\n"
+      "One to 64 samples of a prompt, every architecture in the same bytes of caches:\n"
+      "  photon bench --preset multi-query --device cpu\n"
       "What an H200 is held to, in under eight minutes; models named here take the place of its own:\n"
       "  photon bench --preset h200-acceptance\n"
       "  photon bench --preset h200-training\n"

@@ -13,6 +13,7 @@
 #include "app/model_source.h"
 #include "bench/acceptance.h"
 #include "bench/agreement.h"
+#include "bench/output.h"
 #include "bench/runner.h"
 #include "bench/sweep.h"
 #include "bench/training.h"
@@ -198,8 +199,7 @@ void bench_acceptance(const AcceptanceOptions& options) {
   const std::string device = options.device.empty() ? a.device : options.device;
   std::filesystem::path out = options.out;
   if (out.empty()) out = std::filesystem::path(options.preset).stem().string() + ".csv";
-  if (std::filesystem::exists(out))
-    read_results(out);  // of another schema: refused before anything is measured
+  bench::open_results(out);  // what cannot be added to is refused before anything is measured
   const auto backend = backends().make(device);
   say(backend->device_name());
   check_against_reference(a, *backend, options.seed);

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <iterator>
 #include <span>
 
@@ -62,8 +65,19 @@ Output::Format Output::parse_format(std::string_view name) {
   throw UsageError(fmt::format("no format '{}'; there is: md, csv, jsonl", name));
 }
 
+std::vector<ResultRow> open_results(const std::filesystem::path& file) {
+  const bool exists = std::filesystem::exists(file);
+  std::vector<ResultRow> rows;
+  if (exists) rows = read_results(file);
+  if (!std::ofstream(file, std::ios::app)) {
+    throw Error(fmt::format("{}: cannot be written to: {}", file.string(), std::strerror(errno)));
+  }
+  if (!exists) std::filesystem::remove(file);
+  return rows;
+}
+
 Output::Output(Format format, std::filesystem::path file) : format_(format), file_(std::move(file)) {
-  if (!file_.empty() && std::filesystem::exists(file_)) in_file_ = read_results(file_);
+  if (!file_.empty()) in_file_ = open_results(file_);
 }
 
 void Output::add(const ResultRow& row) {

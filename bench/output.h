@@ -9,13 +9,16 @@
 
 namespace photon::bench {
 
+/// The rows of a file that is to be added to; none if it is not there. Throws Error now where adding a row
+/// would fail later: another schema, a line cut off, a folder that is not there or may not be written.
+std::vector<ResultRow> open_results(const std::filesystem::path& file);
+
 class Output {
  public:
   enum class Format { markdown, csv, jsonl };
   static Format parse_format(std::string_view name);  ///< md, csv or jsonl; throws UsageError
 
-  /// `file` may be empty. Reads what it holds already, so that a file of another schema is refused before
-  /// anything is measured.
+  /// `file` may be empty, else it is opened with open_results.
   Output(Format format, std::filesystem::path file);
 
   /// CSV and JSON lines are printed at once, a table when all is done. The file gets the row before this

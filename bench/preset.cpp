@@ -26,19 +26,6 @@ auto parsed(const ConfigTable& t, std::string_view key, Parse parse) {
   }
 }
 
-template <class T>
-auto each(T (*parse)(std::string_view)) {
-  return [parse](const std::string& words) {
-    std::vector<T> out;
-    for (size_t begin = 0; begin <= words.size();) {
-      const size_t end = std::min(words.find(',', begin), words.size());
-      out.push_back(parse(std::string_view(words).substr(begin, end - begin)));
-      begin = end + 1;
-    }
-    return out;
-  };
-}
-
 std::vector<std::filesystem::path> model_files(const ConfigTable& t) {
   std::vector<std::filesystem::path> out;
   for (const std::string& path : t.texts("models")) {
@@ -62,32 +49,53 @@ void read(const ConfigTable& limits, const std::optional<ConfigTable>& lists, bo
   };
   if (given(t, "models")) p.models = model_files(t);
   if (given(t, "regimes")) p.sweep.regimes = parsed(t, "regimes", parse_regimes);
-  if (given(t, "generations")) p.sweep.generations = parsed(t, "generations", each(parse_generation));
-  if (given(t, "schedules")) p.sweep.schedules = parsed(t, "schedules", each(parse_schedule));
+  if (given(t, "generations"))
+    p.sweep.generations = parsed(
+        t, "generations", [](const std::string& words) { return parse_list(words, parse_generation); });
+  if (given(t, "schedules"))
+    p.sweep.schedules =
+        parsed(t, "schedules", [](const std::string& words) { return parse_list(words, parse_schedule); });
   if (given(t, "batches")) p.sweep.batches = numbers("batches", true);
   if (given(t, "samples_per_prompt")) p.sweep.samples_per_prompt = numbers("samples_per_prompt", false);
 }
 
-std::string names(const std::vector<std::filesystem::path>& models) {
-  std::string out;
-  for (const auto& path : models) out += (out.empty() ? "" : ", ") + path.stem().string();
-  return out;
+std::string name(const std::filesystem::path& model) {
+  return model.stem().string();
+}
+std::string name(const Regime& r) {
+  return fmt::format("{} ({} in, {} out)", r.name, r.prompt, r.new_tokens);
+}
+std::string name(Generation generation) {
+  return std::string(to_string(generation));
+}
+std::string name(Schedule schedule) {
+  return std::string(to_string(schedule));
+}
+std::string name(int64_t number) {
+  return number == sweep_max ? "max" : std::to_string(number);
 }
 
-std::string names(const std::vector<Regime>& regimes) {
-  std::string out;
-  for (const Regime& r : regimes)
-    out += fmt::format("{}{} ({} in, {} out)", out.empty() ? "" : ", ", r.name, r.prompt, r.new_tokens);
-  return out;
+template <class T>
+void compare_lists(const char* what, const std::vector<T>& full, const std::vector<T>& scaled,
+                   std::vector<std::string>& out) {
+  if (scaled == full) return;
+  const auto all = [](const std::vector<T>& values) {
+    std::string text;
+    for (const T& value : values) text += (text.empty() ? "" : ", ") + name(value);
+    return text;
+  };
+  out.push_back(fmt::format("{}: {} for {}", what, all(scaled), all(full)));
 }
 
 /// What a reader has to know before comparing the rows with those of the full size.
 std::vector<std::string> differences(const SweepPreset& full, const SweepPreset& scaled) {
   std::vector<std::string> out;
-  if (scaled.models != full.models)
-    out.push_back(fmt::format("models: {} for {}", names(scaled.models), names(full.models)));
-  if (scaled.sweep.regimes != full.sweep.regimes)
-    out.push_back(fmt::format("regimes: {} for {}", names(scaled.sweep.regimes), names(full.sweep.regimes)));
+  compare_lists("models", full.models, scaled.models, out);
+  compare_lists("regimes", full.sweep.regimes, scaled.sweep.regimes, out);
+  compare_lists("generations", full.sweep.generations, scaled.sweep.generations, out);
+  compare_lists("schedules", full.sweep.schedules, scaled.sweep.schedules, out);
+  compare_lists("batches", full.sweep.batches, scaled.sweep.batches, out);
+  compare_lists("samples per prompt", full.sweep.samples_per_prompt, scaled.sweep.samples_per_prompt, out);
   if (scaled.cache_bytes != full.cache_bytes)
     out.push_back(fmt::format("largest batch: what {} MiB of caches hold", scaled.cache_bytes >> 20));
   if (scaled.rule.max_seconds != full.rule.max_seconds)

@@ -98,7 +98,7 @@ void Generator<S>::set_up(const GenerationRequest& request) {
   start_.clear();
   burst_seconds_.clear();
   first_burst_ = 0.0;
-  local_bytes_ = 0;
+  local_bytes_.assign(windows_.size(), 0);
   for (size_t p = 0; p < request.prompts.size(); ++p) {
     for (int64_t sample = 0; sample < request.samples; ++sample) {
       Row row;
@@ -189,7 +189,7 @@ GenerationResult Generator<S>::finish() {
     result.kv_bytes_planned += caches_[l].bytes_planned();
     result.kv_bytes_held += caches_[l].bytes_held();
   }
-  result.local_bytes = local_bytes_;
+  for (const int64_t bytes : local_bytes_) result.local_bytes += bytes;
   return result;
 }
 

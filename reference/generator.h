@@ -112,7 +112,7 @@ class Generator {
   Matrix<S> logits_;
   AlignedVector<double> log_probs_;
   std::vector<CacheRows> prefill_rows_;
-  int64_t local_bytes_ = 0;
+  std::vector<int64_t> local_bytes_;  // of the largest window, by level: those of all levels stand at once
   double started_ = 0.0;
   double prefilled_ = 0.0;
   double last_burst_ = 0.0;

@@ -126,7 +126,7 @@ const Matrix<S>& Generator<S>::decode_chunk_and_encode(int l, std::span<const in
   conditioning_.resize(count, s.converter_context * s.shape.width);
   for (Index i = 0; i < count; ++i) conditioning_.row(i) = histories_[at].row(rows[static_cast<size_t>(i)]);
   windows_[at].begin(w_.level(l).decoder, count, s.prefix + s.chunk - 1);
-  local_bytes_ = std::max(local_bytes_, windows_[at].bytes());
+  local_bytes_[at] = std::max(local_bytes_[at], windows_[at].bytes());
   convert(l, conditioning_, part_[at]);
   Matrix<S>& units = encoded_[at];
   units.resize(count * s.chunk, l == 1 ? spec_.embedding_width() : spec_.shape(l - 1).width);
@@ -184,7 +184,7 @@ void Generator<S>::decode_level(int l, const Chunks& chunks) {
   const Index total = chunks.total();
   gather_conditioning(l, chunks);
   windows_[at].begin(w_.level(l).decoder, total, s.prefix + s.chunk - 1);
-  local_bytes_ = std::max(local_bytes_, windows_[at].bytes());
+  local_bytes_[at] = std::max(local_bytes_[at], windows_[at].bytes());
   convert(l, conditioning_, part_[at]);
   Matrix<S>& below = xhat_[at - 1];
   below.resize(total * s.chunk, spec_.shape(l - 1).width);

@@ -83,9 +83,13 @@ class Inference final : public InferenceModel {
     if (w.prompt == 0 && spec_.depth() == 0) return plan;
     if (request.generation == Generation::recgen && spec_.depth() < 2) return plan;
     if (request.schedule == Schedule::unrolled && request.generation != Generation::recgen) return plan;
+    // Caches reach to the end of the last meta-context.
+    const int64_t meta = spec_.meta_context();
+    w.new_tokens = (w.prompt + w.new_tokens + meta - 1) / meta * meta - w.prompt;
     const auto rows = static_cast<double>(w.rows());
-    // A request beyond all memory must not overflow what counts it.
-    const auto bytes = [](double b) { return static_cast<int64_t>(std::min(b, 0x1p60)); };
+    // A request beyond all memory must not overflow what counts it; a third of a shared cache, three times,
+    // is the cache.
+    const auto bytes = [](double b) { return static_cast<int64_t>(std::round(std::min(b, 0x1p60))); };
     plan.caches = bytes(rows * kv_bytes_ideal(spec_, w));
     plan.local_caches = bytes(rows * local_bytes(spec_, w));
     return plan;

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "bench/output.h"
+
 namespace photon::bench {
 
 ResultsReporter::ResultsReporter(std::filesystem::path file)
     : file_(std::move(file)), display_(benchmark::CreateDefaultDisplayReporter()) {
-  if (!file_.empty() && std::filesystem::exists(file_)) read_results(file_);
+  if (!file_.empty()) open_results(file_);
 }
 
 bool ResultsReporter::ReportContext(const Context& context) {

@@ -13,7 +13,7 @@ namespace photon::bench {
 
 class ResultsReporter final : public benchmark::BenchmarkReporter {
  public:
-  /// `file` may be empty: rows go nowhere. Throws Error if it is there and of another schema. To be made
+  /// `file` may be empty: rows go nowhere; else it is opened with open_results. To be made
   /// after benchmark::Initialize, which knows the format of standard output.
   explicit ResultsReporter(std::filesystem::path file);
 

@@ -64,7 +64,7 @@ TEST_F(BenchSweep, MeasuresWhatTheDeviceCanDoAndSaysWhatWasScaled) {
                                                          row.number("local_bytes_per_sample").value());
     EXPECT_LE(caches, 1 << 20);
     if (row.text("batch") != "1") {
-      EXPECT_GT(caches, 0.75 * (1 << 20)) << row.text("model");
+      EXPECT_GT(caches, 0.8 * (1 << 20)) << row.text("model");
     }
   }
   EXPECT_TRUE(holds(done.out, {"| vanilla-tiny |", "| photon-tiny |", "unrolled"}));
@@ -127,6 +127,20 @@ TEST_F(BenchSweep, AbsurdBatchesAreSkippedByPlanAndTheRestIsMeasured) {
                  " --batch 99999999999999999999");
   EXPECT_EQ(beyond.code, 2);
   EXPECT_TRUE(holds(beyond.messages, {"--batch", "99999999999999999999"}));
+}
+
+TEST_F(BenchSweep, WhatCouldNotBeWrittenIsNotMeasured) {
+  const std::string model = (share_folder() / "configs/models/photon-tiny.toml").string();
+  const ProgramRun nowhere =
+      run_photon("bench " + model + " --out " + (folder_ / "absent/rows.csv").string());
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_TRUE(holds(nowhere.messages, {"absent/rows.csv", "cannot be written"}));
+  EXPECT_EQ(nowhere.messages.find("..."), std::string::npos) << nowhere.messages;
+  EXPECT_EQ(run_photon("bench " + model + " --max-seconds nan").code, 2);
+  EXPECT_EQ(run_photon("bench " + model + " --batch 1 --cache-mib 4").code, 2);
+  const ProgramRun chunks = run_photon("bench " + model + " --set level.1.chunk=3");
+  EXPECT_EQ(chunks.code, 2);
+  EXPECT_TRUE(holds(chunks.messages, {"level.1.chunk", "128", "3"}));
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "analysis/html.h"
 #include "analysis/measurements.h"
 #include "analysis/paper_floor.h"
+#include "analysis/prediction.h"
 #include "analysis/report_tables.h"
 #include "core/atomic_file.h"
 #include "core/build_info.h"
@@ -281,6 +282,11 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   sections.push_back({"floors", "Model against measurement",
                       otherwise(figures.draw(floor_figures(results.rows)) + floor_table(results),
                                 "No row has both a time and a floor.")});
+  const std::string predictions = figures.draw(prediction_figures(results.rows));
+  if (!predictions.empty()) {
+    sections.push_back(
+        {"predictions", "Predicted against measured", predictions + prediction_table(results.rows)});
+  }
   if (!request.counters.empty() || !request.launches.empty())
     sections.push_back({"counters", "Hardware counters beside the model", counters_body(request)});
   sections.push_back({"training", "Training",

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "analysis/prediction.h"
 #include "app/bench_profile.h"
 #include "app/bench_words.h"
 #include "app/command.h"
@@ -112,6 +113,7 @@ void bench_sweep(const SweepOptions& o) {
     if (!complete) break;
   }
   output.finish();
+  if (const std::string summary = analysis::prediction_summary(output.rows()); !summary.empty()) say(summary);
   print_kernels(*backend);
   if (!complete) {
     throw Error(

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "bench/row.h"
 #include "core/error.h"
 #include "tests/bench/fake.h"
 #include "tests/core/temp_folder.h"

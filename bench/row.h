@@ -23,9 +23,9 @@ struct Machine {
 struct Measured {
   Timings timings;
   std::optional<double> bytes_per_sample;
-  std::optional<PredictedTime> predicted;  ///< this and the bounds: decided before the timings were taken
-  Bound prefill_bound = Bound::bandwidth;
+  Bound prefill_bound = Bound::bandwidth;  ///< these and the prediction: from before the timings were taken
   Bound decode_bound = Bound::bandwidth;
+  std::optional<PredictedTime> predicted = {};
 };
 
 void set_machine(ResultRow& row, const Machine& machine);

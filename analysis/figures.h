@@ -52,6 +52,10 @@ struct SpecGroup {
 /// `element_bytes` bytes a number.
 std::vector<CaptionedFigure> context_figures(std::span<const SpecGroup> groups, int element_bytes);
 
+/// The same for one model size and everything else that shrinks a cache (analysis/alternatives). Throws Error
+/// where `base` is no base for them.
+std::vector<CaptionedFigure> alternative_figures(const ModelSpec& base, int element_bytes);
+
 /// Simulated fleets: latency against throughput where loads differ, and what a fleet does at most where
 /// contexts or samples of a prompt differ. Empty where nothing does.
 std::vector<CaptionedFigure> simulation_figures(std::span<const simulation::Row> rows);

@@ -14,6 +14,8 @@
 #include "analysis/figures.h"
 #include "analysis/html.h"
 #include "analysis/measurements.h"
+#include "analysis/paper_floor.h"
+#include "analysis/prediction.h"
 #include "analysis/report_tables.h"
 #include "core/atomic_file.h"
 #include "core/build_info.h"
@@ -220,6 +222,14 @@ std::string counters_body(const ReportRequest& request) {
          "model's ops.</p>\n";
 }
 
+/// Empty without the paper's specs or its card.
+std::string paper_floors(const ReportRequest& request) {
+  if (request.paper_models.empty() || request.paper_hardware.empty()) return "";
+  const Hardware hardware = load_hardware(request.paper_hardware);
+  return paper_floor_tables(paper_points(request.paper_models, hardware, hardware.ceilings(DType::bfloat16)),
+                            hardware.name);
+}
+
 std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& results,
                                  const std::vector<TrainingCurves>& runs) {
   Figures figures(request.out);
@@ -252,6 +262,11 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   sections.push_back({"context", "Memory and traffic against context",
                       otherwise(figures.draw(context_figures(groups, element_bytes(results.rows))),
                                 "No model spec was at hand: name some with <code>--models</code>.")});
+  if (const fs::path base = request.paper_models / "vanilla-600m.toml";
+      !request.paper_models.empty() && fs::exists(base)) {
+    sections.push_back({"alternatives", "What else shrinks a cache",
+                        figures.draw(alternative_figures(load_model_spec(base), 2))});
+  }
   const std::string samples = figures.draw(sample_figures(results.rows));
   if (!samples.empty()) sections.push_back({"samples", "Samples of one prompt", samples});
   if (!request.simulations.empty()) {
@@ -267,13 +282,18 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   sections.push_back({"floors", "Model against measurement",
                       otherwise(figures.draw(floor_figures(results.rows)) + floor_table(results),
                                 "No row has both a time and a floor.")});
+  const std::string predictions = figures.draw(prediction_figures(results.rows));
+  if (!predictions.empty()) {
+    sections.push_back(
+        {"predictions", "Predicted against measured", predictions + prediction_table(results.rows)});
+  }
   if (!request.counters.empty() || !request.launches.empty())
     sections.push_back({"counters", "Hardware counters beside the model", counters_body(request)});
   sections.push_back({"training", "Training",
                       otherwise(figures.draw(training_figures(runs)),
                                 "No training curves were given: name <code>metrics.csv</code> files with "
                                 "<code>--metrics</code>.")});
-  sections.push_back({"paper", "The paper's tables", paper_table()});
+  sections.push_back({"paper", "The paper's tables", paper_table() + paper_floors(request)});
   sections.push_back(
       {"rows", "Every row",
        "<p>Numbers are rounded for reading; the files below hold every digit and every column.</p>\n" +

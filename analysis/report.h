@@ -16,8 +16,9 @@ struct ReportRequest {
   /// Specs for the figures over context length. Empty: the configs of the checkpoints that the rows name,
   /// where those folders still are.
   std::vector<std::filesystem::path> models;
-  std::filesystem::path paper_models;  ///< folder with the paper's nine specs; empty: without them
-  std::filesystem::path out;           ///< folder, made if need be: index.html and figures/
+  std::filesystem::path paper_models;    ///< folder with the paper's nine specs; empty: without them
+  std::filesystem::path paper_hardware;  ///< the paper's card, for its floors; empty: without them
+  std::filesystem::path out;             ///< folder, made if need be: index.html and figures/
 };
 
 /// Returns the page's path. Throws Error on a file that does not read, on no rows at all, without gnuplot.

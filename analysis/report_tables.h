@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/paper_floor.h"
 #include "core/results.h"
 
 namespace photon::analysis {
@@ -23,6 +24,8 @@ std::string summary_table(const ResultSet& results);
 std::string ranking_list(const ResultSet& results);  ///< a corpus at a time
 std::string floor_table(const ResultSet& results);
 std::string paper_table();
+/// The paper's rows at their floors, the ratios between them, and its memory column accounted for.
+std::string paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& hardware);
 std::string all_rows_tables(const ResultSet& results);
 std::string machines_table(const ResultSet& results);
 std::string runs_table(const ResultSet& results);

@@ -46,6 +46,7 @@ struct Options {
   std::filesystem::path hardware;
   std::string preset;
   std::filesystem::path profile;
+  std::filesystem::path rates;
   bool training = false;
   int64_t length = 512;
   std::string recompute = "none";
@@ -110,6 +111,7 @@ void sweep_preset(const Options& o) {
                .resume = true,
                .goes_on = "the same command",
                .profile = {},
+               .rates = o.rates,
                .cache_bytes = p.cache_bytes});
   say(fmt::format("rows are in {}", out.string()));
 }
@@ -168,6 +170,7 @@ void run(const Options& o) {
                .resume = o.resume,
                .goes_on = "--resume",
                .profile = o.profile,
+               .rates = o.rates,
                .cache_bytes = o.cache_mib << 20});
 }
 
@@ -204,6 +207,11 @@ void setup(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--format", o->format, "Of standard output: md, csv or jsonl")->capture_default_str();
   command->add_option("--out", o->out, "CSV file that every row is added to as soon as it is measured");
+  command
+      ->add_option("--rates", o->rates,
+                   "Predict each row from rates of kernels before it is measured; what this file lacks of "
+                   "them is timed first and added")
+      ->type_name("RATES.csv");
   command->add_flag("--resume", o->resume, "Leave out what --out already holds from this machine and commit");
   command
       ->add_option(

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "analysis/prediction.h"
 #include "app/bench_profile.h"
 #include "app/bench_words.h"
 #include "app/command.h"
@@ -70,14 +71,14 @@ void bench_sweep(const SweepOptions& o) {
   const auto dtypes = o.dtypes.empty() ? std::vector<DType>{backend->own_dtype()} : o.dtypes;
   InterruptGuard guard;
   const bench::Interrupted interrupted = [&] { return guard.requested(); };
-  bench::Runner runner(*backend,
-                       {.backend_name = o.device,
-                        .argv = command_line(),
-                        .seed = o.seed,
-                        .rule = o.rule,
-                        .tell = say,
-                        .cache_bytes = o.cache_bytes},
-                       interrupted);
+  bench::RunnerOptions options{.backend_name = o.device,
+                               .argv = command_line(),
+                               .seed = o.seed,
+                               .rule = o.rule,
+                               .tell = say,
+                               .cache_bytes = o.cache_bytes};
+  if (!o.rates.empty()) options.rates = o.rates;
+  bench::Runner runner(*backend, std::move(options), interrupted);
 
   std::vector<std::pair<ModelSource, std::vector<bench::Case>>> work;
   Count count;
@@ -112,6 +113,7 @@ void bench_sweep(const SweepOptions& o) {
     if (!complete) break;
   }
   output.finish();
+  if (const std::string summary = analysis::prediction_summary(output.rows()); !summary.empty()) say(summary);
   print_kernels(*backend);
   if (!complete) {
     throw Error(

@@ -25,6 +25,7 @@ struct SweepOptions {
   bool resume = false;            ///< leave out what `out` holds
   std::string goes_on;            ///< what resumes after an interrupt, "--resume"
   std::filesystem::path profile;  ///< not empty: each case once for a profiler, no rows
+  std::filesystem::path rates;    ///< of RunnerOptions; empty: none
   int64_t cache_bytes = 0;        ///< of RunnerOptions
 };
 

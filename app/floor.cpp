@@ -8,7 +8,11 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/floor_alternatives.h"
+#include "app/floor_crossings.h"
+#include "app/floor_paper.h"
 #include "app/floor_training.h"
+#include "bench/sweep.h"
 #include "core/error.h"
 #include "core/floor.h"
 #include "core/hardware.h"
@@ -18,7 +22,7 @@ namespace photon {
 namespace {
 
 struct Options {
-  std::filesystem::path model;
+  std::vector<std::filesystem::path> models;
   std::filesystem::path hardware;
   int64_t prompt = 0;
   int64_t new_tokens = 0;
@@ -34,6 +38,10 @@ struct Options {
   bool training = false;
   int64_t length = 2048;
   std::string recompute = "none";
+  bool alternatives = false;
+  std::string contexts = "2048-1048576*2";
+  bool paper = false;
+  bool crossings = false;
 };
 
 struct Result {
@@ -202,8 +210,31 @@ void run(const Options& options) {
   if (options.ceilings != "measured" && options.ceilings != "datasheet") {
     throw UsageError(fmt::format("--ceilings {}: measured or datasheet", options.ceilings));
   }
+  if (options.alternatives) {
+    return floor_alternatives({.base = load_model_spec(options.models.front(), options.overrides),
+                               .contexts = bench::parse_sweep(options.contexts, "--context"),
+                               .element_bytes = element_bytes(parse_dtype(options.dtype)),
+                               .json = options.format == "json"});
+  }
+  if (options.crossings) {
+    return floor_crossings({.models = options.models,
+                            .overrides = options.overrides,
+                            .generations = options.generation,
+                            .hardware = options.hardware,
+                            .data_sheet = options.ceilings == "datasheet",
+                            .dtype = parse_dtype(options.dtype),
+                            .contexts = options.contexts,
+                            .batches = options.batch == "max" ? "1-4096*8" : options.batch,
+                            .json = options.format == "json"});
+  }
+  if (options.paper) {
+    return floor_paper({.hardware = load_hardware(options.hardware),
+                        .data_sheet = options.ceilings == "datasheet",
+                        .overrides = options.overrides,
+                        .json = options.format == "json"});
+  }
   if (options.training) {
-    return floor_training({.spec = load_model_spec(options.model, options.overrides),
+    return floor_training({.spec = load_model_spec(options.models.front(), options.overrides),
                            .hardware = load_hardware(options.hardware),
                            .data_sheet = options.ceilings == "datasheet",
                            .rows = parse_batch(options),
@@ -212,7 +243,7 @@ void run(const Options& options) {
                            .json = options.format == "json"});
   }
   Result r;
-  r.spec = load_model_spec(options.model, options.overrides);
+  r.spec = load_model_spec(options.models.front(), options.overrides);
   r.hardware = load_hardware(options.hardware);
   const DType dtype = parse_dtype(options.dtype);
   r.ceilings = r.hardware.ceilings(dtype, options.ceilings == "datasheet");
@@ -239,16 +270,19 @@ void setup(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   CLI::App* const command = app.add_subcommand(
       "floor", "Least bytes, FLOPs and time of a request or a training step, from the model alone");
-  command->add_option("model", o->model, "Model spec (TOML)")->required()->type_name("MODEL.toml");
-  command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
-      ->required()
-      ->type_name("HW.toml");
+  command->add_option("model", o->models, "Model spec (TOML); several with --crossings")
+      ->type_name("MODEL.toml");
+  command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")->type_name("HW.toml");
   command->add_option("--prompt", o->prompt, "Tokens in")->type_name("P");
   command->add_option("--new", o->new_tokens, "Tokens out")->type_name("N");
-  command->add_option("--batch", o->batch, "Prompts, or rows of a training step; max: what fits")
+  command
+      ->add_option("--batch", o->batch,
+                   "Prompts, or rows of a training step; max: what fits; a list with --crossings")
       ->capture_default_str();
   command->add_option("--samples", o->samples, "Rows of each prompt")->capture_default_str();
-  command->add_option("--generation", o->generation, "hiergen or recgen")->capture_default_str();
+  command
+      ->add_option("--generation", o->generation, "hiergen or recgen; both, with a comma, with --crossings")
+      ->capture_default_str();
   command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")->capture_default_str();
   command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
   command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
@@ -258,8 +292,25 @@ void setup(CLI::App& app) {
                    "2: weights that fit the last-level cache are read from it")
       ->check(CLI::Range(1, 2))
       ->capture_default_str();
-  command->add_flag("--training", o->training,
-                    "A training step instead: time by op, launches and memory of --batch rows");
+  CLI::Option* const crossings = command->add_flag(
+      "--crossings", o->crossings,
+      "Instead: batches and contexts at which KV traffic overtakes weights and arithmetic overtakes bytes");
+  CLI::Option* const training = command->add_flag(
+      "--training", o->training, "A training step instead: time by op, launches and memory of --batch rows");
+  CLI::Option* const alternatives = command->add_flag(
+      "--alternatives", o->alternatives,
+      "Instead, of a vanilla model: caches of other attentions and hierarchies of its size");
+  training->excludes(crossings);
+  alternatives->excludes(training)->excludes(crossings);
+  command
+      ->add_flag(
+          "--paper", o->paper,
+          "Instead: the paper's tables beside the floors of its nine models, without a model of your own")
+      ->excludes(training)
+      ->excludes(crossings)
+      ->excludes(alternatives);
+  command->add_option("--context", o->contexts, "Tokens (--alternatives, --crossings): a list or range")
+      ->capture_default_str();
   command->add_option("--length", o->length, "Tokens in a training row")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -271,8 +322,17 @@ void setup(CLI::App& app) {
       ->expected(1)
       ->take_all();
   command->callback([o, command] {
-    if (!o->training && (command->count("--prompt") == 0 || command->count("--new") == 0))
-      throw UsageError("floor needs --prompt and --new, or --training");
+    if (o->paper != o->models.empty())
+      throw UsageError(o->paper ? "floor --paper takes no model: it has the paper's"
+                                : "floor needs a model spec");
+    if (o->models.size() > 1 && !o->crossings)
+      throw UsageError(
+          fmt::format("floor takes one model, not {}; several with --crossings", o->models.size()));
+    const bool request = !o->training && !o->alternatives && !o->paper && !o->crossings;
+    if (request && (command->count("--prompt") == 0 || command->count("--new") == 0))
+      throw UsageError(
+          "floor needs --prompt and --new, or --training, --crossings, --alternatives or --paper");
+    if (!o->alternatives && o->hardware.empty()) throw UsageError("floor needs --hardware");
     run(*o);
   });
 }

@@ -34,6 +34,7 @@ void setup(CLI::App& app) {
       ->type_name("MODEL.toml...");
   command->callback([request] {
     request->paper_models = share_folder() / "configs" / "models";
+    request->paper_hardware = share_folder() / "configs" / "hardware" / "h200.toml";
     fmt::print("{}\n", analysis::write_report(*request).string());
   });
 }

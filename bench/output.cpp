@@ -34,6 +34,9 @@ constexpr auto floors = std::to_array<std::string_view>(
      "decode_seconds", "decode_serial_seconds", "decode_serial_fraction", "decode_mbu", "decode_mfu",
      "decode_bound", "ceiling_bandwidth_bytes_per_s", "ceiling_matrix_flops_per_s"});
 
+constexpr auto predictions = std::to_array<std::string_view>(
+    {"prefill_predicted_seconds", "prefill_seconds", "decode_predicted_seconds", "decode_seconds"});
+
 bool filled(const std::vector<ResultRow>& rows, std::string_view column) {
   return std::any_of(rows.begin(), rows.end(), [&](const ResultRow& r) { return !r.empty(column); });
 }
@@ -102,7 +105,8 @@ std::string tables(const std::vector<ResultRow>& rows) {
   if (!common.empty()) common += "\n";
   if (filled(rows, "step_seconds")) return common + table(rows, "Training steps", training);
   return common + table(rows, "Speed", speed) + table(rows, "Memory of a sample", memory) +
-         table(rows, "Beside the floors", floors);
+         table(rows, "Beside the floors", floors) +
+         (filled(rows, "decode_predicted_seconds") ? table(rows, "Beside the predictions", predictions) : "");
 }
 
 }  // namespace photon::bench

@@ -29,6 +29,7 @@ class Output {
   void finish();
 
   const std::vector<ResultRow>& in_file() const { return in_file_; }  ///< when this was made
+  const std::vector<ResultRow>& rows() const { return rows_; }        ///< shown or added
   int64_t added() const { return added_; }
 
  private:

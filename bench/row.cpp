@@ -137,6 +137,10 @@ void fill_row(ResultRow& row, const Case& c, uint64_t seed, const Machine& machi
 
   set_phase(row, "prefill", floor.prefill, measured.prefill_bound, prefill, ceilings);
   set_phase(row, "decode", floor.decode, measured.decode_bound, decode, ceilings);
+  if (measured.predicted) {
+    if (prefills) row.set("prefill_predicted_seconds", measured.predicted->prefill);
+    row.set("decode_predicted_seconds", measured.predicted->decode);
+  }
   set_ceilings(row, ceilings);
 }
 

@@ -7,6 +7,7 @@
 #include "bench/case.h"
 #include "bench/sampling.h"
 #include "core/floor.h"
+#include "core/kernel_rates.h"
 #include "core/results.h"
 
 namespace photon::bench {
@@ -22,7 +23,8 @@ struct Machine {
 struct Measured {
   Timings timings;
   std::optional<double> bytes_per_sample;
-  Bound prefill_bound = Bound::bandwidth;  ///< decided before the timings were taken
+  std::optional<PredictedTime> predicted;  ///< this and the bounds: decided before the timings were taken
+  Bound prefill_bound = Bound::bandwidth;
   Bound decode_bound = Bound::bandwidth;
 };
 

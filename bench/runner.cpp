@@ -77,6 +77,14 @@ const Ceilings& Runner::ceilings(DType dtype) {
   return ceilings_.at(dtype).values;
 }
 
+KernelBench& Runner::kernels(DType dtype) {
+  const auto at = kernels_.find(dtype);
+  if (at != kernels_.end()) return at->second;
+  return kernels_
+      .try_emplace(dtype, backend_, options_.backend_name, dtype, *options_.rates, KernelRule{}, interrupted_)
+      .first->second;
+}
+
 void Runner::check_memory(const Case& c) const {
   const double row = planned_bytes_per_row(c);
   const double needed = weights_bytes(c.spec, element_bytes(c.dtype)) + row * static_cast<double>(c.batch);
@@ -128,6 +136,11 @@ std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
   Measured measured;
   measured.prefill_bound = expected.prefill.bound;
   measured.decode_bound = expected.decode.bound;
+  if (options_.rates) {
+    KernelBench& bench = kernels(c.dtype);
+    if (!bench.prepare(c.spec, workload_of(c), before, options_.tell)) return std::nullopt;
+    measured.predicted = predict(c.spec, workload_of(c), bench.rates());
+  }
 
   const GenerationRequest request = request_of(c, c.batch, options_.seed);
   const MemoryPlan plan = model.memory_plan(request);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "bench/case.h"
+#include "bench/kernels.h"
 #include "bench/row.h"
 #include "bench/sampling.h"
 #include "core/error.h"
@@ -32,6 +34,9 @@ struct RunnerOptions {
       tell;                 ///< the memory plan of each case before it runs; empty: nobody
   int64_t cache_bytes = 0;  ///< that the caches of the largest batch may take; 0: what fits into memory
   double ceilings_age_seconds = 20.0;  ///< older ones are measured again before a row, and after it
+  /// Rates of kernels, from which rows are predicted; what is missing is timed and added. Unset: no
+  /// predictions.
+  std::optional<std::filesystem::path> rates = {};
 };
 
 class Runner {
@@ -59,12 +64,14 @@ class Runner {
     std::chrono::steady_clock::time_point time;
   };
   bool fresh(DType dtype) const;
+  KernelBench& kernels(DType dtype);
   void check_memory(const Case& c) const;
 
   Backend& backend_;
   RunnerOptions options_;
   Interrupted interrupted_;
   std::map<DType, Aged> ceilings_;
+  std::map<DType, KernelBench> kernels_;
   Stop last_stop_ = Stop::steady;
   std::string held_back_by_;
 };

@@ -71,6 +71,10 @@ std::vector<Launch> Backend::training_launches(const ModelSpec&, const TokenBatc
   no_kernels();
 }
 
+std::unique_ptr<TimedKernel> Backend::timed_kernel(const Kernel& kernel, DType, int64_t) {
+  throw Error(fmt::format("{} times no single kernels: {}", device_name(), describe(kernel)));
+}
+
 std::optional<TrainingPlan> Backend::training_plan(const ModelSpec&, int64_t, int64_t, const LossConfig&,
                                                    Recompute) const {
   return std::nullopt;

@@ -14,6 +14,7 @@
 
 #include "core/cost.h"
 #include "core/generation.h"
+#include "core/kernel.h"
 #include "core/model_spec.h"
 
 namespace photon {
@@ -180,6 +181,14 @@ struct Ceilings {
   double spread = 0.0;           ///< largest (best - median) / best among them: how steady the machine was
 };
 
+/// One kernel, ready to be run again and again by itself on random operands.
+class TimedKernel {
+ public:
+  virtual ~TimedKernel() = default;
+  /// Seconds that so many runs take one after another.
+  virtual double seconds(int64_t runs) = 0;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -198,6 +207,10 @@ class Backend {
   /// Kernels started so far and where each is from, a line each; empty where there are none.
   virtual std::vector<std::string> kernels_run() const { return {}; }
   virtual Ceilings measure_ceilings(DType dtype) = 0;
+  /// Its code for this kernel. Weights and caches are taken in turn from as many copies as come to
+  /// `footprint` bytes (at least one): whether a run finds them in a cache is decided by it. Throws Error on
+  /// a kernel that the device cannot run, and where it times none.
+  virtual std::unique_ptr<TimedKernel> timed_kernel(const Kernel& kernel, DType dtype, int64_t footprint);
   /// What training on micro-batches of so many sequences of `length` tokens will hold; nothing where that
   /// cannot be foreseen.
   virtual std::optional<TrainingPlan> training_plan(const ModelSpec& spec, int64_t sequences, int64_t length,

@@ -52,6 +52,10 @@ struct Operation {
   Work work;
   CacheRows rows;         ///< of the growing cache, summed over layers and sequences
   double launches = 1.0;  ///< kernels that cuda_impl starts for it, the merging of a split cache not counted
+  int64_t sequences = 0;  ///< attention: caches or windows; of a product its rows
+  int64_t queries = 1;    ///< attention: new rows of each
+  int64_t keys = 0;       ///< attention: rows before them that they see; those of a sequence's first query
+  bool prefill = false;   ///< attention: whole sequences from their first unit on
 };
 
 using Forward = std::vector<Operation>;

@@ -91,7 +91,8 @@ class RequestWriter {
          .rows = {},
          // [norm,] q k v, out, [norm,] gate and up [, their product], down; the final norm, if not the head's
          .launches = (rows <= matrix_vector_rows ? 4.0 : 7.0) * static_cast<double>(layers) +
-                     (feeds_head(level, decoder) ? 0.0 : 1.0)});
+                     (feeds_head(level, decoder) ? 0.0 : 1.0),
+         .sequences = rows});
   }
 
   /// The head reads this stack's states at once, so their norm is its own.
@@ -106,7 +107,8 @@ class RequestWriter {
                  .decoder = kind != Operation::Kind::chunker,
                  .work = matrix_work(elements, rows, w_.weight_bytes),
                  .rows = {},
-                 .launches = launches});
+                 .launches = launches,
+                 .sequences = rows});
   }
 
   void head(Forward& f, int64_t rows) const {
@@ -121,7 +123,8 @@ class RequestWriter {
                  .level = 1,
                  .decoder = decoder,
                  .work = {.other_bytes = weights(static_cast<double>(width) * static_cast<double>(rows))},
-                 .rows = {}});
+                 .rows = {},
+                 .sequences = rows});
   }
 
   EncoderWindow window(int l) const { return l == 0 ? EncoderWindow{} : spec_.level(l).encoder_window; }
@@ -139,8 +142,8 @@ class RequestWriter {
     return n;
   }
 
-  void attention(Forward& f, const StackShape& shape, int64_t layers, int l, double pairs,
-                 CacheRows rows) const {
+  Operation& attention(Forward& f, const StackShape& shape, int64_t layers, int l, double pairs,
+                       CacheRows rows) const {
     rows.read *= layers;
     rows.written *= layers;
     f.push_back(
@@ -151,13 +154,17 @@ class RequestWriter {
                                 static_cast<double>(rows.written), w_.kv_bytes),
          .rows = rows,
          .launches = 2.0 * static_cast<double>(layers)});  // rotation with the cache's rows; attention
+    return f.back();
   }
 
   /// Units [0, n) of every prompt; `kept` of them stay in the cache.
   void global_prefill(Forward& f, const StackShape& shape, int64_t layers, int l, int64_t n,
                       int64_t kept) const {
-    attention(f, shape, layers, l, static_cast<double>(w_.batch) * visible_pairs(spec_, l, n),
-              {0, w_.batch * kept});
+    Operation& op = attention(f, shape, layers, l, static_cast<double>(w_.batch) * visible_pairs(spec_, l, n),
+                              {0, w_.batch * kept});
+    op.sequences = w_.batch;
+    op.queries = n;
+    op.prefill = true;
   }
 
   /// Units [n, n + count) of every row; the first `prompt_units` are shared by the samples of a prompt.
@@ -167,8 +174,11 @@ class RequestWriter {
     for (int64_t unit = n; unit < n + count; ++unit) pairs += static_cast<double>(visible(l, unit) + 1);
     const int64_t seen = visible(l, n);
     const int64_t shared = w_.samples > 1 ? std::max<int64_t>(0, seen - (n - prompt_units)) : 0;
-    attention(f, shape, layers, l, static_cast<double>(w_.rows()) * pairs,
-              {w_.rows() * (seen - shared) + w_.batch * shared, w_.rows() * count});
+    Operation& op = attention(f, shape, layers, l, static_cast<double>(w_.rows()) * pairs,
+                              {w_.rows() * (seen - shared) + w_.batch * shared, w_.rows() * count});
+    op.sequences = w_.rows();
+    op.queries = count;
+    op.keys = seen;
   }
 
   int64_t kept_after_prefill(int l, int64_t units) const {
@@ -246,7 +256,10 @@ class RequestWriter {
                  .work = {.other_bytes = row_bytes * static_cast<double>(first + rows),
                           .flops = 4.0 * static_cast<double>(shape.width) * layer_chunks * pairs},
                  .rows = {},
-                 .launches = static_cast<double>(s.decoder_layers)});
+                 .launches = static_cast<double>(s.decoder_layers),
+                 .sequences = chunks,
+                 .queries = rows,
+                 .keys = first});
     return f;
   }
 

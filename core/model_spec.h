@@ -3,6 +3,7 @@
 // the cost model and the command line read this and nothing else about a model's shape.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -30,7 +31,7 @@ struct StackShape {
 
   int64_t head_size() const { return width / heads; }
   int64_t kv_width() const { return kv_heads * head_size(); }
-  bool operator==(const StackShape&) const = default;
+  auto operator<=>(const StackShape&) const = default;
 };
 
 /// How far a unit of an encoder looks back. `units` counts the unit itself; `block` ends at its meta-context.

@@ -1,16 +1,11 @@
-// Results rows in CSV files: reading with the place of every fault, appending whole rows under a lock.
-#include <fcntl.h>
+// Results rows in CSV files: reading with the place of every fault, appending whole rows.
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <set>
 
+#include "core/append_csv.h"
 #include "core/csv.h"
 #include "core/error.h"
 #include "core/results.h"
@@ -90,60 +85,6 @@ void check_cell(const ResultColumn& column, const std::string& cell, const std::
     throw Error(fmt::format("{}: {} is not a finite number", place, cell));
 }
 
-/// An open, exclusively locked results file.
-class LockedFile {
- public:
-  explicit LockedFile(const std::filesystem::path& file) : name_(file.string()) {
-    fd_ = ::open(name_.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (fd_ < 0) fail("cannot be opened for appending");
-    while (::flock(fd_, LOCK_EX) != 0) {
-      if (errno != EINTR) fail("cannot be locked");
-    }
-  }
-  LockedFile(const LockedFile&) = delete;
-  LockedFile& operator=(const LockedFile&) = delete;
-  ~LockedFile() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
-  off_t size() const {
-    struct stat status {};
-    if (::fstat(fd_, &status) != 0) fail("cannot be examined");
-    return status.st_size;
-  }
-  std::string read(off_t offset, size_t count) const {
-    std::string bytes(count, '\0');
-    const ssize_t got = ::pread(fd_, bytes.data(), count, offset);
-    if (got < 0) fail("cannot be read");
-    bytes.resize(static_cast<size_t>(got));
-    return bytes;
-  }
-  /// All of it or nothing: what a full disk cut short is taken back.
-  void append(const std::string& bytes) {
-    const off_t before = size();
-    size_t written = 0;
-    while (written < bytes.size()) {
-      const ssize_t n = ::write(fd_, bytes.data() + written, bytes.size() - written);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) {
-        const int reason = errno;
-        const bool restored = ::ftruncate(fd_, before) == 0;
-        errno = reason;
-        fail(restored ? "cannot be appended to" : "cannot be appended to, and its last line is now cut off");
-      }
-      written += static_cast<size_t>(n);
-    }
-  }
-
- private:
-  [[noreturn]] void fail(std::string_view what) const {
-    throw Error(fmt::format("{}: {}: {}", name_, what, std::strerror(errno)));
-  }
-
-  std::string name_;
-  int fd_ = -1;
-};
-
 }  // namespace
 
 std::vector<ResultRow> read_results(const std::filesystem::path& file) {
@@ -169,25 +110,7 @@ std::vector<ResultRow> read_results(const std::filesystem::path& file) {
 }
 
 void append_results(const std::filesystem::path& file, std::span<const ResultRow> rows) {
-  const std::string lines = row_lines(rows);
-  const std::string header = header_line();
-  LockedFile target(file);
-  const off_t size = target.size();
-  if (size == 0) {
-    target.append(header + lines);
-    return;
-  }
-  if (target.read(0, header.size()) != header) {
-    throw Error(
-        fmt::format("{}, line 1: not the columns of results schema {}; nothing was appended: choose another "
-                    "file",
-                    file.string(), results_schema_version));
-  }
-  if (target.read(size - 1, 1) != "\n") {
-    throw Error(fmt::format("{}: the last line is cut off; nothing was appended: delete that line first",
-                            file.string()));
-  }
-  target.append(lines);
+  append_csv(file, header_line(), row_lines(rows), fmt::format("results schema {}", results_schema_version));
 }
 
 std::string to_csv(std::span<const ResultRow> rows) {

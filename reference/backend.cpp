@@ -13,6 +13,7 @@
 #include "reference/clock.h"
 #include "reference/inference.h"
 #include "reference/memory.h"
+#include "reference/timed_kernel.h"
 #include "reference/trainable.h"
 
 namespace photon::reference {
@@ -45,6 +46,9 @@ class CpuBackend final : public Backend {
   int64_t memory_in_use() const override { return resident_bytes(); }
   double clock_mhz() const override { return core_clock_mhz(); }
   Ceilings measure_ceilings(DType dtype) override { return reference::measure_ceilings(dtype); }
+  std::unique_ptr<TimedKernel> timed_kernel(const Kernel& kernel, DType dtype, int64_t footprint) override {
+    return make_timed_kernel(kernel, dtype, footprint);
+  }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters,
                                             Recompute recompute) override {
     if (recompute != Recompute::none) {

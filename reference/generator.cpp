@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "reference/chunker.h"
+#include "reference/head.h"
 
 namespace photon::reference {
 namespace {
@@ -246,19 +247,9 @@ void Generator<S>::convert(int l, const Matrix<S>& conditioning, Matrix<S>& pref
   prefix = reshaped(normed_, conditioning.rows() * spec_.level(l).prefix, spec_.shape(l - 1).width);
 }
 
-// log softmax of the head's logits, in double, one row of V a state.
 template <class S>
 void Generator<S>::log_probs_of(const Matrix<S>& states) {
-  logits_.resize(states.rows(), w_.head.rows());
-  linear<S>(states, w_.head, logits_);
-  log_probs_.resize(static_cast<size_t>(logits_.size()));
-#pragma omp parallel for schedule(static) if (logits_.size() > 4096)
-  for (Index r = 0; r < logits_.rows(); ++r) {
-    Eigen::Map<Eigen::ArrayXd> out(log_probs_.data() + r * logits_.cols(), logits_.cols());
-    out = logits_.row(r).transpose().template cast<double>();
-    const double high = out.maxCoeff();
-    out -= high + std::log((out - high).exp().sum());
-  }
+  head_log_probs(states, w_.head, logits_, log_probs_);
 }
 
 template <class S>

@@ -43,26 +43,51 @@ int64_t WindowRunner<S>::bytes() const {
 }
 
 template <class S>
+void WindowRunner<S>::attend(size_t layer, Index length, LayerTape<S>& t) {
+  const Index n = t.qkv.rows() / chunks_;
+  const Index kv = weights_->shape.kv_width();
+  Matrix<S>& cache = cache_[layer];
+  segments_.clear();
+  for (Index g = 0; g < chunks_; ++g) {
+    cache.middleRows(g * window_ + length, n) = t.qkv.middleRows(g * n, n).rightCols(2 * kv);
+    const S* k = cache.data() + g * window_ * cache.cols();
+    segments_.push_back({k, k + kv, cache.cols(), length + n});
+  }
+  attend_to(weights_->shape, {}, segments_, first_key_, t);
+}
+
+template <class S>
 const Matrix<S>& WindowRunner<S>::forward(double eps, Rope<S>& rope,
                                           const Eigen::Ref<const Matrix<S>>& input) {
-  const StackShape& shape = weights_->shape;
   const Index n = input.rows() / chunks_;
-  const Index kv = shape.kv_width();
   positions_.resize(static_cast<size_t>(input.rows()));
   for (Index r = 0; r < input.rows(); ++r) positions_[static_cast<size_t>(r)] = length_ + r % n;
-  const auto attend = [&](size_t layer, LayerTape<S>& t) {
-    Matrix<S>& cache = cache_[layer];
-    segments_.clear();
-    for (Index g = 0; g < chunks_; ++g) {
-      cache.middleRows(g * window_ + length_, n) = t.qkv.middleRows(g * n, n).rightCols(2 * kv);
-      const S* k = cache.data() + g * window_ * cache.cols();
-      segments_.push_back({k, k + kv, cache.cols(), length_ + n});
-    }
-    attend_to(shape, {}, segments_, first_key_, t);
-  };
-  const Matrix<S>& out = runner_.run(*weights_, eps, rope, positions_, input, attend);
+  const Matrix<S>& out = runner_.run(*weights_, eps, rope, positions_, input,
+                                     [&](size_t layer, LayerTape<S>& t) { attend(layer, length_, t); });
   length_ += n;
   return out;
+}
+
+template <class S>
+void CachedRunner<S>::begin_prefill(Index sequences, Index n) {
+  positions_.resize(static_cast<size_t>(sequences * n));
+  for (size_t r = 0; r < positions_.size(); ++r) positions_[r] = static_cast<int64_t>(r) % n;
+  first_key_.assign(static_cast<size_t>(sequences), 0);
+}
+
+template <class S>
+void CachedRunner<S>::attend_prefill(const StackShape& shape, Visibility visibility, int64_t layer,
+                                     std::span<const int64_t> prompts, KvCache<S>& cache, LayerTape<S>& t) {
+  const auto sequences = static_cast<Index>(prompts.size());
+  const Index n = t.qkv.rows() / sequences;
+  const Index kv = shape.kv_width();
+  segments_.clear();
+  for (Index i = 0; i < sequences; ++i) {
+    const S* k = t.qkv.data() + i * n * t.qkv.cols() + shape.width;
+    segments_.push_back({k, k + kv, t.qkv.cols(), n});
+    cache.store_prefill(layer, prompts[static_cast<size_t>(i)], k, k + kv, t.qkv.cols());
+  }
+  attend_to(shape, visibility, segments_, first_key_, t);
 }
 
 template <class S>
@@ -70,54 +95,53 @@ const Matrix<S>& CachedRunner<S>::prefill(const StackWeights<S>& w, double eps, 
                                           Visibility visibility, const Eigen::Ref<const Matrix<S>>& input,
                                           std::span<const int64_t> prompts, KvCache<S>& cache) {
   const auto sequences = static_cast<Index>(prompts.size());
-  const Index n = input.rows() / sequences;
-  const Index kv = w.shape.kv_width();
-  positions_.resize(static_cast<size_t>(input.rows()));
-  for (Index r = 0; r < input.rows(); ++r) positions_[static_cast<size_t>(r)] = r % n;
-  first_key_.assign(static_cast<size_t>(sequences), 0);
-  const auto attend = [&](size_t layer, LayerTape<S>& t) {
-    segments_.clear();
-    for (Index i = 0; i < sequences; ++i) {
-      const S* k = t.qkv.data() + i * n * t.qkv.cols() + w.shape.width;
-      segments_.push_back({k, k + kv, t.qkv.cols(), n});
-      cache.store_prefill(static_cast<int64_t>(layer), prompts[static_cast<size_t>(i)], k, k + kv,
-                          t.qkv.cols());
-    }
-    attend_to(w.shape, visibility, segments_, first_key_, t);
-  };
-  return runner_.run(w, eps, rope, positions_, input, attend);
+  begin_prefill(sequences, input.rows() / sequences);
+  return runner_.run(w, eps, rope, positions_, input, [&](size_t layer, LayerTape<S>& t) {
+    attend_prefill(w.shape, visibility, static_cast<int64_t>(layer), prompts, cache, t);
+  });
 }
 
 template <class S>
-const Matrix<S>& CachedRunner<S>::step(const StackWeights<S>& w, double eps, Rope<S>& rope,
-                                       Visibility visibility, const Eigen::Ref<const Matrix<S>>& input,
-                                       std::span<const int64_t> rows, KvCache<S>& cache) {
-  const auto sequences = static_cast<Index>(rows.size());
-  const Index n = input.rows() / sequences;
-  const Index kv = w.shape.kv_width();
+void CachedRunner<S>::begin_step(std::span<const int64_t> rows, Index n, const KvCache<S>& cache) {
   positions_.clear();
   first_key_.clear();
   for (const int64_t row : rows) {
     first_key_.push_back(cache.first_visible(row));
     for (Index j = 0; j < n; ++j) positions_.push_back(cache.units(row) + j);
   }
-  const auto attend = [&](size_t layer, LayerTape<S>& t) {
-    const auto at = static_cast<int64_t>(layer);
-    segments_.clear();
-    cache.read(at, rows, 1, segments_);
-    constexpr Index per_sequence = KvCache<S>::segments + 1;
-    for (Index i = 0; i < sequences; ++i) {
-      const S* k = t.qkv.data() + i * n * t.qkv.cols() + w.shape.width;
-      segments_[static_cast<size_t>((i + 1) * per_sequence - 1)] = {k, k + kv, t.qkv.cols(), n};
-    }
-    attend_to(w.shape, visibility, segments_, first_key_, t);
-    // Only now: under a window the new rows take the places of rows that were just read.
-    for (Index i = 0; i < sequences; ++i) {
-      const S* k = t.qkv.data() + i * n * t.qkv.cols() + w.shape.width;
-      cache.append(at, rows[static_cast<size_t>(i)], k, k + kv, t.qkv.cols(), n);
-    }
-  };
-  const Matrix<S>& out = runner_.run(w, eps, rope, positions_, input, attend);
+}
+
+template <class S>
+void CachedRunner<S>::attend_step(const StackShape& shape, Visibility visibility, int64_t layer,
+                                  std::span<const int64_t> rows, KvCache<S>& cache, LayerTape<S>& t) {
+  const auto sequences = static_cast<Index>(rows.size());
+  const Index n = t.qkv.rows() / sequences;
+  const Index kv = shape.kv_width();
+  const auto new_keys = [&](Index i) { return t.qkv.data() + i * n * t.qkv.cols() + shape.width; };
+  segments_.clear();
+  cache.read(layer, rows, 1, segments_);
+  constexpr Index per_sequence = KvCache<S>::segments + 1;
+  for (Index i = 0; i < sequences; ++i) {
+    const S* k = new_keys(i);
+    segments_[static_cast<size_t>((i + 1) * per_sequence - 1)] = {k, k + kv, t.qkv.cols(), n};
+  }
+  attend_to(shape, visibility, segments_, first_key_, t);
+  // Only now: under a window the new rows take the places of rows that were just read.
+  for (Index i = 0; i < sequences; ++i) {
+    const S* k = new_keys(i);
+    cache.append(layer, rows[static_cast<size_t>(i)], k, k + kv, t.qkv.cols(), n);
+  }
+}
+
+template <class S>
+const Matrix<S>& CachedRunner<S>::step(const StackWeights<S>& w, double eps, Rope<S>& rope,
+                                       Visibility visibility, const Eigen::Ref<const Matrix<S>>& input,
+                                       std::span<const int64_t> rows, KvCache<S>& cache) {
+  const Index n = input.rows() / static_cast<Index>(rows.size());
+  begin_step(rows, n, cache);
+  const Matrix<S>& out = runner_.run(w, eps, rope, positions_, input, [&](size_t layer, LayerTape<S>& t) {
+    attend_step(w.shape, visibility, static_cast<int64_t>(layer), rows, cache, t);
+  });
   cache.advance(rows, n);
   return out;
 }

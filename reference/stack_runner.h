@@ -45,6 +45,9 @@ class WindowRunner {
   void begin(const StackWeights<S>& weights, Index chunks, Index window);
   /// Appends n rows to every window: input (chunks · n, D) to output (chunks · n, D).
   const Matrix<S>& forward(double eps, Rope<S>& rope, const Eigen::Ref<const Matrix<S>>& input);
+  /// What forward() does between the products of one layer: t.qkv (chunks · n, ..), rotated, joins the
+  /// windows behind their first `length` rows and attends to them, into t.attended.
+  void attend(size_t layer, Index length, LayerTape<S>& t);
   int64_t bytes() const;
 
  private:
@@ -72,6 +75,15 @@ class CachedRunner {
   const Matrix<S>& step(const StackWeights<S>& w, double eps, Rope<S>& rope, Visibility visibility,
                         const Eigen::Ref<const Matrix<S>>& input, std::span<const int64_t> rows,
                         KvCache<S>& cache);
+
+  // What both do between the products of one layer, behind begin_prefill or begin_step: t.qkv (rows · n, ..),
+  // rotated, to t.attended.
+  void begin_prefill(Index sequences, Index n);
+  void attend_prefill(const StackShape& shape, Visibility visibility, int64_t layer,
+                      std::span<const int64_t> prompts, KvCache<S>& cache, LayerTape<S>& t);
+  void begin_step(std::span<const int64_t> rows, Index n, const KvCache<S>& cache);
+  void attend_step(const StackShape& shape, Visibility visibility, int64_t layer,
+                   std::span<const int64_t> rows, KvCache<S>& cache, LayerTape<S>& t);
 
  private:
   std::vector<int64_t> positions_;

@@ -53,6 +53,9 @@ bool take(SuiteFlags& flags, const std::string& name, const std::string& value) 
   } else if (name == "--results") {
     if (value.empty()) throw UsageError("--results=FILE.csv: the file is missing");
     flags.results = value;
+  } else if (name == "--rates") {
+    if (value.empty()) throw UsageError("--rates=FILE.csv: the file is missing");
+    flags.rates = value;
   } else {
     return false;
   }
@@ -72,6 +75,8 @@ std::string suite_help(const std::string& program) {
       "          [--seed=N]\n"
       "          [--max_seconds=S]              of samples, a benchmark\n"
       "          [--results=FILE.csv]           rows of the results schema, as photon bench writes them\n"
+      "          [--rates=FILE.csv]             of kernels: bench_kernels keeps them, others predict from "
+      "them\n"
       "and what the library has (--benchmark_filter=decode/.*/recgen works on the names):\n",
       program);
 }

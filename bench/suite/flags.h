@@ -20,6 +20,7 @@ struct SuiteFlags {
   uint64_t seed = 1;                ///< --seed=, of weights and prompts
   double max_seconds = 5.0;         ///< --max_seconds=, of samples, a benchmark
   std::filesystem::path results;    ///< --results=FILE.csv, rows of the results schema; empty: none
+  std::filesystem::path rates;      ///< --rates=FILE.csv, of kernels: kept, or what rows are predicted from
 };
 
 /// What --help says of them, before the library's.

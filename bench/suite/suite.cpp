@@ -128,6 +128,7 @@ void register_cases(const std::string& phase, Suite& suite,
   options.argv = suite.argv;
   options.seed = suite.flags.seed;
   options.rule.max_seconds = suite.flags.max_seconds;
+  if (!suite.flags.rates.empty()) options.rates = suite.flags.rates;
   const auto runner = std::make_shared<Runner>(suite.backend, options, Interrupted());
   Case like;
   like.dtype = suite.flags.dtype.value_or(suite.backend.own_dtype());

@@ -18,6 +18,8 @@ class RepeatedArray {
   RepeatedArray(size_t size, uint64_t seed, double scale = 1.0)
       : RepeatedArray(size, random_values<T>(std::min(size, longest_period), seed, scale)) {}
   explicit RepeatedArray(const std::vector<T>& values) : RepeatedArray(values.size(), values) {}
+  /// `values` again and again.
+  RepeatedArray(size_t size, std::vector<T> values) : device_(size), values_(std::move(values)) { restore(); }
 
   T* data() const { return device_.data(); }
   size_t size() const { return device_.size(); }
@@ -45,8 +47,6 @@ class RepeatedArray {
   }
 
  private:
-  RepeatedArray(size_t size, std::vector<T> values) : device_(size), values_(std::move(values)) { restore(); }
-
   DeviceArray<T> device_;
   std::vector<T> values_;
 };

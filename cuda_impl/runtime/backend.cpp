@@ -4,6 +4,7 @@
 
 #include "core/error.h"
 #include "core/parameters.h"
+#include "cuda_impl/cases/timed_kernel.h"
 #include "cuda_impl/runtime/ceilings.h"
 #include "cuda_impl/runtime/device.h"
 #include "cuda_impl/runtime/inference.h"
@@ -27,6 +28,9 @@ class DeviceBackend final : public Backend {
   DType own_dtype() const override { return DType::bfloat16; }
   std::vector<std::string> kernels_run() const override { return Stream::launched(); }
   Ceilings measure_ceilings(DType dtype) override { return PHOTON_GPU::measure_ceilings(device_, dtype); }
+  std::unique_ptr<TimedKernel> timed_kernel(const Kernel& kernel, DType dtype, int64_t footprint) override {
+    return make_timed_kernel(kernel, dtype, footprint, limits_.multiprocessors);
+  }
   std::optional<TrainingPlan> training_plan(const ModelSpec& spec, int64_t sequences, int64_t length,
                                             const LossConfig& loss, Recompute recompute) const override {
     return plan_training(spec, sequences, length, loss, recompute);

@@ -63,6 +63,7 @@ TEST_F(Report, PageStandsByItselfAndEveryLinkLeadsSomewhere) {
   request.models = {share_folder() / "configs/models/vanilla-tiny.toml",
                     share_folder() / "configs/models/photon-tiny.toml"};
   request.paper_models = share_folder() / "configs/models";
+  request.paper_hardware = share_folder() / "configs/hardware/h200.toml";
   const fs::path page = write_report(request);
   const std::string html = text_of(page);
 
@@ -89,8 +90,9 @@ TEST_F(Report, PageStandsByItselfAndEveryLinkLeadsSomewhere) {
   EXPECT_GT(links, 20);
   for (size_t i = 0; i < synthetic::study().size(); ++i)
     EXPECT_TRUE(ids.contains("row-" + std::to_string(i))) << i;
-  for (const char* figure : {"pareto-tpm-pf-8", "pareto-throughput-de-8", "context-kv-bytes",
-                             "context-decode-traffic", "floor-1", "training-curves"}) {
+  for (const char* figure :
+       {"pareto-tpm-pf-8", "pareto-throughput-de-8", "context-kv-bytes", "context-decode-traffic",
+        "alternatives-kv-bytes", "alternatives-traffic", "floor-1", "training-curves"}) {
     EXPECT_TRUE(ids.contains(figure)) << figure;
     EXPECT_GT(fs::file_size(request.out / "figures" / (std::string(figure) + ".png")), 1000u);
   }

@@ -133,7 +133,7 @@ class FakeTrainable final : public TrainableModel {
   FakeDevice& device_;
 };
 
-class FakeBackend final : public Backend {
+class FakeBackend : public Backend {
  public:
   std::string device_name() const override { return "fake, with a comma"; }
   int threads() const override { return 1; }

@@ -1,0 +1,203 @@
+#include "app/floor_crossings.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "analysis/crossings.h"
+#include "analysis/format.h"
+#include "bench/sweep.h"
+#include "core/error.h"
+#include "core/floor.h"
+#include "core/hardware.h"
+#include "core/model_config.h"
+
+namespace photon {
+namespace {
+
+using namespace analysis;
+using Kind = Comparison::Kind;
+
+struct Request {
+  std::vector<DecodeCase> cases;
+  Hardware hardware;
+  Ceilings ceilings;
+  std::vector<int64_t> contexts, batches;
+};
+
+constexpr Comparison kv{Kind::kv_over_weights};
+constexpr Comparison compute{Kind::arithmetic_over_bytes};
+
+std::string commas(int64_t n) {
+  return with_commas(std::to_string(n));
+}
+
+/// 0 where not even one row fits.
+int64_t fitting_batch(const Request& r, const DecodeCase& c, int64_t context) {
+  const Workload w{.prompt = c.whole(context),
+                   .new_tokens = c.spec.meta_context(),
+                   .generation = c.generation,
+                   .weight_bytes = c.element_bytes,
+                   .kv_bytes = c.element_bytes};
+  try {
+    return largest_batch(c.spec, w, r.hardware.memory_bytes);
+  } catch (const Error&) {
+    return 0;
+  }
+}
+
+std::string title(const DecodeCase& c) {
+  return c.spec.depth() == 0 ? c.spec.name : fmt::format("{}, {}", c.spec.name, to_string(c.generation));
+}
+
+/// Marked where no such batch fits the machine.
+std::string batch_text(const Crossing& crossing, int64_t fits) {
+  const bool beyond = !crossing.changes.empty() && crossing.changes.front() > fits;
+  return to_string(crossing) + (beyond ? " (does not fit)" : "");
+}
+
+std::string markdown(const Request& r, const DecodeCase& c) {
+  std::string out;
+  const auto add = [&]<class... Args>(fmt::format_string<Args...> text, Args&&... args) {
+    fmt::format_to(std::back_inserter(out), text, std::forward<Args>(args)...);
+  };
+  add("\n## {} ({})\n\nDecoding {} at a time.\n\n", title(c), c.spec.architecture(),
+      c.spec.meta_context() == 1 ? "a token"
+                                 : fmt::format("a meta-context of {} tokens", c.spec.meta_context()));
+  add("| context | largest batch that fits | KV traffic over weights, batches | compute-bound, batches |\n"
+      "|--:|--:|---|---|\n");
+  for (const int64_t context : r.contexts) {
+    const int64_t fits = fitting_batch(r, c, context);
+    add("| {} | {} | {} | {} |\n", commas(c.whole(context)), fits == 0 ? "none" : commas(fits),
+        batch_text(over_batch(c, kv, r.ceilings, context), fits),
+        batch_text(over_batch(c, compute, r.ceilings, context), fits));
+  }
+  add("\n| batch | KV traffic over weights, contexts | compute-bound, contexts |");
+  const auto caches = cached_parts(c);
+  if (caches.size() > 1) {
+    for (const NamedPart& p : caches) add(" KV of {} over its own weights, contexts |", p.name);
+  }
+  add("\n|--:|---|---|");
+  if (caches.size() > 1) {
+    for (size_t i = 0; i < caches.size(); ++i) add("---|");
+  }
+  add("\n");
+  for (const int64_t batch : r.batches) {
+    add("| {} | {} | {} |", commas(batch), to_string(over_context(c, kv, r.ceilings, batch)),
+        to_string(over_context(c, compute, r.ceilings, batch)));
+    if (caches.size() > 1) {
+      for (const NamedPart& p : caches) {
+        add(" {} |", to_string(over_context(c, {Kind::kv_over_weights, p.part}, r.ceilings, batch)));
+      }
+    }
+    add("\n");
+  }
+  add("\n| matrix products of | compute-bound, batches |\n|---|---|\n");
+  for (const NamedPart& p : product_parts(c)) {
+    add("| {} | {} |\n", p.name,
+        to_string(over_batch(c, {Kind::arithmetic_over_bytes, p.part}, r.ceilings, c.spec.meta_context())));
+  }
+  return out;
+}
+
+nlohmann::ordered_json to_json(const Crossing& c) {
+  return {{"low", c.low}, {"high", c.high}, {"holds_at_low", c.at_low}, {"changes", c.changes}};
+}
+
+nlohmann::ordered_json to_json(const Request& r, const DecodeCase& c) {
+  auto batches = nlohmann::ordered_json::array();
+  for (const int64_t context : r.contexts) {
+    batches.push_back({{"context", c.whole(context)},
+                       {"largest_batch", fitting_batch(r, c, context)},
+                       {"kv_over_weights", to_json(over_batch(c, kv, r.ceilings, context))},
+                       {"compute_bound", to_json(over_batch(c, compute, r.ceilings, context))}});
+  }
+  auto contexts = nlohmann::ordered_json::array();
+  for (const int64_t batch : r.batches) {
+    auto parts = nlohmann::ordered_json::array();
+    for (const NamedPart& p : cached_parts(c)) {
+      parts.push_back({{"part", p.name},
+                       {"kv_over_own_weights",
+                        to_json(over_context(c, {Kind::kv_over_weights, p.part}, r.ceilings, batch))}});
+    }
+    contexts.push_back({{"batch", batch},
+                        {"kv_over_weights", to_json(over_context(c, kv, r.ceilings, batch))},
+                        {"compute_bound", to_json(over_context(c, compute, r.ceilings, batch))},
+                        {"caches", parts}});
+  }
+  auto products = nlohmann::ordered_json::array();
+  for (const NamedPart& p : product_parts(c)) {
+    products.push_back({{"part", p.name},
+                        {"compute_bound", to_json(over_batch(c, {Kind::arithmetic_over_bytes, p.part},
+                                                             r.ceilings, c.spec.meta_context()))}});
+  }
+  return {{"model", c.spec.name},
+          {"architecture", c.spec.architecture()},
+          {"generation", to_string(c.generation)},
+          {"meta_context", c.spec.meta_context()},
+          {"over_batch", batches},
+          {"over_context", contexts},
+          {"products", products}};
+}
+
+std::vector<int64_t> numbers_of(const std::string& text, const char* option, int64_t most) {
+  auto numbers = bench::parse_sweep(text, option);
+  for (const int64_t n : numbers) {
+    if (n > most) throw UsageError(fmt::format("{} {}: up to {} with --crossings", option, n, most));
+  }
+  return numbers;
+}
+
+Request read(const FloorCrossings& asked) {
+  Request r{.cases = {},
+            .hardware = load_hardware(asked.hardware),
+            .ceilings = {},
+            .contexts = numbers_of(asked.contexts, "--context", int64_t{1} << 26),
+            .batches = numbers_of(asked.batches, "--batch", int64_t{1} << 20)};
+  r.ceilings = r.hardware.ceilings(asked.dtype, asked.data_sheet);
+  for (const auto& file : asked.models) {
+    const ModelSpec spec = load_model_spec(file, asked.overrides);
+    std::istringstream names(asked.generations);
+    for (std::string name; std::getline(names, name, ',');) {
+      const Generation generation = parse_generation(name);
+      if (generation == Generation::recgen && spec.depth() < 2) continue;
+      r.cases.push_back({spec, generation, element_bytes(asked.dtype)});
+    }
+  }
+  if (r.cases.empty()) {
+    throw UsageError(fmt::format(
+        "--generation {}: these models have no such generation; recgen needs two levels", asked.generations));
+  }
+  return r;
+}
+
+}  // namespace
+
+void floor_crossings(const FloorCrossings& asked) {
+  const Request request = read(asked);
+  if (asked.json) {
+    auto cases = nlohmann::ordered_json::array();
+    for (const DecodeCase& c : request.cases) cases.push_back(to_json(request, c));
+    const nlohmann::ordered_json all = {{"hardware", request.hardware.name},
+                                        {"bandwidth_bytes_per_s", request.ceilings.bandwidth},
+                                        {"matrix_flops_per_s", request.ceilings.matrix_rate},
+                                        {"cases", cases}};
+    fmt::print("{}\n", all.dump(2));
+    return;
+  }
+  // All of it first: a case that cannot be counted leaves no half of a page behind.
+  std::string cases;
+  for (const DecodeCase& c : request.cases) cases += markdown(request, c);
+  fmt::print(
+      "Crossing points of decoding on {}: {:.4g} GB/s, {:.4g} TFLOP/s. Solved for on the cost model, batches "
+      "up to "
+      "{},\ncontexts up to {}. A number is the first at which it is so (\"from\") or no longer so "
+      "(\"below\").\n",
+      request.hardware.name, request.ceilings.bandwidth / 1e9, request.ceilings.matrix_rate / 1e12,
+      commas(largest_crossing_batch), commas(longest_crossing_context));
+  fmt::print("{}", cases);
+}
+
+}  // namespace photon

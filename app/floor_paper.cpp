@@ -1,0 +1,167 @@
+#include "app/floor_paper.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "analysis/paper_floor.h"
+#include "core/paths.h"
+
+namespace photon {
+namespace {
+
+using namespace analysis;
+
+struct Result {
+  const FloorPaper& asked;
+  Ceilings ceilings;
+  std::vector<PaperPoint> points;
+  std::vector<PaperRatio> ratios;
+  std::vector<MemoryAccounting> accountings;
+};
+
+std::string name_of(const PaperPoint& p) {
+  return fmt::format("{} {}{}", p.row.method(), p.row.size, p.row.chunks == "2x2" ? " 2x2" : "");
+}
+
+nlohmann::ordered_json to_json(const FloorAtBatch& f) {
+  return {{"batch", f.batch},
+          {"throughput_tokens_per_s", f.tokens_per_s},
+          {"serial_throughput_tokens_per_s", f.serial_tokens_per_s}};
+}
+
+nlohmann::ordered_json to_json(const Result& r) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const PaperPoint& p : r.points) {
+    rows.push_back({{"table", p.row.table},
+                    {"model", p.spec.name},
+                    {"generation", to_string(p.workload.generation)},
+                    {"regime", p.regime},
+                    {"paper_throughput_tokens_per_s", p.tokens_per_s},
+                    {"paper_memory_bytes_per_sample", p.memory_bytes},
+                    {"paper_tpm_ktok_per_s_per_gib", p.tpm},
+                    {"kv_bytes_ideal_per_sample", kv_bytes_ideal(p.spec, p.workload)},
+                    {"largest_batch", to_json(p.largest)},
+                    {"implied_batch", to_json(p.implied)},
+                    {"serial_fraction", p.fraction()},
+                    {"implied_serial_fraction", p.implied_fraction()},
+                    {"floor_tpm_ktok_per_s_per_gib", p.floor_tpm()}});
+  }
+  auto ratios = nlohmann::ordered_json::array();
+  for (const PaperRatio& q : r.ratios) {
+    ratios.push_back({{"ratio", q.what},
+                      {"size", q.size},
+                      {"regime", q.regime},
+                      {"throughput_paper", q.throughput},
+                      {"throughput_floor", q.throughput_floor},
+                      {"throughput_implied_batch", q.throughput_implied},
+                      {"memory_paper", q.memory},
+                      {"memory_ideal", q.memory_ideal},
+                      {"tpm_paper", q.tpm},
+                      {"tpm_floor", q.tpm_floor}});
+  }
+  auto accountings = nlohmann::ordered_json::array();
+  for (const MemoryAccounting& a : r.accountings) {
+    const AccountingError error = error_of(a, r.points);
+    nlohmann::ordered_json entry = {{"name", a.name},
+                                    {"terms", a.terms},
+                                    {"median_error", error.median},
+                                    {"worst_error", error.worst},
+                                    {"worst_row", name_of(r.points[error.worst_point])},
+                                    {"worst_regime", r.points[error.worst_point].regime},
+                                    {"bytes", a.bytes}};
+    if (a.fitted) entry["fitted"] = {{"constant", *a.fitted}, {"unit", a.fitted_unit}};
+    accountings.push_back(std::move(entry));
+  }
+  return {{"hardware", r.asked.hardware.name},
+          {"bandwidth_bytes_per_s", r.ceilings.bandwidth},
+          {"matrix_flops_per_s", r.ceilings.matrix_rate},
+          {"rows", rows},
+          {"ratios", ratios},
+          {"memory_accountings", accountings}};
+}
+
+void print_rows(const Result& r) {
+  fmt::print(
+      "| row | regime | paper k tok/s | batch | serial floor k tok/s | paper / floor | batch implied | "
+      "serial floor "
+      "k tok/s | paper / floor | paper TPM | floor TPM |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+  for (const PaperPoint& p : r.points) {
+    fmt::print("| {} | {} | {:.2f} | {} | {:.4g} | {:.1f} % | {} | {:.4g} | {:.1f} % | {:.2f} | {:.4g} |\n",
+               name_of(p), p.regime, p.tokens_per_s / 1e3, p.largest.batch,
+               p.largest.serial_tokens_per_s / 1e3, 100.0 * p.fraction(), p.implied.batch,
+               p.implied.serial_tokens_per_s / 1e3, 100.0 * p.implied_fraction(), p.tpm, p.floor_tpm());
+  }
+}
+
+void print_ratios(const Result& r) {
+  fmt::print(
+      "\n| ratio | size | regime | throughput, paper | at the floors | | at implied batches | memory, paper "
+      "| ideal "
+      "KV | TPM, paper | at the floors | |\n|---|---|---|--:|--:|---|--:|--:|--:|--:|--:|---|\n");
+  for (const PaperRatio& q : r.ratios) {
+    fmt::print("| {} | {} | {} | {:.3g} | {:.3g} | {} | {:.3g} | {:.3g} | {:.3g} | {:.4g} | {:.4g} | {} |\n",
+               q.what, q.size, q.regime, q.throughput, q.throughput_floor,
+               verdict(q.throughput, q.throughput_floor), q.throughput_implied, q.memory, q.memory_ideal,
+               q.tpm, q.tpm_floor, verdict(q.tpm, q.tpm_floor));
+  }
+}
+
+void print_memory(const Result& r) {
+  fmt::print(
+      "\nThe memory column, {} cells, accounted for:\n\n| accounting | median error | worst | at | fitted | "
+      "what is "
+      "added up |\n|---|--:|--:|---|---|---|\n",
+      r.points.size());
+  for (const MemoryAccounting& a : r.accountings) {
+    const AccountingError error = error_of(a, r.points);
+    const PaperPoint& worst = r.points[error.worst_point];
+    fmt::print("| {} | {:.1f} % | {:.1f} % | {}, {} | {} | {} |\n", a.name, 100.0 * error.median,
+               100.0 * error.worst, name_of(worst), worst.regime, fitted_text(a), a.terms);
+  }
+  const MemoryAccounting& best = r.accountings.front();
+  fmt::print(
+      "\nBy \"{}\", GiB a sample:\n\n| row | regime | paper | accounted | error |\n|---|---|--:|--:|--:|\n",
+      best.name);
+  for (size_t i = 0; i < r.points.size(); ++i) {
+    fmt::print("| {} | {} | {:.3f} | {:.4f} | {:+.1f} % |\n", name_of(r.points[i]), r.points[i].regime,
+               r.points[i].memory_bytes / 0x1p30, best.bytes[i] / 0x1p30, 100.0 * best.error(r.points[i], i));
+  }
+  for (const size_t i : exchanged_memory(best, r.points)) {
+    fmt::print(
+        "\n{}: exchanged, PF and DE fit to {:+.1f} % and {:+.1f} %: the paper seems to have them the wrong "
+        "way round.\n",
+        name_of(r.points[i]), 100.0 * (best.bytes[i] / r.points[i + 1].memory_bytes - 1.0),
+        100.0 * (best.bytes[i + 1] / r.points[i].memory_bytes - 1.0));
+  }
+}
+
+}  // namespace
+
+void floor_paper(const FloorPaper& request) {
+  Result r{.asked = request,
+           .ceilings = request.hardware.ceilings(DType::bfloat16, request.data_sheet),
+           .points = {},
+           .ratios = {},
+           .accountings = {}};
+  r.points =
+      paper_points(share_folder() / "configs" / "models", request.hardware, r.ceilings, request.overrides);
+  r.ratios = paper_ratios(r.points);
+  r.accountings = memory_accountings(r.points);
+  if (request.json) {
+    fmt::print("{}\n", to_json(r).dump(2));
+    return;
+  }
+  fmt::print(
+      "Tables 1 to 3 of arXiv 2512.20687v2 beside the model on {}: {:.4g} GB/s, {:.4g} TFLOP/s, "
+      "bfloat16.\nThe paper "
+      "states no batch. First the largest that fits beside the weights with ideal KV, then the one that fits "
+      "with the "
+      "memory that the paper prints.\n\n",
+      request.hardware.name, r.ceilings.bandwidth / 1e9, r.ceilings.matrix_rate / 1e12);
+  print_rows(r);
+  print_ratios(r);
+  print_memory(r);
+}
+
+}  // namespace photon

@@ -1,0 +1,52 @@
+// Times single kernels of a back end and keeps their rates in a file, so that a case can be predicted before
+// it is measured (docs/numbers.md, "Predicted times").
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "bench/sampling.h"
+#include "core/backend.h"
+#include "core/kernel_rates.h"
+
+namespace photon::bench {
+
+/// When a kernel's median is known well enough.
+struct KernelRule {
+  double sample_seconds = 2e-3;  ///< of runs in a sample, at least: clocks are coarse
+  int64_t min_samples = 5;
+  double max_seconds = 0.25;  ///< of samples
+  double target_error = 0.01;
+};
+
+class KernelBench {
+ public:
+  using Tell = std::function<void(const std::string&)>;
+
+  /// Rates in `file` that this program measured at this commit on this device and dtype are used, others left
+  /// alone; new ones are added. An empty path: nothing is read or written. Throws Error on a file that is no
+  /// list of rates.
+  KernelBench(Backend& backend, std::string backend_name, DType dtype, std::filesystem::path file,
+              KernelRule rule, Interrupted interrupted);
+
+  /// Cold: with operands in turn from `footprint` bytes of them; hot (0): the same ones again and again. The
+  /// rate is added to the file and to rates(). Empty if interrupted.
+  std::optional<KernelRate> measure(const Kernel& kernel, int64_t footprint, const Ceilings& ceilings);
+  /// Times what predicting this workload lacks; false if interrupted. `tell` hears how many that are.
+  bool prepare(const ModelSpec& spec, const Workload& workload, const Ceilings& ceilings, const Tell& tell);
+
+  const KernelRates& rates() const { return rates_; }
+
+ private:
+  Backend& backend_;
+  std::string backend_name_;
+  DType dtype_;
+  std::filesystem::path file_;
+  KernelRule rule_;
+  Interrupted interrupted_;
+  KernelRates rates_;
+};
+
+}  // namespace photon::bench

@@ -1,0 +1,14 @@
+// One kernel of the traffic model (core/kernel.h) run by itself, in the code that generation runs it in.
+#pragma once
+
+#include <memory>
+
+#include "core/backend.h"
+
+namespace photon::reference {
+
+/// Throws Error where the operands would not fit into memory. bfloat16 is computed in float, as in
+/// generation.
+std::unique_ptr<TimedKernel> make_timed_kernel(const Kernel& kernel, DType dtype, int64_t footprint);
+
+}  // namespace photon::reference

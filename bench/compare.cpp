@@ -126,7 +126,7 @@ Side side_of(const File& file, const CaseRows& c, const Quantity& q) {
     if (spread && *spread < 0.0)
       throw Error(fmt::format("{}, column spread: {} is negative", place(file, line), *spread));
     std::optional<double> variance;
-    if (spread) variance = variance_of_median(samples, *spread);
+    if (spread) variance = variance_of_row(samples, *spread);
     if (variance && q.is_time) {
       const double total =
           line.row.number("prefill_seconds").value_or(0.0) + line.row.number("decode_seconds").value_or(0.0);

@@ -10,7 +10,7 @@ namespace photon::bench {
 namespace {
 
 std::string interval(const Comparison& c) {
-  return c.low ? fmt::format("{:.3f} to {:.3f}", *c.low, *c.high) : "";
+  return c.low ? fmt::format("{:.4g} to {:.4g}", *c.low, *c.high) : "";
 }
 
 std::string list(const std::string& title, const std::vector<std::string>& items) {
@@ -40,7 +40,7 @@ std::string to_markdown(const CompareReport& report, const CompareRule& rule) {
   for (const Comparison& c : report.comparisons) {
     const char* unit = c.quantity == "throughput" ? "tok/s" : "s";
     out += fmt::format(
-        "| {} | {} | {} | {:.4g} {} | {:.4g} {} | {:.3f} | {} | {} | {} |\n", c.model, c.what, c.quantity,
+        "| {} | {} | {} | {:.4g} {} | {:.4g} {} | {:.4g} | {} | {} | {} |\n", c.model, c.what, c.quantity,
         c.a, unit, c.b, unit, c.ratio, interval(c),
         c.interval_from == "rows" ? fmt::format("{} and {} rows", c.rows_a, c.rows_b) : c.interval_from,
         to_string(c.verdict));

@@ -94,7 +94,7 @@ double student_t(double confidence, double degrees) {
 double expected_range(int64_t n) {
   if (n < 2) throw std::logic_error(fmt::format("expected_range({})", n));
   const auto count = static_cast<double>(n);
-  constexpr double step = 1e-3;
+  constexpr double step = 0.02;
   double sum = 0.0;
   for (double x = -9.0; x <= 9.0; x += step) {
     const double below = 0.5 * std::erfc(-x / std::numbers::sqrt2);
@@ -103,10 +103,10 @@ double expected_range(int64_t n) {
   return sum * step;
 }
 
-std::optional<double> variance_of_median(int64_t samples, double spread) {
+std::optional<double> variance_of_row(int64_t samples, double spread) {
   if (samples < 2) return std::nullopt;
   const double deviation = spread / expected_range(samples);
-  return 0.5 * std::numbers::pi * deviation * deviation / static_cast<double>(samples);
+  return deviation * deviation;
 }
 
 LogRatio log_ratio(const Side& a, const Side& b, double confidence) {

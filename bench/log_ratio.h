@@ -15,14 +15,16 @@ double student_t(double confidence, double degrees);
 /// Mean of (largest - smallest) of n independent standard normal values; n >= 2.
 double expected_range(int64_t n);
 
-/// Relative variance of a row's median: of n samples of a normal law whose largest and smallest differ by
-/// `spread`, as a share of the median. None below two samples.
-std::optional<double> variance_of_median(int64_t samples, double spread);
+/// Relative variance that a single row's median is taken to have: that of one sample, from `samples` of a
+/// normal law whose largest and smallest differ by `spread`, as a share of the median. It is not divided by
+/// their number, for samples of one process share the state of the machine: they are not independent. None
+/// below two samples.
+std::optional<double> variance_of_row(int64_t samples, double spread);
 
 /// Runs of one case in one file: a row each.
 struct Side {
   std::vector<double> logs;  ///< natural logarithm of each row's speed
-  /// Of each row: variance_of_median, and samples; nothing where the row cannot tell.
+  /// Of each row: variance_of_row, and samples; nothing where the row cannot tell.
   std::vector<std::optional<double>> variances;
   std::vector<int64_t> samples;
 };

@@ -238,13 +238,13 @@ TEST(LogRatioTest, IntervalsHoldAsOftenAsTheyClaim) {
       for (int i = 0; i < 15; ++i) samples.push_back(1.0 + noise(random));
       std::sort(samples.begin(), samples.end());
       const double spread = (samples.back() - samples.front()) / samples[7];
-      return Side{{std::log(samples[7])}, {variance_of_median(15, spread)}, {15}};
+      return Side{{std::log(samples[7])}, {variance_of_row(15, spread)}, {15}};
     };
     const LogRatio single = log_ratio(row(), row(), 0.95);
     within += std::abs(single.value) <= single.half_width.value();
   }
   EXPECT_NEAR(static_cast<double>(between) / rounds, 0.95, 0.025);
-  EXPECT_NEAR(static_cast<double>(within) / rounds, 0.95, 0.025);
+  EXPECT_GE(static_cast<double>(within) / rounds, 0.99) << "independent samples are surer than is claimed";
 }
 
 TEST(LogRatioTest, StudentsTAndTheRangeAgreeWithTables) {
@@ -255,7 +255,7 @@ TEST(LogRatioTest, StudentsTAndTheRangeAgreeWithTables) {
   EXPECT_NEAR(expected_range(2), 1.12838, 1e-5);
   EXPECT_NEAR(expected_range(5), 2.32593, 1e-5);
   EXPECT_NEAR(expected_range(100), 5.01519, 1e-4);
-  EXPECT_FALSE(variance_of_median(1, 0.5));
+  EXPECT_FALSE(variance_of_row(1, 0.5));
   EXPECT_THROW(student_t(0.95, 0.0), std::logic_error);
 }
 

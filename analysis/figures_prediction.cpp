@@ -78,19 +78,20 @@ std::vector<CaptionedFigure> prediction_figures(std::span<const ResultRow> rows)
       return fmt::format("{:.1f} % and {:.1f} %", 100.0 * s.median, 100.0 * s.p90);
     };
     std::string caption = fmt::format(
-        "{} rows of {}: a point is a row, below the solid line the prediction is too short. No row had a "
+        "{} of {}: a point is a row, below the solid line the prediction is too short. No row had a "
         "part "
         "in its prediction, a sum over single kernels timed before. Median and 90th percentile of the error: "
         "prefill {}, decode {}, the request (both together) {}",
-        v.rows.size(), html_escape(v.machine), percents(v.all.prefill), percents(v.all.decode),
-        percents(v.all.request));
+        rows_text(v.all.request.rows), html_escape(v.machine), percents(v.all.prefill),
+        percents(v.all.decode), percents(v.all.request));
     for (const PredictionErrors& regime : v.regimes) {
-      caption += fmt::format("; of {} rows of {}, the request {}", regime.request.rows,
+      caption += fmt::format("; of {} of {}, the request {}", rows_text(regime.request.rows),
                              html_escape(regime.name), percents(regime.request));
     }
     caption += fmt::format(
-        ". The request’s median error has the sign of {:+.1f} %; points further off than "
-        "{:.0f} % are named, where there is room.",
+        ". With its sign the request’s median error is {:+.1f} %. Points further off than {:.0f} % are "
+        "named, "
+        "where there is room.",
         100.0 * v.all.bias, 100.0 * band);
     figures.push_back({std::move(figure), std::move(caption)});
   }

@@ -106,11 +106,11 @@ std::vector<std::string> Validation::shortfalls() const {
   const PredictionLimits& limits = prediction_limits;
   std::vector<std::string> out;
   if (all.request.rows < limits.rows)
-    out.push_back(fmt::format("{} rows, {} are needed", all.request.rows, limits.rows));
+    out.push_back(fmt::format("{}, {} are needed", rows_text(all.request.rows), limits.rows));
   for (const PredictionErrors& regime : regimes) {
     if (regime.request.rows >= limits.rows_of_regime) continue;
-    out.push_back(
-        fmt::format("{}: {} rows, {} are needed", regime.name, regime.request.rows, limits.rows_of_regime));
+    out.push_back(fmt::format("{}: {}, {} are needed", regime.name, rows_text(regime.request.rows),
+                              limits.rows_of_regime));
   }
   const auto over = [&](const char* name, double value, double limit) {
     // Written so that no NaN passes.
@@ -121,6 +121,10 @@ std::vector<std::string> Validation::shortfalls() const {
   over("median", all.request.median, limits.median);
   over("90th percentile", all.request.p90, limits.p90);
   return out;
+}
+
+std::string rows_text(int64_t rows) {
+  return fmt::format("{} {}", rows, rows == 1 ? "row" : "rows");
 }
 
 std::vector<Validation> validations(std::span<const ResultRow> rows) {
@@ -149,17 +153,17 @@ std::vector<std::string> prediction_summary(std::span<const ResultRow> rows) {
   const auto all = validations(rows);
   for (const Validation& v : all) {
     std::string line =
-        fmt::format("predicted{}: {} rows, request time off by {:.0f} % (median), {:.0f} % (90th percentile)",
-                    all.size() > 1 ? ", " + v.machine : "", v.all.request.rows, 100.0 * v.all.request.median,
-                    100.0 * v.all.request.p90);
+        fmt::format("predicted{}: {}, request time off by {:.0f} % (median), {:.0f} % (90th percentile)",
+                    all.size() > 1 ? ", " + v.machine : "", rows_text(v.all.request.rows),
+                    100.0 * v.all.request.median, 100.0 * v.all.request.p90);
     for (const PredictionErrors& regime : v.regimes) {
-      line += fmt::format("; {} {:.0f} % and {:.0f} % of {} rows", regime.name, 100.0 * regime.request.median,
-                          100.0 * regime.request.p90, regime.request.rows);
+      line += fmt::format("; {} {:.0f} % and {:.0f} % of {}", regime.name, 100.0 * regime.request.median,
+                          100.0 * regime.request.p90, rows_text(regime.request.rows));
     }
     const auto shortfalls = v.shortfalls();
     line += shortfalls.empty() ? "; within the limits"
                                : fmt::format("; not within the limits: {}", fmt::join(shortfalls, "; "));
-    if (v.left_out > 0) line += fmt::format(" ({} rows have no prediction)", v.left_out);
+    if (v.left_out > 0) line += fmt::format(" ({} without a prediction)", rows_text(v.left_out));
     lines.push_back(std::move(line));
   }
   return lines;

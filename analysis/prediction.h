@@ -67,6 +67,8 @@ struct Validation {
 /// Of rows of kind bench; a machine without a predicted row has none.
 std::vector<Validation> validations(std::span<const ResultRow> rows);
 
+std::string rows_text(int64_t rows);  ///< "1 row", "24 rows"
+
 /// A line a machine: "predicted: 32 rows, request time off by 10 % (median), 14 % (90th percentile); PF ...".
 /// Empty without predicted rows.
 std::vector<std::string> prediction_summary(std::span<const ResultRow> rows);

@@ -31,9 +31,9 @@ std::string verdict(const Validation& v) {
   out += shortfalls.empty() ? "<strong>These rows keep within them.</strong>"
                             : "<strong>These rows do not keep within them:</strong>";
   for (size_t i = 0; i < shortfalls.size(); ++i) out += (i == 0 ? " " : "; ") + html_escape(shortfalls[i]);
+  if (!shortfalls.empty()) out += ".";
   if (v.left_out > 0)
-    out += fmt::format("{} {} rows of this machine have no prediction and are left out.",
-                       shortfalls.empty() ? "" : ".", v.left_out);
+    out += fmt::format(" Left out: {} of this machine without a prediction.", rows_text(v.left_out));
   return out + "</p>\n";
 }
 

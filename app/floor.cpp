@@ -205,7 +205,7 @@ void print_prediction(const Result& r) {
   const auto phase = [](const char* name, double seconds, double serial) {
     return fmt::format(
         "{} {:.4g} s{}", name, seconds,
-        seconds > 0.0 ? fmt::format(" (serial floor {:.0f} % of it)", 100.0 * serial / seconds) : "");
+        seconds > 0.0 ? fmt::format(" (serial floor {:.2g} % of it)", 100.0 * serial / seconds) : "");
   };
   fmt::print("\npredicted from rates of kernels on {}:\n{}, {}, throughput {:.4g} k tok/s\n", p.machine,
              phase("prefill", p.time->prefill, r.floor.prefill.serial_seconds),

@@ -26,6 +26,9 @@ std::vector<CaptionedFigure> pareto_figures(std::span<const ResultRow> rows);
 /// Measured time against the serial floor, prefill and decode, by regime. Empty if no row has both.
 std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows);
 
+/// Predicted against measured time, a machine at a time. Empty without predicted rows.
+std::vector<CaptionedFigure> prediction_figures(std::span<const ResultRow> rows);
+
 /// Throughput, time to the first token and memory of a sample against the samples of a prompt, for each
 /// workload on each machine. Empty where no model was measured with two numbers of samples.
 std::vector<CaptionedFigure> sample_figures(std::span<const ResultRow> rows);

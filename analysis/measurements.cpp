@@ -142,10 +142,6 @@ std::string upper_regime(const ResultRow& row) {
   return regime.empty() ? "custom" : regime;
 }
 
-std::string machine_of(const ResultRow& row) {
-  return fmt::format("{} · {} · {}", row.text("backend"), row.text("device"), row.text("dtype"));
-}
-
 Speed speed_of(std::span<const ResultRow> rows, std::vector<size_t> members) {
   const ResultRow& first = rows[members[0]];
   Speed s;
@@ -197,6 +193,10 @@ std::string method_name(const std::string& architecture, const std::string& gene
   if (architecture == "block" || generation.empty()) return name;
   name += generation == "hiergen" ? " HierGen" : generation == "recgen" ? " RecGen" : " " + generation;
   return schedule.empty() ? name : name + " " + schedule;
+}
+
+std::string machine_of(const ResultRow& row) {
+  return fmt::format("{} · {} · {}", row.text("backend"), row.text("device"), row.text("dtype"));
 }
 
 std::vector<Quality> qualities(std::span<const ResultRow> rows) {

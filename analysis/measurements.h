@@ -28,6 +28,9 @@ Spread spread_of(std::span<const double> values);
 std::string method_name(const std::string& architecture, const std::string& generation,
                         const std::string& schedule);
 
+/// "cpu · Xeon · float32": back end, device, element type.
+std::string machine_of(const ResultRow& row);
+
 struct Quality {
   std::string model, architecture, reading, match, corpus;
   std::string generation;  ///< "" teacher-forced, or "recgen"

@@ -1,57 +1,76 @@
-// Predicted times beside measured ones: how far off the traffic model was on rows that it had no part in
-// (docs/numbers.md, "Predicted times").
+// Predicted times beside measured ones: how far the traffic model is off, for each regime and over all rows
+// of one machine, and whether that keeps within this project's limits (docs/numbers.md, "Predicted times").
+// Every row counts, repeated measurements of one case too; none had a part in its own prediction.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "analysis/figures.h"
 #include "core/results.h"
 
 namespace photon::analysis {
 
-/// One row and its errors, predicted / measured - 1. A phase that the row does not have is empty.
-struct PredictedRow {
-  size_t row = 0;  ///< of those given
-  std::optional<double> prefill;
-  std::optional<double> decode;
-  double request = 0.0;  ///< of prefill and decode together
+/// What the traffic model is held to, on the time of whole requests.
+struct PredictionLimits {
+  int64_t rows = 24;
+  int64_t rows_of_regime = 8;
+  double median = 0.15;  ///< of |error|
+  double p90 = 0.30;
+};
+inline constexpr PredictionLimits prediction_limits = {};
+
+struct PhaseTimes {
+  double measured = 0.0;  ///< seconds
+  double predicted = 0.0;
+
+  /// predicted / measured - 1; below 0 the prediction is too short. Empty where nothing was measured or
+  /// nothing predicted.
+  std::optional<double> error() const;
 };
 
-/// Rows of kind bench that were predicted and took time, in order.
-std::vector<PredictedRow> predicted_rows(std::span<const ResultRow> rows);
+struct PredictedRow {
+  size_t row = 0;      ///< index
+  std::string regime;  ///< "PF" and "DE", scaled or not; else "256 in, 64 out"
+  PhaseTimes prefill, decode;
 
-/// Of |error| over some rows.
-struct PredictionErrors {
-  std::string name;  ///< "PF", "DE" (scaled or not), "other", "all"
-  size_t rows = 0;
+  PhaseTimes request() const;
+};
+
+/// Of |error|; percentiles are linear between order statistics.
+struct ErrorSpread {
+  int64_t rows = 0;
   double median = 0.0;
   double p90 = 0.0;
 };
 
-/// Of the request's time: by regime, then over all. Empty without rows.
-std::vector<PredictionErrors> prediction_errors(std::span<const ResultRow> rows);
-
-/// What the project holds predictions to: at least 24 rows, 8 of each of PF and DE, median 15 %, 90th
-/// percentile 30 %.
-struct PredictionLimits {
-  static constexpr size_t rows = 24;
-  static constexpr size_t rows_a_regime = 8;
-  static constexpr double median = 0.15;
-  static constexpr double p90 = 0.30;
+struct PredictionErrors {
+  std::string name;  ///< of the regime; "" all
+  ErrorSpread prefill, decode, request;
+  double bias = 0.0;  ///< median of the request's error with its sign
 };
-bool within_limits(std::span<const PredictionErrors> errors);
 
-/// "32 rows off by 10 % (median), 14 % (90th percentile); PF 16 rows, ...: within 15 % and 30 %"; empty
-/// without rows.
-std::string prediction_summary(std::span<const ResultRow> rows);
+/// The rows of one machine.
+struct Validation {
+  std::string machine;                    ///< back end, device, element type
+  std::vector<PredictedRow> rows;         ///< the request with the largest |error| first
+  std::vector<PredictionErrors> regimes;  ///< PF, DE, others
+  PredictionErrors all;
+  int64_t left_out = 0;  ///< rows of this machine without a prediction
 
-/// Predicted against measured, by phase; empty without rows.
-std::vector<CaptionedFigure> prediction_figures(std::span<const ResultRow> rows);
+  /// What keeps it from the limits, "12 rows, 24 are needed"; none: within.
+  std::vector<std::string> shortfalls() const;
+};
 
-/// Every predicted row, the largest error first. HTML; empty without rows.
-std::string prediction_table(std::span<const ResultRow> rows);
+/// Of rows of kind bench; a machine without a predicted row has none.
+std::vector<Validation> validations(std::span<const ResultRow> rows);
+
+std::string rows_text(int64_t rows);  ///< "1 row", "24 rows"
+
+/// A line a machine: "predicted: 32 rows, request time off by 10 % (median), 14 % (90th percentile); PF ...".
+/// Empty without predicted rows.
+std::vector<std::string> prediction_summary(std::span<const ResultRow> rows);
 
 }  // namespace photon::analysis

@@ -15,7 +15,6 @@
 #include "analysis/html.h"
 #include "analysis/measurements.h"
 #include "analysis/paper_floor.h"
-#include "analysis/prediction.h"
 #include "analysis/report_tables.h"
 #include "core/atomic_file.h"
 #include "core/build_info.h"
@@ -285,7 +284,7 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   const std::string predictions = figures.draw(prediction_figures(results.rows));
   if (!predictions.empty()) {
     sections.push_back(
-        {"predictions", "Predicted against measured", predictions + prediction_table(results.rows)});
+        {"predictions", "Predicted against measured", predictions + prediction_tables(results)});
   }
   if (!request.counters.empty() || !request.launches.empty())
     sections.push_back({"counters", "Hardware counters beside the model", counters_body(request)});

@@ -23,6 +23,9 @@ struct ResultSet {
 std::string summary_table(const ResultSet& results);
 std::string ranking_list(const ResultSet& results);  ///< a corpus at a time
 std::string floor_table(const ResultSet& results);
+/// Every predicted row beside its measurement, the worst first, under the errors of each regime and the
+/// verdict.
+std::string prediction_tables(const ResultSet& results);
 std::string paper_table();
 /// The paper's rows at their floors, the ratios between them, and its memory column accounted for.
 std::string paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& hardware);

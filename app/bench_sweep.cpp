@@ -113,7 +113,7 @@ void bench_sweep(const SweepOptions& o) {
     if (!complete) break;
   }
   output.finish();
-  if (const std::string summary = analysis::prediction_summary(output.rows()); !summary.empty()) say(summary);
+  for (const std::string& line : analysis::prediction_summary(output.rows())) say(line);
   print_kernels(*backend);
   if (!complete) {
     throw Error(

@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "app/command.h"
 #include "app/floor_alternatives.h"
 #include "app/floor_crossings.h"
 #include "app/floor_paper.h"
+#include "app/floor_prediction.h"
 #include "app/floor_training.h"
 #include "bench/sweep.h"
 #include "core/error.h"
@@ -32,6 +34,7 @@ struct Options {
   std::string schedule = "streamed";
   std::string dtype = "bfloat16";
   std::string ceilings = "measured";
+  std::filesystem::path rates;
   int memory_levels = 1;
   std::string format = "md";
   std::vector<std::string> overrides;
@@ -51,12 +54,16 @@ struct Result {
   Workload workload;
   RequestFloor floor;
   double kv_per_sample = 0.0;
+  std::optional<FloorPrediction> prediction = {};
 
   double tokens() const { return static_cast<double>(workload.rows() * workload.new_tokens); }
   double throughput() const { return floor.seconds() > 0.0 ? tokens() / floor.seconds() : 0.0; }
   double serial_throughput() const {
     const double seconds = floor.prefill.serial_seconds + floor.decode.serial_seconds;
     return seconds > 0.0 ? tokens() / seconds : 0.0;
+  }
+  double predicted_throughput() const {
+    return tokens() / (prediction->time->prefill + prediction->time->decode);
   }
   /// 0 where the caches hold nothing at the end.
   double tpm(double tokens_per_s) const {
@@ -82,39 +89,51 @@ int64_t parse_batch(const Options& options) {
 
 nlohmann::ordered_json to_json(const Result& r) {
   const auto& f = r.floor;
-  return {{"model", r.spec.name},
-          {"architecture", r.spec.architecture()},
-          {"reading", r.spec.depth() == 0 ? "" : to_string(r.spec.reading)},
-          {"hardware", r.hardware.name},
-          {"generation", to_string(r.workload.generation)},
-          {"schedule", to_string(r.workload.schedule)},
-          {"prompt", r.workload.prompt},
-          {"new_tokens", r.workload.new_tokens},
-          {"batch", r.workload.batch},
-          {"samples_per_prompt", r.workload.samples},
-          {"bandwidth_bytes_per_s", r.ceilings.bandwidth},
-          {"matrix_flops_per_s", r.ceilings.matrix_rate},
-          {"kv_bytes_ideal_per_sample", r.kv_per_sample},
-          {"local_bytes_per_sample", local_bytes(r.spec, r.workload)},
-          {"weights_bytes", weights_bytes(r.spec, r.workload.weight_bytes)},
-          {"prefill_flops", f.prefill.work.flops},
-          {"prefill_bytes", f.prefill.work.floor_bytes()},
-          {"prefill_other_bytes", f.prefill.work.other_bytes},
-          {"decode_flops", f.decode.work.flops},
-          {"decode_weight_bytes", f.decode.work.weight_bytes},
-          {"decode_kv_bytes", f.decode.work.kv_bytes()},
-          {"decode_other_bytes", f.decode.work.other_bytes},
-          {"prefill_seconds", f.prefill.seconds},
-          {"decode_seconds", f.decode.seconds},
-          {"prefill_serial_seconds", f.prefill.serial_seconds},
-          {"decode_serial_seconds", f.decode.serial_seconds},
-          {"throughput_tokens_per_s", r.throughput()},
-          {"serial_throughput_tokens_per_s", r.serial_throughput()},
-          {"tpm_ktok_per_s_per_gib", r.tpm(r.throughput())},
-          {"prefill_launches", f.prefill.launches},
-          {"decode_launches", f.decode.launches},
-          {"prefill_bound", to_string(f.prefill.bound)},
-          {"decode_bound", to_string(f.decode.bound)}};
+  nlohmann::ordered_json json{{"model", r.spec.name},
+                              {"architecture", r.spec.architecture()},
+                              {"reading", r.spec.depth() == 0 ? "" : to_string(r.spec.reading)},
+                              {"hardware", r.hardware.name},
+                              {"generation", to_string(r.workload.generation)},
+                              {"schedule", to_string(r.workload.schedule)},
+                              {"prompt", r.workload.prompt},
+                              {"new_tokens", r.workload.new_tokens},
+                              {"batch", r.workload.batch},
+                              {"samples_per_prompt", r.workload.samples},
+                              {"bandwidth_bytes_per_s", r.ceilings.bandwidth},
+                              {"matrix_flops_per_s", r.ceilings.matrix_rate},
+                              {"kv_bytes_ideal_per_sample", r.kv_per_sample},
+                              {"local_bytes_per_sample", local_bytes(r.spec, r.workload)},
+                              {"weights_bytes", weights_bytes(r.spec, r.workload.weight_bytes)},
+                              {"prefill_flops", f.prefill.work.flops},
+                              {"prefill_bytes", f.prefill.work.floor_bytes()},
+                              {"prefill_other_bytes", f.prefill.work.other_bytes},
+                              {"decode_flops", f.decode.work.flops},
+                              {"decode_weight_bytes", f.decode.work.weight_bytes},
+                              {"decode_kv_bytes", f.decode.work.kv_bytes()},
+                              {"decode_other_bytes", f.decode.work.other_bytes},
+                              {"prefill_seconds", f.prefill.seconds},
+                              {"decode_seconds", f.decode.seconds},
+                              {"prefill_serial_seconds", f.prefill.serial_seconds},
+                              {"decode_serial_seconds", f.decode.serial_seconds},
+                              {"throughput_tokens_per_s", r.throughput()},
+                              {"serial_throughput_tokens_per_s", r.serial_throughput()},
+                              {"tpm_ktok_per_s_per_gib", r.tpm(r.throughput())},
+                              {"prefill_launches", f.prefill.launches},
+                              {"decode_launches", f.decode.launches},
+                              {"prefill_bound", to_string(f.prefill.bound)},
+                              {"decode_bound", to_string(f.decode.bound)}};
+  if (!r.prediction) return json;
+  json["rates"] = r.prediction->machine;
+  if (r.prediction->time) {
+    json["prefill_predicted_seconds"] = r.prediction->time->prefill;
+    json["decode_predicted_seconds"] = r.prediction->time->decode;
+    json["predicted_throughput_tokens_per_s"] = r.predicted_throughput();
+  } else {
+    json["prefill_predicted_seconds"] = nullptr;
+    json["decode_predicted_seconds"] = nullptr;
+    json["not_predicted"] = r.prediction->missing;
+  }
+  return json;
 }
 
 const char* name_of(Operation::Kind kind) {
@@ -177,6 +196,22 @@ void print_operations(const Result& r) {
   }
 }
 
+void print_prediction(const Result& r) {
+  const FloorPrediction& p = *r.prediction;
+  if (!p.time) {
+    fmt::print("\nnot predicted: {}\n", p.missing);
+    return;
+  }
+  const auto phase = [](const char* name, double seconds, double serial) {
+    return fmt::format(
+        "{} {:.4g} s{}", name, seconds,
+        seconds > 0.0 ? fmt::format(" (serial floor {:.2g} % of it)", 100.0 * serial / seconds) : "");
+  };
+  fmt::print("\npredicted from rates of kernels on {}:\n{}, {}, throughput {:.4g} k tok/s\n", p.machine,
+             phase("prefill", p.time->prefill, r.floor.prefill.serial_seconds),
+             phase("decode", p.time->decode, r.floor.decode.serial_seconds), r.predicted_throughput() / 1e3);
+}
+
 void print_markdown(const Result& r) {
   const auto& f = r.floor;
   fmt::print(
@@ -200,6 +235,7 @@ void print_markdown(const Result& r) {
       "\nthroughput at the floor {:.4g} k tok/s (TPM {:.5g} k tok/s/GiB, ideal KV), at the serial floor "
       "{:.4g} k tok/s\n",
       r.throughput() / 1e3, r.tpm(r.throughput()), r.serial_throughput() / 1e3);
+  if (r.prediction) print_prediction(r);
   print_operations(r);
 }
 
@@ -259,6 +295,9 @@ void run(const Options& options) {
   r.floor = request_floor(r.spec, r.workload, r.ceilings,
                           options.memory_levels == 2 ? MemoryLevels::two : MemoryLevels::one);
   r.kv_per_sample = kv_bytes_ideal(r.spec, r.workload);
+  if (!options.rates.empty()) {
+    r.prediction = floor_prediction(r.spec, r.workload, dtype, options.rates);
+  }
   if (options.format == "json") {
     fmt::print("{}\n", to_json(r).dump(2));
   } else {
@@ -287,6 +326,12 @@ void setup(CLI::App& app) {
   command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
   command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
       ->capture_default_str();
+  CLI::Option* const rates =
+      command
+          ->add_option("--rates", o->rates,
+                       "Beside the floors, the time that a machine's rates of kernels predict "
+                       "(photon bench --rates, bench_kernels)")
+          ->type_name("RATES.csv");
   command
       ->add_option("--memory-levels", o->memory_levels,
                    "2: weights that fit the last-level cache are read from it")
@@ -301,14 +346,16 @@ void setup(CLI::App& app) {
       "--alternatives", o->alternatives,
       "Instead, of a vanilla model: caches of other attentions and hierarchies of its size");
   training->excludes(crossings);
-  alternatives->excludes(training)->excludes(crossings);
+  rates->excludes(crossings)->excludes(training);
+  alternatives->excludes(training)->excludes(crossings)->excludes(rates);
   command
       ->add_flag(
           "--paper", o->paper,
           "Instead: the paper's tables beside the floors of its nine models, without a model of your own")
       ->excludes(training)
       ->excludes(crossings)
-      ->excludes(alternatives);
+      ->excludes(alternatives)
+      ->excludes(rates);
   command->add_option("--context", o->contexts, "Tokens (--alternatives, --crossings): a list or range")
       ->capture_default_str();
   command->add_option("--length", o->length, "Tokens in a training row")

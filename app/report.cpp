@@ -2,8 +2,12 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <utility>
+#include <vector>
 
+#include "analysis/prediction.h"
 #include "analysis/report.h"
+#include "app/bench_words.h"
 #include "app/command.h"
 #include "core/paths.h"
 
@@ -36,6 +40,11 @@ void setup(CLI::App& app) {
     request->paper_models = share_folder() / "configs" / "models";
     request->paper_hardware = share_folder() / "configs" / "hardware" / "h200.toml";
     fmt::print("{}\n", analysis::write_report(*request).string());
+    std::vector<ResultRow> rows;
+    for (const auto& file : request->results) {
+      for (ResultRow& row : read_results(file)) rows.push_back(std::move(row));
+    }
+    for (const std::string& line : analysis::prediction_summary(rows)) say(line);
   });
 }
 

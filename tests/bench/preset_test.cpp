@@ -114,5 +114,17 @@ TEST(SweepPresetFiles, PaperIsThePapersTable) {
   EXPECT_EQ(full.sweep.batches, (std::vector<int64_t>{1, sweep_max}));
 }
 
+TEST(SweepPresetFiles, MultiQueryComparesArchitecturesInTheSameBytes) {
+  for (const char* device : {"", "cpu"}) {
+    const SweepPreset p = load_sweep_preset(preset_file("multi-query"), device);
+    EXPECT_GT(p.cache_bytes, 0) << device;
+    EXPECT_EQ(p.sweep.batches, (std::vector<int64_t>{sweep_max}));
+    EXPECT_EQ(p.sweep.samples_per_prompt, (std::vector<int64_t>{1, 2, 4, 8, 9, 16, 32, 64}));
+    std::vector<std::string> architectures;
+    for (const auto& file : p.models) architectures.emplace_back(load_model_spec(file).architecture());
+    EXPECT_EQ(architectures, (std::vector<std::string>{"vanilla", "block", "photon"}));
+  }
+}
+
 }  // namespace
 }  // namespace photon::bench

@@ -107,10 +107,16 @@ std::vector<std::string> Validation::shortfalls() const {
   std::vector<std::string> out;
   if (all.request.rows < limits.rows)
     out.push_back(fmt::format("{}, {} are needed", rows_text(all.request.rows), limits.rows));
+  std::vector<std::pair<std::string, int64_t>> counts{{"PF", 0}, {"DE", 0}};
   for (const PredictionErrors& regime : regimes) {
-    if (regime.request.rows >= limits.rows_of_regime) continue;
-    out.push_back(fmt::format("{}: {}, {} are needed", regime.name, rows_text(regime.request.rows),
-                              limits.rows_of_regime));
+    const auto at =
+        std::find_if(counts.begin(), counts.end(), [&](const auto& c) { return c.first == regime.name; });
+    (at == counts.end() ? counts.emplace_back(regime.name, 0) : *at).second = regime.request.rows;
+  }
+  for (const auto& [name, rows_of_regime] : counts) {
+    if (rows_of_regime >= limits.rows_of_regime) continue;
+    out.push_back(
+        fmt::format("{}: {}, {} are needed", name, rows_text(rows_of_regime), limits.rows_of_regime));
   }
   const auto over = [&](const char* name, double value, double limit) {
     // Written so that no NaN passes.

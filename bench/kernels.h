@@ -17,7 +17,7 @@ namespace photon::bench {
 struct KernelRule {
   double sample_seconds = 2e-3;  ///< of runs in a sample, at least: clocks are coarse
   int64_t min_samples = 5;
-  double max_seconds = 0.25;  ///< of samples
+  double max_seconds = 0.5;  ///< of samples
   double target_error = 0.01;
 };
 

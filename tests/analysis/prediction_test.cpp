@@ -126,6 +126,8 @@ TEST(Prediction, LimitsAtTheirEdges) {
   EXPECT_EQ(shortfalls(rows).size(), 1u) << "a regime of seven rows";
   rows.push_back(row("custom", 0.0, 0.0));
   EXPECT_TRUE(shortfalls(rows).empty());
+  rows.assign(24, row("pf/8", 0.0, 0.0));
+  EXPECT_EQ(shortfalls(rows), std::vector<std::string>{"DE: 0 rows, 8 are needed"});
 
   // Short predictions and long ones do not make up for each other.
   rows = uniform(0.2);

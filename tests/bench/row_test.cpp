@@ -34,25 +34,13 @@ ResultRow filled(const Case& c, const Ceilings& ceilings, const Measured& measur
 TEST(Row, EveryColumnThatHasAMeaningIsFilled) {
   Case c = small_case(2);
   c.generation = Generation::recgen;
-  const Measured measured{timings(), 5000.0, Bound::compute, Bound::bandwidth};
+  const Measured measured{timings(), 5000.0, PredictedTime{0.3, 0.7}, Bound::compute, Bound::bandwidth};
   const ResultRow row = filled(c, FakeBackend().ceilings, measured);
   // What a benchmark of fresh weights on this back end cannot know.
-  const std::set<std::string_view> absent{"checkpoint",
-                                          "counter_bytes",
-                                          "corpus",
-                                          "match",
-                                          "training_seed",
-                                          "training_tokens",
-                                          "training_flops",
-                                          "token_nll",
-                                          "perplexity",
-                                          "bits_per_byte",
-                                          "tokens_scored",
-                                          "bytes_scored",
-                                          "length",
-                                          "recompute",
-                                          "prefill_predicted_seconds",
-                                          "decode_predicted_seconds"};
+  const std::set<std::string_view> absent{
+      "checkpoint",      "counter_bytes",  "corpus",    "match",      "training_seed",
+      "training_tokens", "training_flops", "token_nll", "perplexity", "bits_per_byte",
+      "tokens_scored",   "bytes_scored",   "length",    "recompute"};
   for (const ResultColumn& column : result_columns()) {
     EXPECT_EQ(row.empty(column.name), absent.contains(column.name) || column.name.starts_with("step_"))
         << column.name;
@@ -66,7 +54,7 @@ TEST(Row, RatesAndTpm) {
   Case c = small_case(2, 4);
   c.samples_per_prompt = 2;
   const ResultRow row =
-      filled(c, FakeBackend().ceilings, {timings(), 5000.0, Bound::compute, Bound::bandwidth});
+      filled(c, FakeBackend().ceilings, {timings(), 5000.0, {}, Bound::compute, Bound::bandwidth});
   EXPECT_DOUBLE_EQ(*row.number("throughput_tokens_per_s"), 4 * 13 / 1.8);
   EXPECT_DOUBLE_EQ(*row.number("prefill_tokens_per_s"), 2 * 9 / 0.2) << "a shared prompt is prefilled once";
   EXPECT_DOUBLE_EQ(*row.number("decode_tokens_per_s"), 4 * 13 / 1.5);
@@ -84,7 +72,7 @@ TEST(Row, RatesAndTpm) {
 TEST(Row, FractionsAndUtilisationsAreOfTheMeasuredCeilings) {
   const Case c = small_case(2);
   const Ceilings ceilings = FakeBackend().ceilings;
-  const ResultRow row = filled(c, ceilings, {timings(), {}, Bound::compute, Bound::bandwidth});
+  const ResultRow row = filled(c, ceilings, {timings(), {}, {}, Bound::compute, Bound::bandwidth});
   const double bytes = *row.number("decode_weight_bytes") + *row.number("decode_kv_bytes");
   EXPECT_DOUBLE_EQ(*row.number("decode_mbu"), bytes / 1.5 / ceilings.bandwidth);
   EXPECT_DOUBLE_EQ(*row.number("decode_mfu"), *row.number("decode_flops") / 1.5 / ceilings.matrix_rate);
@@ -98,7 +86,7 @@ TEST(Row, NothingIsClaimedOfAPrefillThatDoesNotHappen) {
   Case c = small_case(2);
   c.regime = {"custom", 3, 13};  // shorter than the meta-context of 4
   const ResultRow row =
-      filled(c, FakeBackend().ceilings, {timings(), {}, Bound::bandwidth, Bound::bandwidth});
+      filled(c, FakeBackend().ceilings, {timings(), {}, {}, Bound::bandwidth, Bound::bandwidth});
   for (const char* column :
        {"prefill_tokens_per_s", "prefill_serial_fraction", "prefill_mbu", "prefill_mfu", "prefill_bound"}) {
     EXPECT_TRUE(row.empty(column)) << column;
@@ -112,7 +100,7 @@ TEST(Row, OneSampleHasNoSpreadAndOneBurstNoPercentiles) {
   t.prefill = t.decode = t.ttft = t.total = {1.0};
   t.burst_gaps.clear();
   const ResultRow row =
-      filled(small_case(1), FakeBackend().ceilings, {t, {}, Bound::compute, Bound::compute});
+      filled(small_case(1), FakeBackend().ceilings, {t, {}, {}, Bound::compute, Bound::compute});
   EXPECT_TRUE(row.empty("spread"));
   EXPECT_TRUE(row.empty("burst_p99_seconds"));
   EXPECT_EQ(row.text("samples"), "1");
@@ -120,7 +108,7 @@ TEST(Row, OneSampleHasNoSpreadAndOneBurstNoPercentiles) {
 
 TEST(Row, VanillaHasNoWordsOfAHierarchy) {
   const ResultRow row =
-      filled(small_case(0), FakeBackend().ceilings, {timings(), {}, Bound::compute, Bound::compute});
+      filled(small_case(0), FakeBackend().ceilings, {timings(), {}, {}, Bound::compute, Bound::compute});
   for (const char* column : {"reading", "chunks", "prefix", "generation", "schedule"}) {
     EXPECT_TRUE(row.empty(column)) << column;
   }

@@ -34,7 +34,7 @@ ResultRow filled(const Case& c, const Ceilings& ceilings, const Measured& measur
 TEST(Row, EveryColumnThatHasAMeaningIsFilled) {
   Case c = small_case(2);
   c.generation = Generation::recgen;
-  const Measured measured{timings(), 5000.0, PredictedTime{0.3, 0.7}, Bound::compute, Bound::bandwidth};
+  const Measured measured{timings(), 5000.0, Bound::compute, Bound::bandwidth, PredictedTime{0.3, 0.7}};
   const ResultRow row = filled(c, FakeBackend().ceilings, measured);
   // What a benchmark of fresh weights on this back end cannot know.
   const std::set<std::string_view> absent{
@@ -54,7 +54,7 @@ TEST(Row, RatesAndTpm) {
   Case c = small_case(2, 4);
   c.samples_per_prompt = 2;
   const ResultRow row =
-      filled(c, FakeBackend().ceilings, {timings(), 5000.0, {}, Bound::compute, Bound::bandwidth});
+      filled(c, FakeBackend().ceilings, {timings(), 5000.0, Bound::compute, Bound::bandwidth});
   EXPECT_DOUBLE_EQ(*row.number("throughput_tokens_per_s"), 4 * 13 / 1.8);
   EXPECT_DOUBLE_EQ(*row.number("prefill_tokens_per_s"), 2 * 9 / 0.2) << "a shared prompt is prefilled once";
   EXPECT_DOUBLE_EQ(*row.number("decode_tokens_per_s"), 4 * 13 / 1.5);
@@ -72,7 +72,7 @@ TEST(Row, RatesAndTpm) {
 TEST(Row, FractionsAndUtilisationsAreOfTheMeasuredCeilings) {
   const Case c = small_case(2);
   const Ceilings ceilings = FakeBackend().ceilings;
-  const ResultRow row = filled(c, ceilings, {timings(), {}, {}, Bound::compute, Bound::bandwidth});
+  const ResultRow row = filled(c, ceilings, {timings(), {}, Bound::compute, Bound::bandwidth});
   const double bytes = *row.number("decode_weight_bytes") + *row.number("decode_kv_bytes");
   EXPECT_DOUBLE_EQ(*row.number("decode_mbu"), bytes / 1.5 / ceilings.bandwidth);
   EXPECT_DOUBLE_EQ(*row.number("decode_mfu"), *row.number("decode_flops") / 1.5 / ceilings.matrix_rate);

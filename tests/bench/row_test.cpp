@@ -86,7 +86,7 @@ TEST(Row, NothingIsClaimedOfAPrefillThatDoesNotHappen) {
   Case c = small_case(2);
   c.regime = {"custom", 3, 13};  // shorter than the meta-context of 4
   const ResultRow row =
-      filled(c, FakeBackend().ceilings, {timings(), {}, {}, Bound::bandwidth, Bound::bandwidth});
+      filled(c, FakeBackend().ceilings, {timings(), {}, Bound::bandwidth, Bound::bandwidth});
   for (const char* column :
        {"prefill_tokens_per_s", "prefill_serial_fraction", "prefill_mbu", "prefill_mfu", "prefill_bound"}) {
     EXPECT_TRUE(row.empty(column)) << column;
@@ -100,7 +100,7 @@ TEST(Row, OneSampleHasNoSpreadAndOneBurstNoPercentiles) {
   t.prefill = t.decode = t.ttft = t.total = {1.0};
   t.burst_gaps.clear();
   const ResultRow row =
-      filled(small_case(1), FakeBackend().ceilings, {t, {}, {}, Bound::compute, Bound::compute});
+      filled(small_case(1), FakeBackend().ceilings, {t, {}, Bound::compute, Bound::compute});
   EXPECT_TRUE(row.empty("spread"));
   EXPECT_TRUE(row.empty("burst_p99_seconds"));
   EXPECT_EQ(row.text("samples"), "1");
@@ -108,7 +108,7 @@ TEST(Row, OneSampleHasNoSpreadAndOneBurstNoPercentiles) {
 
 TEST(Row, VanillaHasNoWordsOfAHierarchy) {
   const ResultRow row =
-      filled(small_case(0), FakeBackend().ceilings, {timings(), {}, {}, Bound::compute, Bound::compute});
+      filled(small_case(0), FakeBackend().ceilings, {timings(), {}, Bound::compute, Bound::compute});
   for (const char* column : {"reading", "chunks", "prefix", "generation", "schedule"}) {
     EXPECT_TRUE(row.empty(column)) << column;
   }

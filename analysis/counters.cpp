@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "analysis/format.h"
@@ -84,6 +85,7 @@ class Page {
     out.dram_bytes = number(read_) + number(write_);
     out.cache_bytes = number(cache_);
     read_ranges(cells_[ranges_], out);
+    out.where = reader_.where();
     return true;
   }
 
@@ -168,6 +170,23 @@ std::vector<KernelCounters> read_kernel_counters(const std::filesystem::path& fi
   std::vector<KernelCounters> out;
   for (KernelCounters k; page.next(k);) out.push_back(k);
   return out;
+}
+
+void check_same_run(std::span<const LaunchSum> launches, std::span<const KernelCounters> kernels) {
+  const auto case_of = [](const std::string& scope) { return scope.substr(0, scope.find('/')); };
+  std::set<std::string> cases;
+  std::string known;
+  for (const LaunchSum& l : launches) {
+    if (!cases.insert(case_of(l.scope)).second) continue;
+    known += (known.empty() ? "" : ", ") + in_quotes(case_of(l.scope));
+  }
+  for (const KernelCounters& k : kernels) {
+    if (k.scope.empty() || cases.contains(case_of(k.scope))) continue;
+    throw Error(
+        fmt::format("{}: a kernel of {}, of which there are no launches: the launches are of {}, so one of "
+                    "the files is of another run",
+                    k.where, in_quotes(case_of(k.scope)), known.empty() ? "nothing" : known));
+  }
 }
 
 std::vector<Comparison> compare(std::span<const LaunchSum> launches, std::span<const KernelCounters> kernels,

@@ -21,11 +21,16 @@ struct KernelCounters {
   double seconds = 0.0;
   double dram_bytes = 0.0;   ///< read and written
   double cache_bytes = 0.0;  ///< through the last-level cache, both ways
+  std::string where = {};    ///< "FILE, line N"
 };
 
 /// Throws Error with file and line where this is no such page, lacks a metric or the NVTX ranges, has a unit
 /// or a cell that cannot be read.
 std::vector<KernelCounters> read_kernel_counters(const std::filesystem::path& file);
+
+/// Throws Error, naming file and line, on a kernel that ran in a case (the outermost range) of which there
+/// are no launches: the counters are of another run. A run of which a part was profiled passes.
+void check_same_run(std::span<const LaunchSum> launches, std::span<const KernelCounters> kernels);
 
 /// Kernels and launches of one place. Either side may be missing: kernels of a library that were not
 /// launched through the model's code, launches that were not profiled.

@@ -214,6 +214,7 @@ std::string counters_body(const ReportRequest& request) {
     for (LaunchSum& l : read_launch_sums(file)) launches.push_back(std::move(l));
   for (const fs::path& file : request.counters)
     for (KernelCounters& k : read_kernel_counters(file)) kernels.push_back(std::move(k));
+  if (!request.launches.empty()) check_same_run(launches, kernels);
   return counter_tables(launches, kernels) +
          "<p>Counted bytes are what Nsight Compute read of the memory's and the cache's counters, kernel by "
          "kernel; the model's are weights and growing caches, and activations apart, which may never reach "

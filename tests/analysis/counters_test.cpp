@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "core/error.h"
+#include "tests/support.h"
 
 namespace photon::analysis {
 namespace {
@@ -30,7 +31,7 @@ std::string range(const std::string& name, const std::string& domain = "photon")
   return "\"" + domain + ":" + name + ":none:none:none:none:none:none\"  ";
 }
 
-class Counters : public testing::Test {
+class Counters : public ::testing::Test {
  protected:
   Counters() : file_(std::filesystem::temp_directory_path() / ("ncu_" + std::to_string(getpid()) + ".csv")) {}
   ~Counters() override { std::filesystem::remove(file_); }
@@ -104,6 +105,19 @@ LaunchSum launched(const std::string& scope, const std::string& op, int64_t laun
   sum.work.other_bytes = 5.0;
   sum.work.flops = 1e9;
   return sum;
+}
+
+TEST(Comparison, RefusesCountersOfAnotherRun) {
+  const std::vector<LaunchSum> launches{launched("a B=1/decode/encoder 1", "qkv", 2, 100.0),
+                                        launched("a B=8/prefill", "qkv", 1, 100.0)};
+  const KernelCounters stray{"", "", "stray", 1e-6, 1.0, 1.0, "f.csv, line 3"};
+  const KernelCounters own{"a B=8/prefill", "gemv", "k", 1e-6, 1.0, 1.0, "f.csv, line 4"};
+  const KernelCounters other{"a B=16/prefill", "qkv", "k", 1e-6, 1.0, 1.0, "f.csv, line 5"};
+  EXPECT_NO_THROW(check_same_run(launches, std::vector{stray, own}));
+  EXPECT_TRUE(testing::holds(testing::message_of<Error>([&] {
+                               check_same_run(launches, std::vector{stray, own, other});
+                             }),
+                             {"f.csv, line 5", "'a B=16'", "'a B=1', 'a B=8'", "another run"}));
 }
 
 TEST(Comparison, MatchesPlacesAndLosesNothing) {

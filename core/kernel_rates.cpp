@@ -24,36 +24,46 @@ bool KernelRates::has(const Kernel& kernel, int64_t footprint) const {
   return at != times_.end() && at->second.contains(place);
 }
 
+namespace {
+
+struct Point {
+  int64_t x = 0;
+  double y = 0.0;
+};
+
+/// Timed ones on both sides of a place, or at it.
+struct Neighbours {
+  std::optional<Point> below, above;
+
+  void add(int64_t at, const Point& p) {
+    if (p.x <= at && (!below || p.x > below->x)) below = p;
+    if (p.x >= at && (!above || p.x < above->x)) above = p;
+  }
+};
+
+}  // namespace
+
 std::optional<double> KernelRates::seconds(const Kernel& kernel, int64_t footprint) const {
   const auto [family, place] = place_of(kernel, footprint);
   const auto found = times_.find(family);
   if (found == times_.end()) return std::nullopt;
-  const std::map<Place, double>& times = found->second;
-  if (const auto exact = times.find(place); exact != times.end()) return exact->second;
+  const auto [rows, keys] = place;
 
-  // The same rows at the contexts around.
-  std::optional<std::pair<int64_t, double>> below, above;
-  for (auto at = times.lower_bound({place.first, 0}); at != times.end() && at->first.first == place.first;
-       ++at) {
-    auto& side = at->first.second < place.second ? below : above;
-    if (&side == &below || !above) side = {at->first.second, at->second};
+  std::map<int64_t, Neighbours> contexts;  // by rows
+  for (const auto& [at, time] : found->second) contexts[at.first].add(keys, {at.second, time});
+  Neighbours around;
+  for (const auto& [r, n] : contexts) {
+    if (!n.below || !n.above) continue;
+    const auto gap = static_cast<double>(n.above->x - n.below->x);
+    const double share = gap > 0.0 ? static_cast<double>(keys - n.below->x) / gap : 0.0;
+    around.add(rows, {r, std::lerp(n.below->y, n.above->y, share)});
   }
-  if (below && above) {
-    const double share =
-        static_cast<double>(place.second - below->first) / static_cast<double>(above->first - below->first);
-    return std::lerp(below->second, above->second, share);
-  }
-  // The same context at the numbers of rows around.
-  below = above = std::nullopt;
-  for (const auto& [at, time] : times) {
-    if (at.second != place.second) continue;
-    auto& side = at.first < place.first ? below : above;
-    if (&side == &below || !above) side = {at.first, time};
-  }
-  if (!below || !above) return std::nullopt;
-  const double share = std::log(static_cast<double>(place.first) / static_cast<double>(below->first)) /
-                       std::log(static_cast<double>(above->first) / static_cast<double>(below->first));
-  return std::exp(std::lerp(std::log(below->second), std::log(above->second), share));
+  if (!around.below || !around.above) return std::nullopt;
+  if (around.below->x == around.above->x) return around.below->y;
+  const auto log_of = [](auto x) { return std::log(static_cast<double>(x)); };
+  const double share =
+      (log_of(rows) - log_of(around.below->x)) / (log_of(around.above->x) - log_of(around.below->x));
+  return std::exp(std::lerp(log_of(around.below->y), log_of(around.above->y), share));
 }
 
 std::optional<PredictedTime> predict(const ModelSpec& spec, const Workload& workload,

@@ -175,6 +175,21 @@ TEST(KernelRates, LieBetweenWhatWasTimed) {
   EXPECT_FALSE(rates.seconds(k, 1 << 21).has_value());
   k.rows = 32;
   EXPECT_FALSE(rates.seconds(k, 1 << 20).has_value());
+  Kernel a;
+  a.kind = Kernel::Kind::attention;
+  for (const int64_t rows : {1, 4}) {
+    for (const int64_t keys : {0, 100}) {
+      a.rows = rows;
+      a.keys = keys;
+      rates.add(
+          {.kernel = a, .footprint = 1 << 20, .seconds = 1e-6 * static_cast<double>(rows * (10 + keys))});
+    }
+  }
+  a.rows = 2;
+  a.keys = 25;
+  EXPECT_NEAR(rates.seconds(a, 1 << 20).value(), 2e-6 * 35, 1e-15);
+  a.keys = 101;
+  EXPECT_FALSE(rates.seconds(a, 1 << 20).has_value());
   k.rows = 4;
   rates.add({.kernel = k, .cold = false, .seconds = 1e-9});  // hot: in no prediction
   EXPECT_EQ(rates.seconds(k, 1 << 20), 1e-4);

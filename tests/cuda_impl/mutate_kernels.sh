@@ -133,6 +133,7 @@ for i in "${!files[@]}"; do
     echo "noticed   ${files[i]}: '${mutants[i]}'"
   fi
   cp "$root/cuda_impl/kernels/${files[i]}" "$file"
+  build  # the next entry's tests may run this kernel, too
 done
 [ "$count" -gt 0 ] || { echo "no mutation of: $*" && exit 1; }
 exit "$failed"

@@ -7,17 +7,10 @@
 #include <cmath>
 
 #include "analysis/measurements.h"
+#include "core/quantile.h"
 
 namespace photon::analysis {
 namespace {
-
-double quantile(std::vector<double> values, double p) {
-  std::sort(values.begin(), values.end());
-  const double place = p * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<size_t>(place);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  return std::lerp(values[below], values[above], place - static_cast<double>(below));
-}
 
 ErrorSpread spread_of(const std::vector<const PredictedRow*>& rows,
                       PhaseTimes (*times)(const PredictedRow&)) {

@@ -2,13 +2,12 @@
 #pragma once
 
 #include <span>
-#include <vector>
+
+#include "core/quantile.h"
 
 namespace photon::bench {
 
-/// The p-quantile, 0 <= p <= 1, linear between order statistics. Throws std::logic_error on no values or a
-/// NaN.
-double quantile(std::span<const double> values, double p);
+/// As quantile (core/quantile.h), which it throws like.
 double median(std::span<const double> values);
 
 /// (max - min) / median.

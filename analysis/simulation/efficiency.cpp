@@ -8,21 +8,9 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/quantile.h"
 
 namespace photon::simulation {
-namespace {
-
-/// Between order statistics, linearly.
-double quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  const double at = q * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (values[above] - values[below]) * (at - static_cast<double>(below));
-}
-
-}  // namespace
-
 std::array<double, 3> parse_band(const std::string& text, const std::string& option) {
   std::vector<double> values;
   for (size_t begin = 0; begin <= text.size();) {

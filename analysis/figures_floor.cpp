@@ -7,7 +7,7 @@
 
 #include "analysis/figures.h"
 #include "analysis/html.h"
-#include "analysis/measurements.h"
+#include "analysis/method_series.h"
 
 namespace photon::analysis {
 namespace {
@@ -26,13 +26,9 @@ PlotPanel panel_of(std::span<const ResultRow> rows, const std::vector<size_t>& m
     const auto floor = rows[i].number(phase + "_serial_seconds");
     const auto seconds = rows[i].number(phase + "_seconds");
     if (!floor || !seconds || *floor <= 0.0 || *seconds <= 0.0) continue;
-    const std::string method =
-        method_name(rows[i].text("architecture"), rows[i].text("generation"), rows[i].text("schedule"));
-    auto at = std::find_if(points.begin(), points.end(), [&](const Series& s) { return s.title == method; });
-    if (at == points.end())
-      at = points.insert(points.end(), {method, style_of_method(method), Series::Kind::points, {}, true});
-    at->points.push_back(
-        {.x = *floor, .y = *seconds, .label = fmt::format("{:.0f} %", 100.0 * *floor / *seconds)});
+    series_of_method(points, rows[i])
+        .points.push_back(
+            {.x = *floor, .y = *seconds, .label = fmt::format("{:.0f} %", 100.0 * *floor / *seconds)});
     low = std::min(low, *floor);
     high = std::max(high, *floor);
     least = std::min(least, *floor / *seconds);

@@ -7,7 +7,7 @@
 
 #include "analysis/figures.h"
 #include "analysis/html.h"
-#include "analysis/measurements.h"
+#include "analysis/method_series.h"
 #include "analysis/prediction.h"
 
 namespace photon::analysis {
@@ -27,18 +27,11 @@ PlotPanel panel_of(std::span<const ResultRow> rows, const Validation& validation
   for (const PredictedRow& predicted : validation.rows) {
     const PhaseTimes at = times(predicted);
     if (at.measured <= 0.0 || at.predicted <= 0.0) continue;
-    const ResultRow& row = rows[predicted.row];
-    const std::string method =
-        method_name(row.text("architecture"), row.text("generation"), row.text("schedule"));
-    auto series =
-        std::find_if(points.begin(), points.end(), [&](const Series& s) { return s.title == method; });
-    if (series == points.end())
-      series = points.insert(series, {method, style_of_method(method), Series::Kind::points, {}, true});
     const double error = *at.error();
-    series->points.push_back(
-        {.x = at.measured,
-         .y = at.predicted,
-         .label = std::abs(error) > band ? fmt::format("{:+.0f} %", 100.0 * error) : ""});
+    series_of_method(points, rows[predicted.row])
+        .points.push_back({.x = at.measured,
+                           .y = at.predicted,
+                           .label = std::abs(error) > band ? fmt::format("{:+.0f} %", 100.0 * error) : ""});
     low = std::min(low, at.measured);
     high = std::max(high, at.measured);
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "analysis/ranking.h"
@@ -21,6 +22,7 @@
 #include "core/parameters.h"
 #include "core/paths.h"
 #include "trainer/budget.h"
+#include "trainer/ladder.h"
 
 namespace photon {
 namespace {
@@ -30,6 +32,7 @@ struct Options {
   std::filesystem::path out = "out/reproduce";
   std::vector<std::string> overrides;
   bool dry_run = false;
+  bool ladder = false;
 };
 
 /// What the study would take on the hardware it names, from the cost model alone.
@@ -42,24 +45,24 @@ void print_dry_run(const StudyConfig& study) {
              study.models.size(), study.seeds.size(), to_string(study.training.match), hardware.name,
              100 * study.mfu, ceilings.matrix_rate / 1e12);
   fmt::print(
-      "| model | parameters | steps | tokens | training FLOPs | hours a seed | training memory GiB |\n");
-  fmt::print("|---|---|---|---|---|---|---|\n");
+      "| model | parameters | batch | rate | steps | tokens | training FLOPs | hours a seed | training "
+      "memory GiB |\n");
+  fmt::print("|---|---|---|---|---|---|---|---|---|\n");
   double hours_of_all = 0.0;
   std::string trainings;
   for (const StudyModel& model : study.models) {
-    const TrainConfig config = train_config(study, model, study.seeds.front(), {});
-    const RunLength length = run_length(config, model.spec, &study.models[model.matched].spec);
+    const RunLength length = training_length(study, model, model.rung);
     const double hours = length.flops(length.steps) / (study.mfu * ceilings.matrix_rate) / 3600.0;
     hours_of_all += hours * static_cast<double>(study.seeds.size());
     trainings +=
         fmt::format("| train {} | {}{} steps of {} rows of {} tokens | {:.3g} |\n", model.spec.name,
                     study.seeds.size() == 1 ? "" : fmt::format("each of {} seeds: ", study.seeds.size()),
-                    length.steps, config.batch, config.context, 60.0 * hours);
+                    length.steps, model.rung.batch, study.training.context, 60.0 * hours);
     // bf16 weights and gradients, fp32 master weights and two moments; activations come on top.
     const double memory = static_cast<double>(parameter_elements(model.spec)) * (2 + 2 + 4 + 4 + 4) / 0x1p30;
-    fmt::print("| {} | {} | {} | {:.4g} | {:.4g} | {:.4g} | {:.3g} |\n", model.spec.name,
-               parameters_total(model.spec), length.steps, static_cast<double>(length.tokens(length.steps)),
-               length.flops(length.steps), hours, memory);
+    fmt::print("| {} | {} | {} | {:g} | {} | {:.4g} | {:.4g} | {:.4g} | {:.3g} |\n", model.spec.name,
+               parameters_total(model.spec), model.rung.batch, model.rung.learning_rate, length.steps,
+               static_cast<double>(length.tokens(length.steps)), length.flops(length.steps), hours, memory);
   }
   fmt::print(
       "\n{:.4g} hours of training in all; memory is weights, gradients and moments, without activations\n",
@@ -81,6 +84,40 @@ void print_dry_run(const StudyConfig& study) {
   fmt::print("| report | figures and tables of all rows | |\n");
 }
 
+/// Losses by batch and rate, a table a model, and the study's lines of the best.
+std::string ladder_text(const StudyConfig& study, std::span<const ResultRow> rows) {
+  std::string out, chosen = fmt::format("[chosen.{}]\n", to_string(study.training.match));
+  for (const StudyModel& model : study.models) {
+    std::vector<Tried> tried;
+    for (const ResultRow& row : rows) {
+      if (row.text("model") != model.spec.name) continue;
+      tried.push_back({{std::llround(*row.number("training_batch")), *row.number("learning_rate")},
+                       *row.number("token_nll")});
+    }
+    const Ladder ladder = ladder_of(tried);
+    const Rung best = best_of(tried).rung;
+    out += fmt::format("{}: nats a token of the validation text, by batch and rate\n\n| batch | steps |",
+                       model.spec.name);
+    for (const double rate : ladder.learning_rates) out += fmt::format(" {:g} |", rate);
+    out += "\n|--:|--:|";
+    for (size_t i = 0; i < ladder.learning_rates.size(); ++i) out += "--:|";
+    for (const int64_t batch : ladder.batches) {
+      out += fmt::format("\n| {} | {} |", batch, training_length(study, model, {batch, 1e-3}).steps);
+      for (const double rate : ladder.learning_rates) {
+        const Rung rung{batch, rate};
+        const auto found =
+            std::find_if(tried.begin(), tried.end(), [&](const Tried& t) { return t.rung == rung; });
+        const std::string mark = rung == best ? "**" : "";
+        out += found == tried.end() ? " |" : fmt::format(" {}{:.4f}{} |", mark, found->loss, mark);
+      }
+    }
+    out += "\n\n";
+    chosen += fmt::format("{} = {{batch = {}, learning_rate = {:g}}}\n", model.spec.name, best.batch,
+                          best.learning_rate);
+  }
+  return out + "the best of each, for the study:\n\n" + chosen;
+}
+
 void run(const Options& options) {
   const auto config =
       options.config.empty() ? share_folder() / "configs" / "reproduce" / "default.toml" : options.config;
@@ -93,9 +130,16 @@ void run(const Options& options) {
   write_file_atomically(options.out / "study.toml", study.resolved);
   fmt::print(stderr, "study '{}' in {}\n", study.name, options.out.string());
 
+  if (options.ladder && study.ladder.batches.empty())
+    throw Error(fmt::format("{}: no [ladder] section", config.string()));
   Stages stages;
   const auto backend = backends().make(study.device);
   StudyRun work(study, options.out, *backend, stages);
+  if (options.ladder) {
+    const std::vector<ResultRow> rows = work.climb();
+    fmt::print("{}\nrows: {}\n", ladder_text(study, rows), (options.out / "ladder.csv").string());
+    return;
+  }
   const std::vector<ResultRow> rows = work.measure_all();
   const std::filesystem::path page = work.report();
 
@@ -118,6 +162,10 @@ void setup(CLI::App& app) {
       ->type_name("KEY=VALUE")
       ->expected(1)
       ->take_all();
+  command->add_flag(
+      "--ladder", o->ladder,
+      "Find the batch and the rate of each model: the study's [ladder], which grows until no best is "
+      "at an edge, and the lines to put into the study");
   command->add_flag("--dry-run", o->dry_run,
                     "Parameters, tokens, FLOPs, memory, and the stages with their sizes; nothing is run");
   command->callback([o] { run(*o); });

@@ -2,10 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <optional>
+#include <span>
+
 #include "core/config.h"
 #include "core/error.h"
 #include "core/model_config.h"
+#include "core/parameters.h"
 #include "core/paths.h"
+#include "core/results.h"
 
 namespace photon {
 namespace {
@@ -16,22 +25,85 @@ std::filesystem::path shared(const std::string& path) {
   return std::filesystem::exists(path) ? std::filesystem::path(path) : share_folder() / path;
 }
 
-void read_training(const ConfigTable& t, TrainConfig& out) {
+StudyTraining read_training(const ConfigTable& t) {
+  StudyTraining out;
   out.context = t.integer("context", 2, 1 << 20);
-  out.batch = t.integer("batch", 1, 1 << 20);
-  out.micro_batch = t.integer("micro_batch", 0, out.batch, out.batch);
-  if (out.micro_batch > 0 && out.batch % out.micro_batch != 0)
-    t.fail("micro_batch", fmt::format("does not divide the batch of {}", out.batch));
+  out.micro_batch = t.integer("micro_batch", 0, 1 << 20, 1 << 20);
   out.recompute = parse_recompute(t.choice("recompute", {"none", "inner", "layer"}, "none"));
-  out.learning_rate = t.number("learning_rate", 1e-9, 1.0);
-  out.warmup = t.integer("warmup", 0, most);
-  out.budget = {Budget::Kind::tokens, t.number("tokens", 1.0, 1e18)};
+  out.warmup = t.number("warmup", 0.0, 1.0);
+  out.tokens = t.number("tokens", 1.0, 1e18);
   out.match = t.choice("match", {"flops", "tokens"}) == "flops" ? Match::flops : Match::tokens;
   out.loss.alpha = t.number("alpha", 0.0, 1e3, 0.0);
   out.loss.beta = t.number("beta", 0.0, 1e3, 0.0);
-  out.validation_every = t.integer("validation_every", 0, most, 0);
-  out.validation_batches = t.integer("validation_batches", 0, 1 << 20, 0);
+  out.validations = t.integer("validations", 0, most, 0);
+  out.validation_rows = t.integer("validation_rows", 0, 1 << 20, 0);
   out.checkpoint_minutes = t.number("checkpoint_minutes", 0.0, 1e5, 1.0);
+  return out;
+}
+
+Rung read_rung(const ConfigTable& t) {
+  return {.batch = t.integer("batch", 1, 1 << 20), .learning_rate = t.number("learning_rate", 1e-9, 1.0)};
+}
+
+/// Batch and rate of each model: its entry in [chosen.flops] or [chosen.tokens], else those of
+/// [training].
+void read_rungs(const ConfigTable& training, const std::optional<ConfigTable>& chosen, StudyConfig& c) {
+  // Both tables are read, whichever the match asks for: a study holds the choice for either.
+  for (const Match match : {Match::flops, Match::tokens}) {
+    const auto table = chosen ? chosen->table(to_string(match)) : std::nullopt;
+    for (StudyModel& model : c.models) {
+      const auto own = table ? table->table(model.spec.name) : std::nullopt;
+      if (!own) continue;
+      const Rung rung = read_rung(*own);
+      if (match == c.training.match) model.rung = rung;
+    }
+  }
+  const bool missing =
+      std::any_of(c.models.begin(), c.models.end(), [](const StudyModel& m) { return m.rung.batch == 0; });
+  if (!missing && !training.has("batch") && !training.has("learning_rate")) return;
+  const Rung others = read_rung(training);
+  for (StudyModel& model : c.models) {
+    if (model.rung.batch == 0) model.rung = others;
+  }
+}
+
+/// The rows of the ladder that trained this model as the study would: as long, on this corpus.
+std::vector<Tried> tried(const StudyConfig& c, const StudyModel& model, std::span<const ResultRow> rows) {
+  std::vector<Tried> found;
+  for (const ResultRow& row : rows) {
+    if (row.text("kind") != "ladder" || row.text("model") != model.spec.name ||
+        row.text("match") != to_string(c.training.match) || !row.text("corpus").starts_with(c.source + "/") ||
+        row.number("parameters") != static_cast<double>(parameters_total(model.spec)) ||
+        row.number("length") != static_cast<double>(c.training.context))
+      continue;
+    const Rung rung{std::llround(row.number("training_batch").value_or(0.0)),
+                    row.number("learning_rate").value_or(0.0)};
+    const auto loss = row.number("token_nll");
+    if (rung.batch < 1 || !loss) continue;
+    const RunLength length = training_length(c, model, rung);
+    if (row.number("training_tokens") != static_cast<double>(length.tokens(length.steps))) continue;
+    found.push_back({rung, *loss});
+  }
+  return found;
+}
+
+/// Says of each model whether the ladder's rows stand behind its rung.
+void check_ladder(const ConfigTable& chosen, const std::string& name, StudyConfig& c) {
+  const std::vector<ResultRow> rows = read_results(shared(name));
+  for (StudyModel& model : c.models) {
+    const std::vector<Tried> all = tried(c, model, rows);
+    if (all.empty()) continue;  // another length or corpus: the ladder says nothing of this study
+    const Tried& best = best_of(all);
+    if (best.rung != model.rung) {
+      chosen.fail("ladder",
+                  fmt::format("{} has {} (batch x rate) as the best of {} under match = \"{}\", {:.4f} nats "
+                              "a token, not {}",
+                              name, to_string(best.rung), model.spec.name, to_string(c.training.match),
+                              best.loss, to_string(model.rung)));
+    }
+    Ladder whole = ladder_of(all);
+    if (!extend(whole, best.rung)) model.ladder = name;
+  }
 }
 
 }  // namespace
@@ -58,8 +130,23 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
   c.validation = corpus.number("validation", 1e-6, 0.5);
   c.test = corpus.number("test", 1e-6, 0.5);
 
-  read_training(section("training"), c.training);
-  c.training.device = c.device;
+  const ConfigTable training = section("training");
+  c.training = read_training(training);
+  const auto chosen = root.table("chosen");
+  const std::string ladder = chosen ? chosen->text("ladder", "") : "";
+  if (const auto rungs = root.table("ladder")) {
+    c.ladder.batches = rungs->integers("batches", 1, 1 << 20);
+    c.ladder.learning_rates = rungs->numbers("learning_rates", 1e-9, 1.0);
+    for (const std::string_view key : {"batches", "learning_rates"}) {
+      const auto rises = [&](const auto& list) {
+        return !list.empty() &&
+               std::adjacent_find(list.begin(), list.end(), std::greater_equal<>()) == list.end();
+      };
+      if (!(key == "batches" ? rises(c.ladder.batches) : rises(c.ladder.learning_rates)))
+        rungs->fail(key, "must rise from entry to entry");
+    }
+    c.ladder_seed = static_cast<uint64_t>(rungs->integer("seed", 0, most));
+  }
 
   const ConfigTable bench = section("bench");
   c.regimes = bench.text("regimes");
@@ -70,9 +157,6 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
   const ConfigTable dry = section("dry_run");
   c.hardware = shared(dry.text("hardware"));
   c.mfu = dry.number("mfu", 1e-4, 1.0);
-  root.finish();
-  c.resolved = document.resolved();
-
   for (const std::string& path : models) {
     const auto model = shared(path);
     StudyModel entry{model, load_model_spec(model, {fmt::format("vocab={}", c.vocab)})};
@@ -86,7 +170,45 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
                       file.string(), c.training.context, b, c.models.back().spec.name));
     }
   }
+  read_rungs(training, chosen, c);
+  root.finish();
+  c.resolved = document.resolved();
+  if (!ladder.empty()) check_ladder(*chosen, ladder, c);
   return c;
+}
+
+TrainConfig train_config(const StudyConfig& study, const StudyModel& model, const Rung& rung, uint64_t seed,
+                         const std::filesystem::path& out) {
+  const StudyTraining& t = study.training;
+  TrainConfig c;
+  c.model = model.file;
+  c.out = out;
+  c.device = study.device;
+  c.seed = seed;
+  c.batch = rung.batch;
+  // The largest part of the batch that is no larger than the study allows at once.
+  c.micro_batch = t.micro_batch == 0 ? 0 : std::gcd(rung.batch, std::min(t.micro_batch, rung.batch));
+  c.recompute = t.recompute;
+  c.context = t.context;
+  c.learning_rate = rung.learning_rate;
+  c.budget = {Budget::Kind::tokens, t.tokens};
+  c.loss = t.loss;
+  c.checkpoint_minutes = t.checkpoint_minutes;
+  const StudyModel& matched = study.models[model.matched];
+  if (matched.file != model.file) {
+    c.match = t.match;
+    c.match_model = matched.file;
+  }
+  const double steps = static_cast<double>(run_length(c, model.spec, &matched.spec).steps);
+  c.warmup = std::llround(t.warmup * steps);
+  c.validation_every =
+      t.validations == 0 ? 0 : std::max<int64_t>(1, std::llround(steps / static_cast<double>(t.validations)));
+  c.validation_batches = (t.validation_rows + rung.batch - 1) / rung.batch;
+  return c;
+}
+
+RunLength training_length(const StudyConfig& study, const StudyModel& model, const Rung& rung) {
+  return run_length(train_config(study, model, rung, 0, {}), model.spec, &study.models[model.matched].spec);
 }
 
 }  // namespace photon

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "core/model_spec.h"
+#include "trainer/budget.h"
 #include "trainer/config.h"
+#include "trainer/ladder.h"
 
 namespace photon {
 
@@ -16,6 +18,24 @@ struct StudyModel {
   std::filesystem::path file;
   ModelSpec spec;
   size_t matched = 0;  ///< index of the model whose budget it shares; its own where it sets one
+  Rung rung = {};      ///< what it is trained with under the study's match
+  std::string ladder =
+      {};  ///< the file in whose rows that is the best rung, an edge on no side; "" if in none
+};
+
+/// What every training of a study has in common; batch and rate are the model's own.
+struct StudyTraining {
+  int64_t context = 0;      ///< T
+  int64_t micro_batch = 0;  ///< sequences at once, at most; 0: as many as fit
+  Recompute recompute = Recompute::none;
+  double warmup =
+      0.0;  ///< part of the run's steps: architectures differ in steps, not in the schedule's shape
+  double tokens = 0.0;  ///< of the model that sets the budget
+  Match match = Match::flops;
+  LossConfig loss;
+  int64_t validations = 0;      ///< times in a run
+  int64_t validation_rows = 0;  ///< sequences each time
+  double checkpoint_minutes = 1.0;
 };
 
 struct StudyConfig {
@@ -31,7 +51,9 @@ struct StudyConfig {
   double validation = 0.0;  ///< fraction of the documents
   double test = 0.0;
 
-  TrainConfig training;  ///< of every model; model, data, out, seed and match_model are set for each run
+  StudyTraining training;
+  Ladder ladder;             ///< what `--ladder` begins with; empty: the study has none
+  uint64_t ladder_seed = 0;  ///< of its trainings
 
   // Benchmark.
   std::string regimes;
@@ -46,7 +68,15 @@ struct StudyConfig {
   std::string resolved;  ///< the whole config as TOML, defaults written out
 };
 
-/// Paths of models and hardware are relative to share_folder() unless they exist from here. Throws Error.
+/// Paths of models, hardware and ladder are relative to share_folder() unless they exist from here. Throws
+/// Error; also where the ladder that the study names has a better rung for a model than the study gives it.
 StudyConfig load_study(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
+/// The config of one training of the study, writing into `out`.
+TrainConfig train_config(const StudyConfig& study, const StudyModel& model, const Rung& rung, uint64_t seed,
+                         const std::filesystem::path& out);
+
+/// How long such a training is.
+RunLength training_length(const StudyConfig& study, const StudyModel& model, const Rung& rung);
 
 }  // namespace photon

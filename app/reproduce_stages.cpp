@@ -35,28 +35,53 @@ void write_results(const fs::path& file, std::span<const ResultRow> rows) {
   append_results(file, rows);
 }
 
-}  // namespace
-
-TrainConfig train_config(const StudyConfig& study, const StudyModel& model, uint64_t seed,
-                         const fs::path& out) {
-  TrainConfig c = study.training;
-  c.model = model.file;
-  c.seed = seed;
-  c.out = out;
-  const StudyModel& matched = study.models[model.matched];
-  if (matched.file == model.file) {
-    c.match = Match::none;
-  } else {
-    c.match_model = matched.file;
-  }
-  return c;
+std::string describe(const StudyTrainingRun& run) {
+  return fmt::format("{} seed {}, {} x {:g}", run.model.spec.name, run.seed, run.rung.batch,
+                     run.rung.learning_rate);
 }
+
+std::vector<int32_t> all_tokens(const fs::path& file) {
+  const TokenFile split(file);
+  std::vector<int32_t> tokens(static_cast<size_t>(split.size()));
+  split.read(0, tokens);
+  return tokens;
+}
+
+/// A checkpoint of the study, ready to be scored.
+struct TrainedModel {
+  TrainedModel(Backend& backend, const fs::path& folder)
+      : checkpoint(folder), dtype(backend.own_dtype()), tokenizer(folder / "tokenizer.model") {
+    const Checkpoint loaded = load_checkpoint(folder);
+    inference = backend.inference(loaded.spec, loaded.parameters, dtype);
+  }
+
+  TokenBytes bytes() const {
+    return [this](int32_t id) { return tokenizer.bytes(id); };
+  }
+
+  ScoredCheckpoint scored(const std::string& corpus, int64_t context) const {
+    ScoredCheckpoint s;
+    s.checkpoint = checkpoint;
+    s.training = load_run_state(checkpoint);
+    s.corpus = corpus;
+    s.dtype = dtype;
+    s.context = context;
+    return s;
+  }
+
+  fs::path checkpoint;
+  DType dtype;
+  Tokenizer tokenizer;
+  std::unique_ptr<InferenceModel> inference;
+};
+
+}  // namespace
 
 StudyRun::StudyRun(const StudyConfig& study, fs::path out, Backend& backend, Stages& stages)
     : study_(study), out_(std::move(out)), backend_(backend), stages_(stages), corpus_(out_ / "corpus") {}
 
-fs::path StudyRun::run_folder(const StudyModel& model, uint64_t seed) const {
-  return out_ / "train" / fmt::format("{}-seed{}", model.spec.name, seed);
+StudyTrainingRun StudyRun::run_of(const StudyModel& model, uint64_t seed) const {
+  return {model, model.rung, seed, out_ / "train" / fmt::format("{}-seed{}", model.spec.name, seed)};
 }
 
 fs::path StudyRun::results_file(const std::string& name) {
@@ -76,10 +101,10 @@ std::vector<ResultRow> StudyRun::measure_all() {
   build_corpus();
   measure_text_baselines();
   for (const uint64_t seed : study_.seeds) {
-    for (const StudyModel& model : study_.models) train(model, seed);
+    for (const StudyModel& model : study_.models) train(run_of(model, seed));
   }
   for (const StudyModel& model : study_.models) {
-    for (const uint64_t seed : study_.seeds) evaluate(model, seed);
+    for (const uint64_t seed : study_.seeds) evaluate(run_of(model, seed));
   }
   for (const StudyModel& model : study_.models) benchmark(model);
   std::vector<ResultRow> rows;
@@ -114,22 +139,23 @@ void StudyRun::build_corpus() {
     photon::build_corpus(config);
   });
   const CorpusSummary summary = load_corpus_info(corpus_);
-  corpus_name_ = summary.name + "/test";
+  corpus_name_ = summary.name;
   corpus_inputs_ = file_digest(corpus_ / "corpus.json");
 }
 
 void StudyRun::measure_text_baselines() {
   const fs::path file = results_file("text-baselines");
   stages_.run("text baselines", file, corpus_inputs_, [&] {
-    std::vector<ResultRow> rows = text_baselines(corpus_, corpus_name_, command_line());
+    std::vector<ResultRow> rows = text_baselines(corpus_, corpus_name_ + "/test", command_line());
     write_results(file, rows);
   });
 }
 
-void StudyRun::train(const StudyModel& model, uint64_t seed) {
-  const fs::path folder = run_folder(model, seed);
+void StudyRun::train(const StudyTrainingRun& run) {
+  const StudyModel& model = run.model;
+  const fs::path& folder = run.folder;
   metrics_.push_back(folder / "metrics.csv");
-  TrainConfig config = train_config(study_, model, seed, folder);
+  TrainConfig config = train_config(study_, model, run.rung, run.seed, folder);
   config.data = corpus_;
   // The run's own folder keeps the spec with the tokenizer's vocabulary in it.
   const std::string spec = to_toml(model.spec);
@@ -137,7 +163,7 @@ void StudyRun::train(const StudyModel& model, uint64_t seed) {
                                          to_toml(study_.models[model.matched].spec), corpus_inputs_);
   // Anything but the same run, perhaps interrupted, is from other inputs and goes.
   const fs::path begun = folder / "begun";
-  stages_.run(fmt::format("train {} seed {}", model.spec.name, seed), folder / "done", inputs, [&] {
+  stages_.run("train " + describe(run), folder / "done", inputs, [&] {
     const bool same = file_digest(begun) == fmt::format("{:016x}", stable_hash(inputs));
     if (!same) fs::remove_all(folder);
     fs::create_directories(folder);
@@ -157,44 +183,35 @@ void StudyRun::train(const StudyModel& model, uint64_t seed) {
   });
 }
 
-void StudyRun::evaluate(const StudyModel& model, uint64_t seed) {
-  const fs::path checkpoint = run_folder(model, seed) / "checkpoint";
-  const fs::path file = results_file(fmt::format("eval-{}-seed{}", model.spec.name, seed));
+void StudyRun::evaluate(const StudyTrainingRun& run) {
+  const StudyModel& model = run.model;
+  const fs::path checkpoint = run.folder / "checkpoint";
+  const fs::path file = results_file(fmt::format("eval-{}-seed{}", model.spec.name, run.seed));
   const std::string inputs =
-      fmt::format("{} {} {} {}", corpus_inputs_, file_digest(checkpoint / "model.safetensors"),
-                  study_.training.context, study_.recgen_prompt);
-  stages_.run(fmt::format("evaluate {} seed {}", model.spec.name, seed), file, inputs, [&] {
-    const Checkpoint loaded = load_checkpoint(checkpoint);
-    const Tokenizer tokenizer(checkpoint / "tokenizer.model");
-    const TokenFile test(corpus_ / "test.tokens");
-    std::vector<int32_t> tokens(static_cast<size_t>(test.size()));
-    test.read(0, tokens);
-    const auto inference = backend_.inference(loaded.spec, loaded.parameters, backend_.own_dtype());
-    const TokenBytes bytes = [&](int32_t id) { return tokenizer.bytes(id); };
+      fmt::format("{} {} {} {} {}", corpus_inputs_, file_digest(checkpoint / "model.safetensors"),
+                  study_.training.context, study_.recgen_prompt, model.ladder);
+  stages_.run("evaluate " + describe(run), file, inputs, [&] {
+    const TrainedModel trained(backend_, checkpoint);
+    const std::vector<int32_t> tokens = all_tokens(corpus_ / "test.tokens");
+    ScoredCheckpoint scored = trained.scored(corpus_name_ + "/test", study_.training.context);
+    const ScoreOptions options{.context = scored.context};
     Progress progress("eval", std::ssize(tokens), "tokens");
     const auto show = [&](int64_t done, int64_t total) {
       progress.update(std::ssize(tokens) * done / total);
     };
-
-    ScoredCheckpoint scored;
-    scored.checkpoint = checkpoint;
-    scored.training = load_run_state(checkpoint);
-    scored.corpus = corpus_name_;
-    scored.dtype = backend_.own_dtype();
-    scored.context = study_.training.context;
-    const ScoreOptions options{.context = scored.context};
     std::vector<ResultRow> rows;
     const auto add = [&](const Score& score) {
       scored.score = score;
-      rows.push_back(quality_row(loaded.spec, scored));
+      rows.push_back(quality_row(model.spec, scored));
       // In a study the match is everybody's, the model's too that sets the budget.
       rows.back().set("match", to_string(study_.training.match));
+      rows.back().set("ladder", model.ladder);
       identify(rows.back());
     };
-    add(score(*inference, tokens, options, bytes, show));
-    if (loaded.spec.depth() >= 2 && study_.recgen_prompt > 0) {
-      const auto both =
-          score_recgen(*inference, tokens, options, study_.recgen_prompt, Schedule::unrolled, bytes, show);
+    add(score(*trained.inference, tokens, options, trained.bytes(), show));
+    if (model.spec.depth() >= 2 && study_.recgen_prompt > 0) {
+      const auto both = score_recgen(*trained.inference, tokens, options, study_.recgen_prompt,
+                                     Schedule::unrolled, trained.bytes(), show);
       scored.prompt = study_.recgen_prompt;
       add(both.hiergen);
       scored.generation = Generation::recgen;
@@ -207,7 +224,7 @@ void StudyRun::evaluate(const StudyModel& model, uint64_t seed) {
 }
 
 void StudyRun::benchmark(const StudyModel& model) {
-  const fs::path checkpoint = run_folder(model, study_.seeds.front()) / "checkpoint";
+  const fs::path checkpoint = run_of(model, study_.seeds.front()).folder / "checkpoint";
   const fs::path file = results_file(fmt::format("bench-{}", model.spec.name));
   const std::string inputs =
       fmt::format("{} {} {} {} {} {}", file_digest(checkpoint / "model.safetensors"), study_.regimes,
@@ -265,6 +282,58 @@ fs::path StudyRun::report() {
   for (const fs::path& file : results_) inputs += file_digest(file) + " ";
   stages_.run("report", request.out / "index.html", inputs, [&] { analysis::write_report(request); });
   return request.out / "index.html";
+}
+
+ResultRow StudyRun::try_rung(const StudyModel& model, const Rung& rung) {
+  const std::string name = fmt::format("{}-{}x{:g}", model.spec.name, rung.batch, rung.learning_rate);
+  const fs::path folder = out_ / "ladder" / to_string(study_.training.match);
+  const StudyTrainingRun run{model, rung, study_.ladder_seed, folder / name};
+  train(run);
+  const fs::path checkpoint = run.folder / "checkpoint";
+  const fs::path file = folder / (name + ".csv");
+  const std::string inputs =
+      fmt::format("{} {}", corpus_inputs_, file_digest(checkpoint / "model.safetensors"));
+  stages_.run("score " + describe(run), file, inputs, [&] {
+    const TrainedModel trained(backend_, checkpoint);
+    const std::vector<int32_t> tokens = all_tokens(corpus_ / "validation.tokens");
+    ScoredCheckpoint scored = trained.scored(corpus_name_ + "/validation", study_.training.context);
+    scored.score = score(*trained.inference, tokens, {.context = scored.context}, trained.bytes());
+    ResultRow row = quality_row(model.spec, scored);
+    row.set("kind", "ladder");
+    row.set("match", to_string(study_.training.match));
+    row.set("length", study_.training.context);
+    identify(row);
+    write_results(file, std::vector{row});
+  });
+  return read_results(file).at(0);
+}
+
+std::vector<ResultRow> StudyRun::climb() {
+  build_corpus();
+  Ladder ladder = study_.ladder;
+  std::vector<ResultRow> rows;
+  for (bool longer = true; longer;) {
+    rows.clear();
+    longer = false;
+    Ladder next = ladder;
+    for (const StudyModel& model : study_.models) {
+      std::vector<Tried> all;
+      for (const Rung& rung : ladder.rungs()) {
+        rows.push_back(try_rung(model, rung));
+        all.push_back({rung, *rows.back().number("token_nll")});
+      }
+      const Rung best = best_of(all).rung;
+      Ladder wanted = ladder;
+      if (!extend(wanted, best)) continue;
+      fmt::print(stderr, "{}: the best rung, {}, is at an edge of the ladder: longer\n", model.spec.name,
+                 to_string(best));
+      next = united(next, wanted);
+      longer = true;
+    }
+    write_results(out_ / "ladder.csv", rows);
+    ladder = next;
+  }
+  return rows;
 }
 
 }  // namespace photon

@@ -11,13 +11,18 @@
 
 namespace photon {
 
-/// The config of one training of the study, writing into `out`.
-TrainConfig train_config(const StudyConfig& study, const StudyModel& model, uint64_t seed,
-                         const std::filesystem::path& out);
+/// A training of the study: what, with which batch and rate, from which seed, and where.
+struct StudyTrainingRun {
+  const StudyModel& model;
+  Rung rung;
+  uint64_t seed = 0;
+  std::filesystem::path folder;
+};
 
 class StudyRun {
  public:
-  /// Writes below `out`: corpus/, train/MODEL-seedN/, results/*.csv, report/.
+  /// Writes below `out`: corpus/, train/MODEL-seedN/, results/*.csv, report/; the ladder into ladder/ and
+  /// ladder.csv.
   StudyRun(const StudyConfig& study, std::filesystem::path out, Backend& backend, Stages& stages);
 
   /// Corpus, text baselines, trainings, evaluations, benchmark; all rows. Throws Error when interrupted.
@@ -26,13 +31,18 @@ class StudyRun {
   /// The page.
   std::filesystem::path report();
 
+  /// Trains every model on every rung of the study's ladder, and of what the ladder grows to, and scores it
+  /// on the validation text: all rows, which are in ladder.csv too. Throws Error when interrupted.
+  std::vector<ResultRow> climb();
+
  private:
   void build_corpus();
   void measure_text_baselines();
-  void train(const StudyModel& model, uint64_t seed);
-  void evaluate(const StudyModel& model, uint64_t seed);
+  void train(const StudyTrainingRun& run);
+  void evaluate(const StudyTrainingRun& run);
+  ResultRow try_rung(const StudyModel& model, const Rung& rung);
   void benchmark(const StudyModel& model);
-  std::filesystem::path run_folder(const StudyModel& model, uint64_t seed) const;
+  StudyTrainingRun run_of(const StudyModel& model, uint64_t seed) const;
   std::filesystem::path results_file(const std::string& name);
   void identify(ResultRow& row) const;
 

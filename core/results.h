@@ -14,13 +14,15 @@
 
 namespace photon {
 
-inline constexpr int results_schema_version = 3;
+inline constexpr int results_schema_version = 4;
+inline constexpr int oldest_results_schema = 3;  ///< that is still read: what it has not is empty
 
 struct ResultColumn {
   std::string_view name;
-  std::string_view unit;     ///< "" for text and pure numbers
-  std::string_view meaning;  ///< one line
-  bool is_text = false;      ///< the cells are words, even where they look like numbers
+  std::string_view unit;              ///< "" for text and pure numbers
+  std::string_view meaning;           ///< one line
+  bool is_text = false;               ///< the cells are words, even where they look like numbers
+  int since = oldest_results_schema;  ///< the schema that brought it
 };
 
 /// All columns in file order.
@@ -50,8 +52,8 @@ void set_identity(ResultRow& row, std::span<const std::string> argv);
 /// Fills model, architecture, reading, parameters, width, chunks and prefix.
 void set_model(ResultRow& row, const ModelSpec& spec);
 
-/// Reads a file of this schema. Throws Error with file, line and column on another schema version, missing or
-/// unknown columns, or cells that do not fit.
+/// Reads a file of this schema or one that came before it. Throws Error with file, line and column on another
+/// schema version, missing or unknown columns, or cells that do not fit.
 std::vector<ResultRow> read_results(const std::filesystem::path& file);
 
 /// Appends rows; a new file gets the header, an existing one must have the same. A row is flushed whole.

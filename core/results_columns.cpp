@@ -8,8 +8,8 @@ std::span<const ResultColumn> result_columns() {
   static constexpr auto columns = std::to_array<ResultColumn>({
       {"schema_version", "", "of these columns"},
       {"kind", "",
-       "bench, training (speed of a training step), eval (quality of a checkpoint) or baseline (a text model "
-       "that is no network)",
+       "bench, training (speed of a training step), eval (quality of a checkpoint), ladder (quality of a "
+       "training that a setting is chosen by) or baseline (a text model that is no network)",
        true},
       {"run_id", "", "shared by the rows of one process", true},
       {"time", "", "RFC 3339, UTC", true},
@@ -92,6 +92,11 @@ std::span<const ResultColumn> result_columns() {
       {"training_seed", "", "of weights and data order"},
       {"training_tokens", "tokens", "seen in training"},
       {"training_flops", "FLOP", "3 x forward x tokens, recomputation uncounted"},
+      {"training_steps", "", "optimizer steps", false, 4},
+      {"training_batch", "rows", "sequences in a step of training", false, 4},
+      {"learning_rate", "", "peak of the training's schedule", false, 4},
+      {"ladder", "", "file of the ladder that batch and rate are the best of; empty: they were given", true,
+       4},
       {"token_nll", "nats", "mean over scored tokens"},
       {"perplexity", "", "exp(token_nll)"},
       {"bits_per_byte", "bit/B", "total nll / bytes of the scored text"},

@@ -40,17 +40,29 @@ std::string row_lines(std::span<const ResultRow> rows) {
   return lines;
 }
 
-void check_version(const std::string& version, const std::string& where) {
-  if (version == std::to_string(results_schema_version)) return;
-  throw Error(
-      fmt::format("{}, column schema_version: this is schema {}, this program reads schema {}; measure again "
-                  "or use the program that wrote the file",
-                  where, version.empty() ? "(empty)" : version, results_schema_version));
+void check_version(const std::string& version, int wanted, const std::string& where) {
+  if (version == std::to_string(wanted)) return;
+  throw Error(fmt::format(
+      "{}, column schema_version: this is schema {}, this program reads schema {} to {}{}; measure "
+      "again or use the program that wrote the file",
+      where, version.empty() ? "(empty)" : version, oldest_results_schema, results_schema_version,
+      wanted == results_schema_version
+          ? ""
+          : fmt::format(", and the header has the columns of schema {}", wanted)));
 }
 
-/// Another schema has other columns: its version is the better message, so a first row that tells it comes
-/// first.
-void check_header(const std::vector<std::string>& header, CsvReader& reader) {
+/// The schema that a header is of: the newest whose columns it has all.
+int schema_of(const std::set<std::string>& header) {
+  int schema = results_schema_version;
+  for (const ResultColumn& column : result_columns()) {
+    if (!header.contains(std::string(column.name))) schema = std::min(schema, column.since - 1);
+  }
+  return std::max(schema, oldest_results_schema);
+}
+
+/// Returns the header's schema. Another schema has other columns: its version is the better message, so a
+/// first row that tells it comes first.
+int check_header(const std::vector<std::string>& header, CsvReader& reader) {
   std::string fault;
   std::set<std::string_view> known;
   std::set<std::string> seen;
@@ -61,24 +73,25 @@ void check_header(const std::vector<std::string>& header, CsvReader& reader) {
     if (fault.empty() && !known.contains(name))
       fault = fmt::format("{}: unknown column \"{:.60}\"", where, name);
   }
-  for (const std::string_view name : known) {
-    if (fault.empty() && !seen.contains(std::string(name)))
-      fault = fmt::format("{}: column {} is missing", where, name);
+  const int schema = schema_of(seen);
+  for (const ResultColumn& column : result_columns()) {
+    if (fault.empty() && column.since <= schema && !seen.contains(std::string(column.name)))
+      fault = fmt::format("{}: column {} is missing", where, column.name);
   }
-  if (fault.empty()) return;
+  if (fault.empty()) return schema;
   const auto version = std::find(header.begin(), header.end(), "schema_version");
   std::vector<std::string> cells;
   if (version != header.end() && reader.next(cells))
-    check_version(cells[version - header.begin()], reader.where());
-  throw Error(fault + fmt::format("; the columns of schema {} were expected", results_schema_version));
+    check_version(cells[version - header.begin()], schema, reader.where());
+  throw Error(fault + fmt::format("; the columns of schema {} were expected", schema));
 }
 
-void check_cell(const ResultColumn& column, const std::string& cell, const std::string& where) {
+void check_cell(const ResultColumn& column, const std::string& cell, int schema, const std::string& where) {
   const std::string place = fmt::format("{}, column {}", where, column.name);
-  if (column.name == "schema_version") check_version(cell, where);
-  if (column.name == "kind" && cell != "bench" && cell != "training" && cell != "eval" &&
+  if (column.name == "schema_version") check_version(cell, schema, where);
+  if (column.name == "kind" && cell != "bench" && cell != "training" && cell != "eval" && cell != "ladder" &&
       cell != "baseline") {
-    throw Error(fmt::format("{}: \"{:.60}\" is not bench, training, eval or baseline", place, cell));
+    throw Error(fmt::format("{}: \"{:.60}\" is not bench, training, eval, ladder or baseline", place, cell));
   }
   if (column.is_text || cell.empty()) return;
   if (!std::isfinite(csv_number(cell, place)))
@@ -90,7 +103,7 @@ void check_cell(const ResultColumn& column, const std::string& cell, const std::
 std::vector<ResultRow> read_results(const std::filesystem::path& file) {
   CsvReader reader(file);
   const std::vector<std::string> header = reader.header();
-  check_header(header, reader);
+  const int schema = check_header(header, reader);
   std::vector<const ResultColumn*> columns;
   for (const std::string& name : header) {
     columns.push_back(&*std::find_if(result_columns().begin(), result_columns().end(),
@@ -101,9 +114,11 @@ std::vector<ResultRow> read_results(const std::filesystem::path& file) {
   while (reader.next(cells)) {
     ResultRow row;
     for (size_t i = 0; i < cells.size(); ++i) {
-      check_cell(*columns[i], cells[i], reader.where());
+      check_cell(*columns[i], cells[i], schema, reader.where());
       row.set(columns[i]->name, cells[i]);
     }
+    row.set("schema_version",
+            results_schema_version);  // an older one's rows are such as these, with less in them
     rows.push_back(std::move(row));
   }
   return rows;

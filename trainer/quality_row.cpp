@@ -21,6 +21,11 @@ ResultRow quality_row(const ModelSpec& spec, const ScoredCheckpoint& q) {
     if (const auto seed = given.find("seed"); seed != given.end()) row.set("training_seed", seed->second);
     row.set("training_tokens", q.training->tokens);
     row.set("training_flops", q.training->flops);
+    row.set("training_steps", q.training->steps);
+    if (const auto batch = given.find("batch"); batch != given.end())
+      row.set("training_batch", batch->second);
+    if (const auto rate = given.find("learning_rate"); rate != given.end())
+      row.set("learning_rate", rate->second);
   }
   row.set("token_nll", q.score.token_nll());
   row.set("perplexity", q.score.perplexity());

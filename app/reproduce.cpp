@@ -94,6 +94,7 @@ std::string ladder_text(const StudyConfig& study, std::span<const ResultRow> row
       tried.push_back({{std::llround(*row.number("training_batch")), *row.number("learning_rate")},
                        *row.number("token_nll")});
     }
+    if (tried.empty()) continue;
     const Ladder ladder = ladder_of(tried);
     const Rung best = best_of(tried).rung;
     out += fmt::format("{}: nats a token of the validation text, by batch and rate\n\n| batch | steps |",

@@ -146,6 +146,7 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
         rungs->fail(key, "must rise from entry to entry");
     }
     c.ladder_seed = static_cast<uint64_t>(rungs->integer("seed", 0, most));
+    c.ladder_models = rungs->texts("models", std::vector<std::string>{});
   }
 
   const ConfigTable bench = section("bench");
@@ -171,6 +172,11 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
     }
   }
   read_rungs(training, chosen, c);
+  for (const std::string& name : c.ladder_models) {
+    if (std::none_of(c.models.begin(), c.models.end(),
+                     [&](const StudyModel& m) { return m.spec.name == name; }))
+      root.table("ladder")->fail("models", fmt::format("{} is no model of this study", name));
+  }
   root.finish();
   c.resolved = document.resolved();
   if (!ladder.empty()) check_ladder(*chosen, ladder, c);

@@ -54,6 +54,8 @@ struct StudyConfig {
   StudyTraining training;
   Ladder ladder;             ///< what `--ladder` begins with; empty: the study has none
   uint64_t ladder_seed = 0;  ///< of its trainings
+  std::vector<std::string>
+      ladder_models;  ///< names of those to try, so that a ladder can be run in parts; empty: all
 
   // Benchmark.
   std::string regimes;

@@ -35,6 +35,10 @@ void write_results(const fs::path& file, std::span<const ResultRow> rows) {
   append_results(file, rows);
 }
 
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 std::string describe(const StudyTrainingRun& run) {
   return fmt::format("{} seed {}, {} x {:g}", run.model.spec.name, run.seed, run.rung.batch,
                      run.rung.learning_rate);
@@ -310,29 +314,26 @@ ResultRow StudyRun::try_rung(const StudyModel& model, const Rung& rung) {
 
 std::vector<ResultRow> StudyRun::climb() {
   build_corpus();
-  Ladder ladder = study_.ladder;
   std::vector<ResultRow> rows;
-  for (bool longer = true; longer;) {
-    rows.clear();
-    longer = false;
-    Ladder next = ladder;
-    for (const StudyModel& model : study_.models) {
+  for (const StudyModel& model : study_.models) {
+    if (!study_.ladder_models.empty() && !contains(study_.ladder_models, model.spec.name)) continue;
+    Ladder ladder = study_.ladder;
+    std::vector<ResultRow> own;
+    for (bool longer = true; longer;) {
+      own.clear();
       std::vector<Tried> all;
       for (const Rung& rung : ladder.rungs()) {
-        rows.push_back(try_rung(model, rung));
-        all.push_back({rung, *rows.back().number("token_nll")});
+        own.push_back(try_rung(model, rung));
+        all.push_back({rung, *own.back().number("token_nll")});
       }
       const Rung best = best_of(all).rung;
-      Ladder wanted = ladder;
-      if (!extend(wanted, best)) continue;
-      fmt::print(stderr, "{}: the best rung, {}, is at an edge of the ladder: longer\n", model.spec.name,
-                 to_string(best));
-      next = united(next, wanted);
-      longer = true;
+      longer = extend(ladder, best);
+      fmt::print(stderr, "{}: best at {}{}\n", model.spec.name, to_string(best),
+                 longer ? ", an edge of the ladder: longer" : "");
     }
-    write_results(out_ / "ladder.csv", rows);
-    ladder = next;
+    rows.insert(rows.end(), own.begin(), own.end());
   }
+  write_results(out_ / "ladder.csv", rows);
   return rows;
 }
 

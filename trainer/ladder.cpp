@@ -19,13 +19,6 @@ double next_rate(double edge, double neighbour) {
   return std::round(next / digit) * digit;
 }
 
-template <class T>
-std::vector<T> sorted_union(const std::vector<T>& a, const std::vector<T>& b) {
-  std::set<T> all(a.begin(), a.end());
-  all.insert(b.begin(), b.end());
-  return {all.begin(), all.end()};
-}
-
 }  // namespace
 
 std::string to_string(const Rung& rung) {
@@ -48,10 +41,6 @@ Ladder ladder_of(std::span<const Tried> tried) {
     rates.insert(t.rung.learning_rate);
   }
   return {{batches.begin(), batches.end()}, {rates.begin(), rates.end()}};
-}
-
-Ladder united(const Ladder& a, const Ladder& b) {
-  return {sorted_union(a.batches, b.batches), sorted_union(a.learning_rates, b.learning_rates)};
 }
 
 const Tried& best_of(std::span<const Tried> tried) {

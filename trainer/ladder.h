@@ -46,7 +46,4 @@ const Tried& best_of(std::span<const Tried> tried);
 /// is no batch below one sequence, so that edge is none.
 bool extend(Ladder& ladder, const Rung& best);
 
-/// The ladder that has the batches and the rates of both.
-Ladder united(const Ladder& a, const Ladder& b);
-
 }  // namespace photon

@@ -56,12 +56,6 @@ TEST(Ladder, ASingleRungIsEveryEdge) {
   EXPECT_EQ(ladder.learning_rates, (std::vector<double>{5e-4, 1e-3, 2e-3}));
 }
 
-TEST(Ladder, TwoUniteToOneWithoutARungTwice) {
-  const Ladder both = united({{1, 2}, {1e-3, 2e-3}}, {{2, 4}, {5e-4, 1e-3}});
-  EXPECT_EQ(both.batches, (std::vector<int64_t>{1, 2, 4}));
-  EXPECT_EQ(both.learning_rates, (std::vector<double>{5e-4, 1e-3, 2e-3}));
-}
-
 TEST(Ladder, IsKnownFromWhatWasTried) {
   const std::vector<Tried> tried{{{4, 2e-3}, 1.0}, {{2, 1e-3}, 1.0}, {{4, 1e-3}, 1.0}};
   const Ladder ladder = ladder_of(tried);

@@ -84,6 +84,13 @@ Quality quality_of(std::span<const ResultRow> rows, std::vector<size_t> members)
   q.parameters = first.number("parameters");
   q.training_tokens = mean_of(rows, members, "training_tokens");
   q.training_flops = mean_of(rows, members, "training_flops");
+  q.training_steps = mean_of(rows, members, "training_steps");
+  q.training_batch = mean_of(rows, members, "training_batch");
+  q.learning_rate = mean_of(rows, members, "learning_rate");
+  q.ladder = first.text("ladder");
+  for (const size_t i : members) {
+    if (rows[i].text("ladder") != q.ladder) q.ladder.clear();
+  }
   q.bits_per_byte = spread_of(rows, members, "bits_per_byte");
   q.perplexity = spread_of(rows, members, "perplexity");
   const auto bytes = mean_of(rows, members, "bytes_scored");

@@ -35,6 +35,8 @@ struct Quality {
   std::string model, architecture, reading, match, corpus;
   std::string generation;  ///< "" teacher-forced, or "recgen"
   std::optional<double> parameters, training_tokens, training_flops;
+  std::optional<double> training_steps, training_batch, learning_rate;  ///< empty in rows of schema 3
+  std::string ladder;  ///< the file in which batch and rate are the best of a ladder; "" if any row lacks it
   Spread bits_per_byte, perplexity;
   std::optional<double> bytes_per_token;  ///< of the scored text
   std::vector<size_t> rows;               ///< one a seed

@@ -35,6 +35,14 @@ std::string doubt(const Ranked& better, const Ranked& worse) {
   return "";
 }
 
+/// "" if a ladder stands behind every setting.
+std::string_view settings_of(const Ranked& a, const Ranked& b) {
+  return a.quality->ladder.empty() || b.quality->ladder.empty() ? " at these settings" : "";
+}
+
+/// The first run that is shorter than this is said to be.
+constexpr double few_steps = 1000.0;
+
 }  // namespace
 
 std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Baseline> baselines,
@@ -51,7 +59,7 @@ std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Ba
     Ranked& r = ranked[i];
     if (i == 0) {
       r.tellable = r.quality->bits_per_byte.count >= 2;
-      r.verdict = "best";
+      r.verdict = "best";  // until the next one is known
     } else {
       const Ranked& better = ranked[i - 1];
       r.gap = r.quality->bits_per_byte.mean - better.quality->bits_per_byte.mean;
@@ -59,7 +67,7 @@ std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Ba
       const std::string why = doubt(better, r);
       r.tellable = why.empty();
       const std::string other = name_of(*better.quality, ranked);
-      r.verdict = r.tellable ? fmt::format("{:.4f} behind {}", r.gap, other)
+      r.verdict = r.tellable ? fmt::format("{:.4f} behind {}{}", r.gap, other, settings_of(better, r))
                              : fmt::format("cannot tell from {}", other);
     }
     if (unigram && !(r.quality->bits_per_byte.mean < unigram->bits_per_byte))
@@ -68,6 +76,8 @@ std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Ba
   // The best of models that cannot be told apart is not a best.
   if (ranked.size() > 1 && !ranked[1].tellable && ranked[0].verdict == "best") {
     ranked[0].verdict = fmt::format("cannot tell from {}", name_of(*ranked[1].quality, ranked));
+  } else if (ranked.size() > 1 && ranked[0].verdict == "best") {
+    ranked[0].verdict += settings_of(ranked[0], ranked[1]);
   }
   return ranked;
 }
@@ -78,9 +88,41 @@ std::vector<std::string> ranking_statements(std::span<const Ranked> ranked) {
     const std::string better = name_of(*ranked[i - 1].quality, ranked);
     const std::string worse = name_of(*ranked[i].quality, ranked);
     const std::string why = doubt(ranked[i - 1], ranked[i]);
-    lines.push_back(why.empty() ? fmt::format("{} is better than {} by {:.4f} bits/byte (seed spread {:.4f})",
-                                              better, worse, ranked[i].gap, ranked[i].resolution)
-                                : fmt::format("{} against {}: cannot tell ({})", better, worse, why));
+    lines.push_back(why.empty()
+                        ? fmt::format("{} is better than {} by {:.4f} bits/byte{} (seed spread {:.4f})",
+                                      better, worse, ranked[i].gap, settings_of(ranked[i - 1], ranked[i]),
+                                      ranked[i].resolution)
+                        : fmt::format("{} against {}: cannot tell ({})", better, worse, why));
+  }
+  return lines;
+}
+
+std::vector<std::string> training_caveats(std::span<const Ranked> ranked) {
+  std::vector<std::string> lines;
+  const Quality *least = nullptr, *most = nullptr;
+  std::string given;
+  for (const Ranked& r : ranked) {
+    const Quality& q = *r.quality;
+    if (q.ladder.empty()) given += (given.empty() ? "" : ", ") + name_of(q, ranked);
+    if (!q.training_steps) continue;
+    if (*q.training_steps < few_steps) {
+      lines.push_back(
+          fmt::format("{} took {:.0f} steps, fewer than {:.0f}: how fast a model warms up is in this figure",
+                      name_of(q, ranked), *q.training_steps, few_steps));
+    }
+    if (least == nullptr || *q.training_steps < *least->training_steps) least = &q;
+    if (most == nullptr || *q.training_steps > *most->training_steps) most = &q;
+  }
+  if (least != nullptr && *least->training_steps < 0.5 * *most->training_steps) {
+    lines.push_back(fmt::format("{} took {:.0f} steps and {} {:.0f}: they differ by more than half",
+                                name_of(*most, ranked), *most->training_steps, name_of(*least, ranked),
+                                *least->training_steps));
+  }
+  if (!given.empty() && ranked.size() > 1) {
+    lines.push_back(
+        fmt::format("no ladder of batch and rate stands behind {}: the order is one of these settings, and "
+                    "another batch may turn it round",
+                    given));
   }
   return lines;
 }

@@ -1,5 +1,6 @@
 // Which model is better, and when that cannot be told: models by bits per byte, with the spread over training
-// seeds as the resolution of the comparison.
+// seeds as the resolution of the comparison. A seed's spread says nothing about a batch or a rate that suits
+// one side: a verdict is one of "these settings" unless every model in it has the best rung of a ladder.
 #pragma once
 
 #include <span>
@@ -15,7 +16,8 @@ struct Ranked {
   double gap = 0.0;         ///< bits per byte to the next better one; 0 for the first
   double resolution = 0.0;  ///< the larger of the two seed spreads (high - low)
   bool tellable = false;    ///< both have two seeds or more and the gap is at least the resolution
-  /// "best", "0.0310 behind NAME", "cannot tell from NAME", "loses to the unigram"
+  /// "best", "0.0310 behind NAME", "cannot tell from NAME", "loses to the unigram"; the first two with "at
+  /// these settings" where no ladder stands behind them.
   std::string verdict = {};
 };
 
@@ -26,6 +28,10 @@ std::vector<Ranked> rank_models(std::span<const Quality> all, std::span<const Ba
 
 /// One line a pair of neighbours: "A is better than B by 0.031 bits/byte", "A, B: cannot tell (...)".
 std::vector<std::string> ranking_statements(std::span<const Ranked> ranked);
+
+/// What a comparison of these trainings has to say with it, a sentence each: runs of fewer than 1,000 steps,
+/// runs that differ in steps by more than half, settings that no ladder chose.
+std::vector<std::string> training_caveats(std::span<const Ranked> ranked);
 
 /// A network that compresses no better than the frequencies of its tokens has learned nothing. Throws Error
 /// naming the models whose mean bits per byte is not below the unigram's on the same corpus, and Error if a

@@ -102,6 +102,9 @@ std::string summary_table(const ResultSet& results) {
                    {"parameters", ""},
                    {"tokens", "training"},
                    {"FLOPs", "training"},
+                   {"steps", "training"},
+                   {"batch", "training"},
+                   {"rate", "peak"},
                    {"bits/byte", "± half range"},
                    {"seeds", ""},
                    {"verdict", "on bits/byte", true},
@@ -114,15 +117,18 @@ std::string summary_table(const ResultSet& results) {
   const auto prefixed = [](double v) { return with_prefix(v); };
   const auto plain = [](double v) { return significant(v); };
   const auto bytes = [](double v) { return readable_bytes(v); };
+  const auto count = [](double v) { return with_commas(fmt::format("{:.0f}", v)); };
+  const auto general = [](double v) { return fmt::format("{:g}", v); };
   for (const SummaryLine& line : summarize(results.rows)) {
     const int seeds = line.bits_per_byte.count;
-    table.rows.push_back({html_escape(line.model), html_escape(line.method), html_escape(line.match),
-                          maybe(line.parameters, prefixed), maybe(line.training_tokens, prefixed),
-                          maybe(line.training_flops, prefixed), quality_cell(line.bits_per_byte),
-                          seeds > 0 ? std::to_string(seeds) : "", html_escape(line.verdict),
-                          maybe(line.pf.throughput, plain), maybe(line.de.throughput, plain),
-                          maybe(line.pf.kv_ideal, bytes), maybe(line.de.kv_ideal, bytes),
-                          maybe(line.pf.tpm_ideal, plain), maybe(line.de.tpm_ideal, plain)});
+    table.rows.push_back(
+        {html_escape(line.model), html_escape(line.method), html_escape(line.match),
+         maybe(line.parameters, prefixed), maybe(line.training_tokens, prefixed),
+         maybe(line.training_flops, prefixed), maybe(line.training_steps, count),
+         maybe(line.training_batch, general), maybe(line.learning_rate, general),
+         quality_cell(line.bits_per_byte), seeds > 0 ? std::to_string(seeds) : "", html_escape(line.verdict),
+         maybe(line.pf.throughput, plain), maybe(line.de.throughput, plain), maybe(line.pf.kv_ideal, bytes),
+         maybe(line.de.kv_ideal, bytes), maybe(line.pf.tpm_ideal, plain), maybe(line.de.tpm_ideal, plain)});
   }
   return table.rows.empty() ? "" : to_html(table);
 }
@@ -135,6 +141,7 @@ std::string ranking_list(const ResultSet& results) {
     const auto ranked = rank_models(quality, base, corpus);
     out += fmt::format("<h3>How the models rank on {}</h3>\n<ul class=\"rank text\">\n", html_escape(corpus));
     for (const auto& line : ranking_statements(ranked)) out += "<li>" + html_escape(line) + "</li>\n";
+    for (const auto& line : training_caveats(ranked)) out += "<li>Note: " + html_escape(line) + "</li>\n";
     for (const Ranked& r : ranked) {
       if (r.verdict == "loses to the unigram") {
         out += fmt::format("<li><strong>{} loses to the unigram: it has learned nothing.</strong></li>\n",
@@ -201,10 +208,17 @@ std::string all_rows_tables(const ResultSet& results) {
   const auto bench = of_kind(results, "bench");
   std::string out =
       rows_table(results, eval,
-                 {"model", "architecture", "reading", "generation", "checkpoint", "corpus", "match",
-                  "training_seed", "training_tokens", "training_flops", "token_nll", "perplexity",
-                  "bits_per_byte", "tokens_scored", "bytes_scored", "device", "dtype"},
+                 {"model",          "architecture",   "reading",       "generation",      "checkpoint",
+                  "corpus",         "match",          "training_seed", "training_tokens", "training_flops",
+                  "training_steps", "training_batch", "learning_rate", "ladder",          "token_nll",
+                  "perplexity",     "bits_per_byte",  "tokens_scored", "bytes_scored",    "device",
+                  "dtype"},
                  "Quality (kind = eval)", true);
+  out += rows_table(results, of_kind(results, "ladder"),
+                    {"model", "architecture", "reading", "corpus", "match", "training_seed",
+                     "training_tokens", "training_flops", "training_steps", "training_batch", "learning_rate",
+                     "token_nll", "bits_per_byte", "tokens_scored"},
+                    "Settings that were tried (kind = ladder), on validation text", true);
   out += rows_table(
       results, of_kind(results, "baseline"),
       {"model", "corpus", "bits_per_byte", "token_nll", "perplexity", "tokens_scored", "bytes_scored"},

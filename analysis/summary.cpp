@@ -26,6 +26,9 @@ SummaryLine line_for(const Quality& q) {
   line.parameters = q.parameters;
   line.training_tokens = q.training_tokens;
   line.training_flops = q.training_flops;
+  line.training_steps = q.training_steps;
+  line.training_batch = q.training_batch;
+  line.learning_rate = q.learning_rate;
   line.bits_per_byte = q.bits_per_byte;
   return line;
 }
@@ -139,25 +142,40 @@ std::vector<SummaryLine> summarize(std::span<const ResultRow> rows) {
 std::string summary_text(std::span<const ResultRow> rows) {
   const auto lines = summarize(rows);
   if (lines.empty()) return "no results\n";
-  std::vector<std::vector<std::string>> table{{"model", "method", "params", "tokens", "FLOPs", "bits/byte",
-                                               "PF tok/s", "DE tok/s", "PF KV", "DE KV", "PF TPM", "DE TPM",
-                                               "verdict"}};
   const auto prefixed = [](double v) { return with_prefix(v); };
   const auto plain = [](double v) { return significant(v); };
+  const auto count = [](double v) { return with_commas(fmt::format("{:.0f}", v)); };
+  const auto general = [](double v) { return fmt::format("{:g}", v); };
   const auto bytes = [](double v) { return readable_bytes(v); };
+  std::vector<std::vector<std::string>> trained{
+      {"model", "method", "params", "tokens", "FLOPs", "steps", "batch", "rate", "bits/byte", "verdict"}};
+  std::vector<std::vector<std::string>> speed{
+      {"model", "method", "PF tok/s", "batch", "DE tok/s", "batch", "PF KV", "DE KV", "PF TPM", "DE TPM"}};
+  const auto batch = [](const SummaryLine::Regime& r) { return r.batch > 0 ? std::to_string(r.batch) : "-"; };
   for (const SummaryLine& line : lines) {
-    table.push_back({line.model, line.method, cell(line.parameters, prefixed),
-                     cell(line.training_tokens, prefixed), cell(line.training_flops, prefixed),
-                     quality_cell(line.bits_per_byte), cell(line.pf.throughput, plain),
-                     cell(line.de.throughput, plain), cell(line.pf.kv_ideal, bytes),
+    if (line.bits_per_byte || !line.verdict.empty()) {
+      trained.push_back({line.model, line.method, cell(line.parameters, prefixed),
+                         cell(line.training_tokens, prefixed), cell(line.training_flops, prefixed),
+                         cell(line.training_steps, count), cell(line.training_batch, general),
+                         cell(line.learning_rate, general), quality_cell(line.bits_per_byte), line.verdict});
+    }
+    if (!line.pf.throughput && !line.de.throughput) continue;
+    speed.push_back({line.model, line.method, cell(line.pf.throughput, plain), batch(line.pf),
+                     cell(line.de.throughput, plain), batch(line.de), cell(line.pf.kv_ideal, bytes),
                      cell(line.de.kv_ideal, bytes), cell(line.pf.tpm_ideal, plain),
-                     cell(line.de.tpm_ideal, plain), line.verdict});
+                     cell(line.de.tpm_ideal, plain)});
   }
-  std::string out = aligned(table, 2);
+  std::string out = aligned(trained, 2);
   out +=
-      "\nbits/byte: mean ± half the range over training seeds. KV: bytes a sample, ideal. TPM: K "
-      "tokens/s/GiB of ideal "
-      "KV.\nPF, DE: at the batch of the largest throughput measured.\n";
+      "\nbits/byte: mean ± half the range over training seeds. batch: sequences a step. rate: the schedule's "
+      "peak.\n";
+  if (speed.size() > 1) {
+    out += "\n" + aligned(speed, 2);
+    out +=
+        "\nPF, DE: at the batch, beside them, of the largest throughput measured. KV: bytes a sample, "
+        "ideal.\n"
+        "TPM: K tokens/s/GiB of ideal KV.\n";
+  }
   const auto base = baselines(rows);
   const auto quality = qualities(rows);
   for (const std::string& corpus : corpora(rows)) {
@@ -166,8 +184,9 @@ std::string summary_text(std::span<const ResultRow> rows) {
       if (b.corpus == corpus) out += fmt::format("  {} {:.4f} bits/byte", b.name, b.bits_per_byte);
     }
     out += '\n';
-    for (const auto& statement : ranking_statements(rank_models(quality, base, corpus)))
-      out += "  " + statement + '\n';
+    const auto ranked = rank_models(quality, base, corpus);
+    for (const auto& statement : ranking_statements(ranked)) out += "  " + statement + '\n';
+    for (const auto& caveat : training_caveats(ranked)) out += "  note: " + caveat + '\n';
   }
   return out;
 }

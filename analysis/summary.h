@@ -16,6 +16,7 @@ struct SummaryLine {
   std::string model, method;  ///< method: architecture with its generation and schedule
   std::string match;          ///< flops or tokens
   std::optional<double> parameters, training_tokens, training_flops;
+  std::optional<double> training_steps, training_batch, learning_rate;
   Spread bits_per_byte;
   struct Regime {
     std::optional<double> throughput;  ///< tokens/s
@@ -31,7 +32,8 @@ struct SummaryLine {
 /// that of the first corpus.
 std::vector<SummaryLine> summarize(std::span<const ResultRow> rows);
 
-/// As aligned text for a terminal: the table, the baselines, what could and could not be told.
+/// As aligned text for a terminal, at most 120 columns wide where names allow it: what was trained and how
+/// well, how fast it is, the baselines, what could and could not be told.
 std::string summary_text(std::span<const ResultRow> rows);
 
 }  // namespace photon::analysis

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "analysis/label_placement.h"
 #include "analysis/ranking.h"
 #include "analysis/summary.h"
 #include "core/error.h"
@@ -98,13 +101,53 @@ TEST(Ranking, TellsOnlyWhatSeedsResolve) {
   EXPECT_EQ(
       verdicts({eval("a", "photon", 1, 2.00), eval("a", "photon", 2, 2.02), eval("b", "block", 1, 2.10),
                 eval("b", "block", 2, 2.11), eval("c", "vanilla", 1, 2.08), eval("c", "vanilla", 2, 2.14)}),
-      (std::vector<std::string>{"a: best", "b: 0.0950 behind a", "c: cannot tell from b"}));
+      (std::vector<std::string>{"a: best at these settings", "b: 0.0950 behind a at these settings",
+                                "c: cannot tell from b"}));
   // A gap below the spread, and spreads that are not known.
   EXPECT_EQ(verdicts({eval("a", "photon", 1, 2.00), eval("a", "photon", 2, 2.20), eval("b", "block", 1, 2.15),
                       eval("b", "block", 2, 2.16)}),
             (std::vector<std::string>{"a: cannot tell from b", "b: cannot tell from a"}));
   EXPECT_EQ(verdicts({eval("a", "photon", 1, 1.0), eval("b", "block", 1, 9.0)}),
             (std::vector<std::string>{"a: cannot tell from b", "b: cannot tell from a"}));
+}
+
+ResultRow trained(ResultRow row, int steps, const std::string& ladder) {
+  row.set("training_steps", steps);
+  row.set("training_batch", 4);
+  row.set("learning_rate", 2e-3);
+  row.set("ladder", ladder);
+  return row;
+}
+
+std::vector<std::string> caveats(const std::vector<ResultRow>& rows) {
+  const auto all = qualities(rows);
+  return training_caveats(rank_models(all, baselines(rows), "SYNTHETIC corpus"));
+}
+
+TEST(Ranking, SpeaksOfTheseSettingsUntilALadderStandsBehindBoth) {
+  std::vector<ResultRow> rows;
+  for (const int seed : {1, 2}) {
+    rows.push_back(trained(eval("a", "photon", seed, 2.0), 2000, "ladder.csv"));
+    rows.push_back(trained(eval("b", "vanilla", seed, 2.1), 2000, "ladder.csv"));
+  }
+  EXPECT_EQ(verdicts(rows), (std::vector<std::string>{"a: best", "b: 0.1000 behind a"}));
+  EXPECT_TRUE(caveats(rows).empty());
+  rows[1].set("ladder", "");  // one seed of b was trained with a setting that was given
+  EXPECT_EQ(verdicts(rows)[1], "b: 0.1000 behind a at these settings");
+  ASSERT_EQ(caveats(rows).size(), 1u);
+  EXPECT_NE(caveats(rows)[0].find("stands behind b:"), std::string::npos) << caveats(rows)[0];
+}
+
+TEST(Ranking, SaysWhenRunsAreShortOrDifferInSteps) {
+  const auto rows = [](int a, int b) {
+    return std::vector<ResultRow>{trained(eval("a", "photon", 1, 2.0), a, "ladder.csv"),
+                                  trained(eval("b", "vanilla", 1, 2.1), b, "ladder.csv")};
+  };
+  EXPECT_TRUE(caveats(rows(2000, 1000)).empty());
+  ASSERT_EQ(caveats(rows(2002, 1000)).size(), 1u);
+  EXPECT_EQ(caveats(rows(2002, 1000))[0], "a took 2002 steps and b 1000: they differ by more than half");
+  ASSERT_EQ(caveats(rows(1000, 999)).size(), 1u);
+  EXPECT_NE(caveats(rows(1000, 999))[0].find("b took 999 steps"), std::string::npos);
 }
 
 TEST(Ranking, AModelThatLosesToTheUnigramFails) {
@@ -130,7 +173,7 @@ TEST(Summary, HasALineForEveryModelAndWayOfGenerating) {
   const auto lines = summarize(synthetic::study());
   ASSERT_EQ(lines.size(), 5u);
   EXPECT_EQ(lines[0].model, "vanilla-small");
-  EXPECT_EQ(lines[0].verdict, "best");
+  EXPECT_EQ(lines[0].verdict, "best at these settings");
   EXPECT_EQ(lines[4].method, "PHOTON RecGen unrolled");
   EXPECT_EQ(lines[4].verdict, "cannot tell from block-small");
   EXPECT_EQ(lines[4].pf.batch, 16);
@@ -153,6 +196,9 @@ TEST(Summary, TextHasAlignedColumnsAndEveryStatement) {
   const std::string text = summary_text(synthetic::study());
   EXPECT_NE(text.find("block-small against photon-small: cannot tell"), std::string::npos) << text;
   EXPECT_NE(text.find("unigram 2.8300 bits/byte"), std::string::npos) << text;
+  EXPECT_NE(text.find("note: no ladder"), std::string::npos) << text;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(text_columns(line), 120u) << line;
   EXPECT_EQ(summary_text({}), "no results\n");
 }
 

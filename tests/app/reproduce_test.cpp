@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "core/paths.h"
 #include "core/results.h"
@@ -17,7 +20,8 @@ std::string small_study(const std::filesystem::path& out) {
       "reproduce --out '{}' --set corpus.source=markov --set corpus.vocab=384 "
       "--set 'models=[\"configs/models/photon-tiny.toml\", \"configs/models/vanilla-tiny.toml\"]' --set "
       "'seeds=[1]' "
-      "--set training.context=64 --set training.batch=8 --set training.tokens=60000 --set training.warmup=10 "
+      "--set training.context=64 --set training.batch=8 --set training.tokens=60000 --set "
+      "training.warmup=0.1 "
       "--set bench.regimes=pf/64,de/64 --set bench.batches=1 --set bench.seconds=0.05 --set "
       "bench.recgen_prompt=0",
       out.string());
@@ -40,17 +44,28 @@ TEST(Reproduce, RunsEveryStageOnceAndEndsWithTableAndReport) {
     EXPECT_FALSE(row.empty("decode_bound"));
   }
 
+  const auto quality = read_results(out / "results" / "eval-vanilla-tiny-seed1.csv");
+  ASSERT_EQ(quality.size(), 1u);
+  EXPECT_EQ(quality[0].number("training_batch"), 8.0);
+  EXPECT_EQ(quality[0].number("learning_rate"), 2e-3);
+  EXPECT_EQ(*quality[0].number("training_steps") * 8 * 64, *quality[0].number("training_tokens"));
+  EXPECT_TRUE(quality[0].empty("ladder")) << "no ladder was climbed on this text";
+  EXPECT_NE(first.out.find("at these settings"), std::string::npos) << first.out;
+
   const ProgramRun second = run_photon(small_study(out));
   EXPECT_EQ(second.code, 0) << second.messages;
-  EXPECT_EQ(second.messages.find("train photon-tiny seed 1\n"), std::string::npos) << second.messages;
-  EXPECT_NE(second.messages.find("train photon-tiny seed 1: current"), std::string::npos) << second.messages;
+  EXPECT_EQ(second.messages.find("train photon-tiny seed 1, 8 x 0.002\n"), std::string::npos)
+      << second.messages;
+  EXPECT_NE(second.messages.find("train photon-tiny seed 1, 8 x 0.002: current"), std::string::npos)
+      << second.messages;
 }
 
 TEST(Reproduce, DryRunOfThePapersSettingTellsWhatItTakes) {
   const auto config = share_folder() / "configs" / "reproduce" / "paper.toml";
   const ProgramRun run = run_photon(fmt::format("reproduce '{}' --dry-run", config.string()));
   ASSERT_EQ(run.code, 0) << run.messages;
-  EXPECT_NE(run.out.find("| photon-600m | 646399104 | 256000 |"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("| photon-600m | 646399104 | 256 | 0.0003 | 256000 |"), std::string::npos)
+      << run.out;
 }
 
 TEST(Reproduce, DryRunOfTheGpuStudyTellsStagesAndSizes) {
@@ -68,6 +83,69 @@ TEST(Reproduce, DryRunOfTheGpuStudyTellsStagesAndSizes) {
     EXPECT_NE(run.out.find(fmt::format("| benchmark {} |", model)), std::string::npos) << run.out;
   }
   EXPECT_NE(run.out.find("| corpus | debian-large"), std::string::npos) << run.out;
+}
+
+/// One model on a ladder of one rung, which is every edge.
+std::string small_ladder(const std::filesystem::path& out) {
+  return small_study(out) +
+         " --set 'models=[\"configs/models/vanilla-tiny.toml\"]' --set training.tokens=4096 --set "
+         "'ladder.batches=[8]' --set 'ladder.learning_rates=[2e-3]'";
+}
+
+TEST(Reproduce, ALadderGrowsUntilItsBestIsAtNoEdgeAndAStudyHoldsToIt) {
+  const TempFolder folder;
+  const auto out = folder / "study";
+  const ProgramRun climbed = run_photon(small_ladder(out) + " --ladder");
+  ASSERT_EQ(climbed.code, 0) << climbed.messages;
+  const auto rows = read_results(out / "ladder.csv");
+  std::map<std::pair<double, double>, double> losses;
+  for (const ResultRow& row : rows) {
+    EXPECT_EQ(row.text("kind"), "ladder");
+    EXPECT_EQ(row.text("corpus"), "markov/validation");
+    losses[{*row.number("training_batch"), *row.number("learning_rate")}] = *row.number("token_nll");
+  }
+  ASSERT_EQ(losses.size(), rows.size()) << "a rung twice";
+  const auto best = std::min_element(losses.begin(), losses.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto [batch, rate] = best->first;
+  EXPECT_LT(losses.begin()->first.first, batch == 1.0 ? 2.0 : batch)
+      << "the best has a smaller batch beside it";
+  EXPECT_GT(losses.rbegin()->first.first, batch);
+  for (const bool above : {false, true}) {
+    EXPECT_TRUE(std::any_of(losses.begin(), losses.end(), [&](const auto& l) {
+      return above ? l.first.second > rate : l.first.second < rate;
+    })) << climbed.out;
+  }
+  const std::string line = fmt::format("vanilla-tiny = {{batch = {}, learning_rate = {:g}}}", batch, rate);
+  EXPECT_NE(climbed.out.find(line), std::string::npos) << climbed.out;
+
+  // A study that names these rows: with the best rung, with another one, with trainings of another length.
+  const std::string named =
+      small_ladder(out) + fmt::format(" --set 'chosen.ladder={}'", (out / "ladder.csv").string());
+  const auto with = [&](double b, double r) {
+    return named +
+           fmt::format(" --set 'chosen.flops.vanilla-tiny={{batch = {}, learning_rate = {:g}}}'", b, r);
+  };
+  const ProgramRun study = run_photon(with(batch, rate));
+  ASSERT_EQ(study.code, 0) << study.messages;
+  EXPECT_EQ(read_results(out / "results" / "eval-vanilla-tiny-seed1.csv").at(0).text("ladder"),
+            (out / "ladder.csv").string());
+  const ProgramRun other = run_photon(with(2 * batch, rate) + " --dry-run");
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.messages.find("as the best of vanilla-tiny"), std::string::npos) << other.messages;
+  const ProgramRun longer = run_photon(with(2 * batch, rate) + " --set training.tokens=8192 --dry-run");
+  EXPECT_EQ(longer.code, 0) << "these rows say nothing of longer trainings: " << longer.messages;
+}
+
+TEST(Reproduce, EveryStudyHoldsToTheLadderThatItNames) {
+  for (const char* name : {"default", "gpu-small", "paper"}) {
+    const auto config = share_folder() / "configs" / "reproduce" / fmt::format("{}.toml", name);
+    for (const char* match : {"flops", "tokens"}) {
+      const ProgramRun run =
+          run_photon(fmt::format("reproduce '{}' --dry-run --set training.match={}", config.string(), match));
+      EXPECT_EQ(run.code, 0) << name << ", " << match << ": " << run.messages;
+    }
+  }
 }
 
 TEST(Reproduce, RefusesAnUnknownKeyAndAMissingConfig) {

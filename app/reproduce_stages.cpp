@@ -96,6 +96,7 @@ void StudyRun::build_corpus() {
   config.validation = study_.validation;
   config.test = study_.test;
   config.out = corpus_;
+  config.replace = true;  // as everything in this folder that was made of other inputs
   const std::string inputs =
       fmt::format("{} {} {} {}", study_.source, study_.vocab, study_.validation, study_.test);
   stages_.run("corpus", corpus_ / "corpus.json", inputs, [&] {
@@ -170,7 +171,7 @@ void StudyRun::evaluate(const StudyModel& model, uint64_t seed) {
     std::vector<int32_t> tokens(static_cast<size_t>(test.size()));
     test.read(0, tokens);
     const auto inference = backend_.inference(loaded.spec, loaded.parameters, backend_.own_dtype());
-    const TokenBytes bytes = [&](int32_t id) { return tokenizer.bytes(id); };
+    const TokenBytes bytes = tokenizer.bytes_of(tokens);
     Progress progress("eval", std::ssize(tokens), "tokens");
     const auto show = [&](int64_t done, int64_t total) {
       progress.update(std::ssize(tokens) * done / total);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -22,6 +21,9 @@ constexpr std::string_view domain = "photon";
 constexpr std::string_view range_column =
     "thread Domain:Push/Pop_Range:PL_Type:PL_Value:CLR_Type:Color:Msg_Type:Msg";
 constexpr const char* how_to_make = "ncu --import FILE --csv --page raw --nvtx";
+
+/// Bytes or seconds: no kernel comes near, and sums of such amounts are finite.
+constexpr double largest_amount = 1e18;
 
 /// What one of the unit is in seconds or bytes.
 std::optional<double> scale_of(std::string_view unit) {
@@ -105,10 +107,10 @@ class Page {
     std::string cell = cells_[m.column];
     std::erase(cell, ',');  // of thousands
     const std::string where = fmt::format("{}, column {}", reader_.where(), reader_.header()[m.column]);
-    const double value = csv_number(cell, where);
-    if (!std::isfinite(value) || value < 0.0)
+    const double value = m.scale * csv_number(cell, where);
+    if (!(value >= 0.0 && value <= largest_amount))
       throw Error(fmt::format("{}: {} is no amount", where, in_quotes(cell)));
-    return m.scale * value;
+    return value;
   }
 
   /// `1234  "photon:decode:none:..."  "photon:encoder 2:none:..."`, the outermost range first.

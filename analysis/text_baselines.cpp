@@ -52,6 +52,7 @@ std::vector<ResultRow> text_baselines(const fs::path& folder, const std::string&
   const std::vector<int32_t> test = read_tokens(test_file, test_file.size());
   if (test.size() < 2) throw Error(fmt::format("{}: fewer than two tokens to score", folder.string()));
 
+  const std::vector<int32_t> test_bytes = tokenizer.bytes_of(test);
   std::vector<ResultRow> rows;
   const auto add = [&](const std::string& model) -> ResultRow& {
     ResultRow& row = rows.emplace_back();
@@ -66,15 +67,16 @@ std::vector<ResultRow> text_baselines(const fs::path& folder, const std::string&
     int64_t bytes = 0;
     for (size_t i = 1; i < test.size(); ++i) {
       nll -= std::log(probability(i));
-      bytes += tokenizer.bytes(test[i]);
+      if (!test_bytes.empty()) bytes += test_bytes[i];
     }
     const auto tokens = static_cast<int64_t>(test.size()) - 1;
     ResultRow& row = add(model);
     row.set("training_tokens", static_cast<int64_t>(train.size()));
     row.set("token_nll", nll / static_cast<double>(tokens));
     row.set("perplexity", std::exp(nll / static_cast<double>(tokens)));
-    row.set("bits_per_byte", nll / std::log(2.0) / static_cast<double>(bytes));
     row.set("tokens_scored", tokens);
+    if (bytes == 0) return;
+    row.set("bits_per_byte", nll / std::log(2.0) / static_cast<double>(bytes));
     row.set("bytes_scored", bytes);
   };
 

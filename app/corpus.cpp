@@ -14,8 +14,9 @@ namespace {
 void print(const CorpusSummary& s) {
   fmt::print("{}: seed {}, vocabulary {}, tokenizer {:016x}\n", s.name, s.seed, s.vocab, s.tokenizer_hash);
   for (const SourceRecord& r : s.sources) {
-    fmt::print("source: {}{}{}, {:.2f} MB, sha256 {}\n", r.name, r.version.empty() ? "" : " ", r.version,
-               static_cast<double>(r.bytes) / 1e6, r.sha256);
+    const std::string bad = r.bad_lines == 0 ? "" : fmt::format(", {} bad lines left out", r.bad_lines);
+    fmt::print("source: {}{}{}, {:.2f} MB{}, sha256 {}\n", r.name, r.version.empty() ? "" : " ", r.version,
+               static_cast<double>(r.bytes) / 1e6, bad, r.sha256);
   }
   if (s.entropy_rate) fmt::print("entropy rate: {:.4f} bits/byte\n", *s.entropy_rate);
   fmt::print("\n| split | documents | MB | tokens | bytes/token |\n|---|---|---|---|---|\n");
@@ -40,7 +41,11 @@ void setup(CLI::App& app) {
       ->type_name("SOURCE")
       ->expected(1, -1)
       ->capture_default_str();
-  build->add_option("--out", o->out, "Folder to make, or to go on with")->required()->type_name("DIR");
+  build
+      ->add_option("--out", o->out,
+                   "Folder to make, or to go on with; a finished one stays until the new one is")
+      ->required()
+      ->type_name("DIR");
   CLI::Option* const given =
       build->add_option("--tokenizer", o->tokenizer, "Tokenizer to use; else one is trained")
           ->type_name("FILE.model");
@@ -58,6 +63,13 @@ void setup(CLI::App& app) {
   build->add_option("--markov-bytes", o->markov_bytes, "Length of the Markov source")
       ->type_name("N")
       ->capture_default_str();
+  build
+      ->add_option("--skip-bad", o->skip_bad,
+                   "Bad lines of files (no JSON, no text in it, no UTF-8) to leave out at most")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  build->add_flag("--replace", o->replace, "Replace a finished corpus of other settings");
   build->callback([o] { print(build_corpus(*o)); });
 
   CLI::App* const info = command->add_subcommand("info", "What a corpus holds and what it was made of");

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -15,6 +13,7 @@
 #include "core/checkpoint.h"
 #include "core/error.h"
 #include "core/progress.h"
+#include "core/read_file.h"
 #include "core/results.h"
 #include "core/token_file.h"
 #include "core/tokenizer.h"
@@ -41,8 +40,24 @@ struct Options {
 
 struct Text {
   std::vector<int32_t> tokens;
-  TokenBytes bytes;  ///< empty where the checkpoint's tokenizer did not make the tokens
+  TokenBytes bytes;
 };
+
+/// Of a tokenizer whose tokens are not the text byte for byte.
+void warn_of_other_spelling(const Options& options, const Text& text) {
+  const auto unknown = std::count(text.bytes.begin(), text.bytes.end(), unknown_bytes);
+  std::string consequence = "bits per byte divide by the text's own bytes";
+  if (text.bytes.empty()) {
+    consequence = "its tokens alone do not tell the text's bytes: no bits per byte (--text gives them)";
+  } else if (unknown > 0) {
+    consequence = fmt::format(
+        "{} tokens are of characters that it does not know: no bits per byte where such "
+        "a token is scored",
+        unknown);
+  }
+  fmt::print(stderr, "photon: {}: this tokenizer normalises text or does not know all of it; {}\n",
+             (options.checkpoint / "tokenizer.model").string(), consequence);
+}
 
 Text read_text(const Options& options, const ModelSpec& spec) {
   const auto model = options.checkpoint / "tokenizer.model";
@@ -54,9 +69,9 @@ Text read_text(const Options& options, const ModelSpec& spec) {
       throw Error(fmt::format("{}: no tokenizer.model in it, which --text needs; give --tokens",
                               options.checkpoint.string()));
     }
-    std::ifstream in(options.text, std::ios::binary);
-    if (!in) throw Error(fmt::format("{}: cannot be read", options.text.string()));
-    text.tokens = tokenizer->encode(std::string{std::istreambuf_iterator<char>(in), {}});
+    auto encoded = tokenizer->encode_with_bytes(read_file(options.text));
+    text.tokens = std::move(encoded.ids);
+    text.bytes = std::move(encoded.bytes);
   } else {
     const TokenFile file(options.tokens);
     text.tokens.resize(static_cast<size_t>(file.size()));
@@ -72,7 +87,8 @@ Text read_text(const Options& options, const ModelSpec& spec) {
           fmt::format("token {} is not in the vocabulary of {}, 0 to {}", id, spec.name, spec.vocab - 1));
     }
   }
-  if (tokenizer) text.bytes = [tokenizer](int32_t id) { return tokenizer->bytes(id); };
+  if (tokenizer && options.text.empty()) text.bytes = tokenizer->bytes_of(text.tokens);
+  if (tokenizer && !tokenizer->spells_text()) warn_of_other_spelling(options, text);
   return text;
 }
 

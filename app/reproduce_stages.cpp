@@ -59,10 +59,6 @@ struct TrainedModel {
     inference = backend.inference(loaded.spec, loaded.parameters, dtype);
   }
 
-  TokenBytes bytes() const {
-    return [this](int32_t id) { return tokenizer.bytes(id); };
-  }
-
   ScoredCheckpoint scored(const std::string& corpus, int64_t context) const {
     ScoredCheckpoint s;
     s.checkpoint = checkpoint;
@@ -125,6 +121,7 @@ void StudyRun::build_corpus() {
   config.validation = study_.validation;
   config.test = study_.test;
   config.out = corpus_;
+  config.replace = true;  // as everything in this folder that was made of other inputs
   const std::string inputs =
       fmt::format("{} {} {} {}", study_.source, study_.vocab, study_.validation, study_.test);
   stages_.run("corpus", corpus_ / "corpus.json", inputs, [&] {
@@ -199,6 +196,7 @@ void StudyRun::evaluate(const StudyTrainingRun& run) {
     const std::vector<int32_t> tokens = all_tokens(corpus_ / "test.tokens");
     ScoredCheckpoint scored = trained.scored(corpus_name_ + "/test", study_.training.context);
     const ScoreOptions options{.context = scored.context};
+    const TokenBytes bytes = trained.tokenizer.bytes_of(tokens);
     Progress progress("eval", std::ssize(tokens), "tokens");
     const auto show = [&](int64_t done, int64_t total) {
       progress.update(std::ssize(tokens) * done / total);
@@ -212,10 +210,10 @@ void StudyRun::evaluate(const StudyTrainingRun& run) {
       rows.back().set("ladder", model.ladder);
       identify(rows.back());
     };
-    add(score(*trained.inference, tokens, options, trained.bytes(), show));
+    add(score(*trained.inference, tokens, options, bytes, show));
     if (model.spec.depth() >= 2 && study_.recgen_prompt > 0) {
       const auto both = score_recgen(*trained.inference, tokens, options, study_.recgen_prompt,
-                                     Schedule::unrolled, trained.bytes(), show);
+                                     Schedule::unrolled, bytes, show);
       scored.prompt = study_.recgen_prompt;
       add(both.hiergen);
       scored.generation = Generation::recgen;
@@ -301,7 +299,8 @@ ResultRow StudyRun::try_rung(const StudyModel& model, const Rung& rung) {
     const TrainedModel trained(backend_, checkpoint);
     const std::vector<int32_t> tokens = all_tokens(corpus_ / "validation.tokens");
     ScoredCheckpoint scored = trained.scored(corpus_name_ + "/validation", study_.training.context);
-    scored.score = score(*trained.inference, tokens, {.context = scored.context}, trained.bytes());
+    scored.score =
+        score(*trained.inference, tokens, {.context = scored.context}, trained.tokenizer.bytes_of(tokens));
     ResultRow row = quality_row(model.spec, scored);
     row.set("kind", "ladder");
     row.set("match", to_string(study_.training.match));

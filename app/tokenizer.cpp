@@ -2,6 +2,7 @@
 #include "core/tokenizer.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 #include <memory>
@@ -34,8 +35,13 @@ void train(const Options& o) {
     }
     return false;
   };
-  train_tokenizer(lines, o.vocab, o.model);
-  fmt::print(stderr, "{}: {} pieces\n", o.model.string(), o.vocab);
+  std::vector<std::string> names;
+  for (const auto& input : o.inputs) names.push_back(input.string());
+  const TrainingLines trained =
+      train_tokenizer(lines, o.vocab, o.model, fmt::format("{}", fmt::join(names, ", ")));
+  const std::string remarks = trained.remarks();
+  fmt::print(stderr, "{}: {} pieces from {} lines{}{}\n", o.model.string(), o.vocab, trained.used,
+             remarks.empty() ? "" : "; ", remarks);
 }
 
 void info(const Options& o) {

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "core/corpus_rebuild.h"
 #include "core/error.h"
 #include "core/folder_lock.h"
 #include "core/interrupt.h"
@@ -36,7 +37,7 @@ std::string file_of(Split split, std::string_view extension) {
 /// Several sources as one.
 class Sources {
  public:
-  explicit Sources(const CorpusConfig& config) {
+  explicit Sources(const CorpusConfig& config) : bad_(config.skip_bad) {
     if (config.sources.empty())
       throw UsageError("a corpus of no source; debian, debian-large, markov or paths");
     for (const std::string& name : config.sources) {
@@ -47,7 +48,7 @@ class Sources {
       } else if (name == "markov") {
         all_.push_back(markov_source(config.seed, config.markov_bytes));
       } else {
-        all_.push_back(file_source(name));
+        all_.push_back(file_source(name, &bad_));
       }
     }
   }
@@ -68,6 +69,7 @@ class Sources {
     for (const auto& source : all_) std::ranges::move(source->records(), std::back_inserter(records));
     return records;
   }
+  const BadLines& bad_lines() const { return bad_; }
   int64_t bytes_total() const { return sum(&CorpusSource::bytes_total); }
   int64_t bytes_done() const { return sum(&CorpusSource::bytes_done); }
   std::optional<double> entropy_rate() const {
@@ -81,6 +83,7 @@ class Sources {
     return total;
   }
 
+  BadLines bad_;  // which the sources count in
   std::vector<std::unique_ptr<CorpusSource>> all_;
   size_t at_ = 0;
 };
@@ -105,6 +108,9 @@ json write_documents(const CorpusConfig& config, Sources& sources, const Interru
     progress->update(std::min(sources.bytes_done(), sources.bytes_total()));
   }
   if (progress) progress->finish();
+  if (const BadLines& bad = sources.bad_lines(); bad.count() > 0)
+    fmt::print(stderr, "corpus: {} bad line{} left out, the first: {}\n", bad.count(),
+               bad.count() > 1 ? "s" : "", bad.first());
 
   json result;
   for (const Split split : splits) {
@@ -119,12 +125,26 @@ json write_documents(const CorpusConfig& config, Sources& sources, const Interru
                                                        {"bytes", writer.bytes()}};
   }
   for (const SourceRecord& r : sources.records()) {
-    result["sources"].push_back(
-        {{"name", r.name}, {"version", r.version}, {"sha256", r.sha256}, {"bytes", r.bytes}});
+    json entry = {{"name", r.name}, {"version", r.version}, {"sha256", r.sha256}, {"bytes", r.bytes}};
+    if (r.bad_lines > 0) entry["bad_lines"] = r.bad_lines;
+    result["sources"].push_back(entry);
   }
   for (const auto& writer : writers) writer->finish();
   test_text.commit();
   return result;
+}
+
+/// End of the line that `text` begins with; of a very long one, of a part that ends at a space if it has one,
+/// so that a text of few long lines can be spread over, too.
+size_t end_of_sample(std::string_view text) {
+  constexpr size_t longest = size_t{64} << 10;
+  const size_t end = std::min(text.find('\n'), text.size());
+  if (end <= longest) return end;
+  if (const size_t space = text.rfind(' ', longest); space != std::string_view::npos && space > 0)
+    return space;
+  size_t cut = longest;
+  while ((text[cut] & 0xC0) == 0x80) --cut;  // UTF-8, as all documents are
+  return cut;
 }
 
 /// Lines of the train documents, spread evenly over them, `budget` bytes at most.
@@ -139,9 +159,10 @@ std::vector<std::string> sample_lines(const fs::path& documents, int64_t total, 
   while (reader.next(text)) {
     stop_if_asked(guard);
     while (!text.empty()) {
-      const size_t end = std::min(text.find('\n'), text.size());
+      const size_t end = end_of_sample(text);
       const std::string_view line = text.substr(0, end);
-      text.remove_prefix(std::min(end + 1, text.size()));
+      text.remove_prefix(end);
+      if (text.starts_with('\n')) text.remove_prefix(1);
       seen += static_cast<double>(line.size());
       if (line.empty() || taken + static_cast<double>(line.size()) > seen * share) continue;
       taken += static_cast<double>(line.size());
@@ -158,17 +179,25 @@ json make_tokenizer(const CorpusConfig& config, int64_t train_bytes, const Inter
                                     config.tokenizer_bytes, guard);
     fmt::print(stderr, "corpus: training a tokenizer of {} pieces on {} lines\n", config.vocab, lines.size());
     size_t at = 0;
-    train_tokenizer([&](std::string& line) { return at < lines.size() && (line = lines[at++], true); },
-                    config.vocab, model);
+    const TrainingLines trained =
+        train_tokenizer([&](std::string& line) { return at < lines.size() && (line = lines[at++], true); },
+                        config.vocab, model, "these documents");
+    if (const std::string remarks = trained.remarks(); !remarks.empty())
+      fmt::print(stderr, "corpus: for the tokenizer, {}\n", remarks);
     stop_if_asked(guard);
   } else {
-    const Tokenizer given(config.tokenizer);  // refuses what is no model
     const MappedFile file(config.tokenizer);
     AtomicFile copy(model);
     copy.write(file.bytes());
     copy.commit();
   }
   const Tokenizer tokenizer(model);
+  if (!tokenizer.spells_text()) {
+    fmt::print(stderr,
+               "corpus: {}: this tokenizer normalises text or does not know all of it: scores on its token "
+               "files have no bits per byte\n",
+               config.tokenizer.string());
+  }
   return {{"vocab", tokenizer.vocab()}, {"hash", fmt::format("{:016x}", tokenizer.hash())}};
 }
 
@@ -224,10 +253,94 @@ void check(const CorpusConfig& config) {
     throw UsageError(fmt::format("fractions of {} validation and {} test: both above 0, together at most 0.5",
                                  config.validation, config.test));
   }
-  if (config.vocab < 300 || config.vocab > 1 << 20)
-    throw UsageError(fmt::format("a vocabulary of {}: 300 to 1048576", config.vocab));
   if (config.tokenizer_bytes < 1 || config.markov_bytes < 1)
     throw UsageError("bytes of a corpus and of a tokenizer's text are positive");
+  if (config.skip_bad < 0) throw UsageError("a number of bad lines is 0 or more");
+  // Before the sources are read, which may take hours.
+  if (config.tokenizer.empty()) {
+    check_vocab(config.vocab);
+  } else {
+    const Tokenizer refuses_what_is_none(config.tokenizer);
+  }
+}
+
+std::string documents_key(const CorpusConfig& config, const Sources& sources) {
+  return fmt::format("{}seed {} validation {} test {}", sources.fingerprint(), config.seed, config.validation,
+                     config.test);
+}
+
+std::vector<std::string> document_files() {
+  std::vector<std::string> files;
+  for (const Split split : splits) files.push_back(file_of(split, "documents"));
+  files.emplace_back("test.txt");
+  return files;
+}
+
+std::string content_of(const json& documents, const std::string& key) {
+  return sha256(documents.dump() + key);
+}
+
+std::string tokenizer_key(const CorpusConfig& config, const std::string& content) {
+  return config.tokenizer.empty()
+             ? fmt::format("trained {} {} on {}", config.vocab, config.tokenizer_bytes, content)
+             : fmt::format("given {}", sha256_of_file(config.tokenizer));
+}
+
+/// Whether documents and tokenizer in config.out, which all else follows from, are those of these inputs.
+bool is_current(const CorpusConfig& config, const Sources& sources) {
+  const std::string key = documents_key(config, sources);
+  const auto documents = finished_stage(config.out, "documents", key, document_files());
+  return documents && finished_stage(config.out, "tokenizer",
+                                     tokenizer_key(config, content_of(*documents, key)), {"tokenizer.model"});
+}
+
+/// In stages, in config.out.
+void build(const CorpusConfig& config, Sources& sources, const InterruptGuard& guard) {
+  fs::create_directories(config.out / "stages");
+  remove_leftovers(config.out);
+  remove_leftovers(config.out / "stages");
+  const fs::path info = config.out / "corpus.json";
+  const auto changed = [&info] { fs::remove(info); };  // what it speaks of is being replaced
+  const std::string key = documents_key(config, sources);
+  const json documents = run_stage(config.out, "documents", key, document_files(), [&] {
+    changed();
+    return write_documents(config, sources, guard);
+  });
+
+  const int64_t train_bytes = documents["splits"]["train"]["bytes"];
+  const std::string content = content_of(documents, key);
+  const json tokenizer_info =
+      run_stage(config.out, "tokenizer", tokenizer_key(config, content), {"tokenizer.model"}, [&] {
+        changed();
+        return make_tokenizer(config, train_bytes, guard);
+      });
+
+  const Tokenizer tokenizer(config.out / "tokenizer.model");
+  ordered_json split_info;
+  for (const Split split : splits) {
+    json entry = documents["splits"][std::string(to_string(split))];
+    const std::string split_key = fmt::format("{} by {:016x}", content, tokenizer.hash());
+    const json made =
+        run_stage(config.out, std::string(to_string(split)), split_key, {file_of(split, "tokens")}, [&] {
+          changed();
+          return write_tokens(config.out, split, entry["bytes"], tokenizer, guard);
+        });
+    split_info[std::string(to_string(split))] = {
+        {"documents", entry["documents"]}, {"bytes", entry["bytes"]}, {"tokens", made["tokens"]}};
+  }
+
+  ordered_json description = {{"version", 1},
+                              {"name", fmt::format("{}", fmt::join(config.sources, "+"))},
+                              {"sources", documents["sources"]},
+                              {"seed", config.seed},
+                              {"validation_fraction", config.validation},
+                              {"test_fraction", config.test},
+                              {"tokenizer", tokenizer_info},
+                              {"tokenizer_trained", config.tokenizer.empty()},
+                              {"settings", corpus_settings(config)},
+                              {"splits", split_info}};
+  if (const auto rate = sources.entropy_rate()) description["entropy_rate_bits_per_byte"] = *rate;
+  write_file_atomically(info, description.dump(2) + "\n");
 }
 
 }  // namespace
@@ -247,60 +360,19 @@ Split split_of(std::string_view id, const CorpusConfig& config) {
 CorpusSummary build_corpus(const CorpusConfig& config) {
   check(config);
   const InterruptGuard guard;
+  Sources sources(config);  // before there is a folder: a source that does not exist leaves none
   const FolderLock lock(config.out);
-  fs::create_directories(config.out / "stages");
-  remove_leftovers(config.out);
-  remove_leftovers(config.out / "stages");
-
-  Sources sources(config);
-  const std::string documents_key = fmt::format("{}seed {} validation {} test {}", sources.fingerprint(),
-                                                config.seed, config.validation, config.test);
-  const fs::path info = config.out / "corpus.json";
-  const auto changed = [&info] { fs::remove(info); };  // what it speaks of is being replaced
-  std::vector<std::string> files;
-  for (const Split split : splits) files.push_back(file_of(split, "documents"));
-  files.emplace_back("test.txt");
-  const json documents = run_stage(config.out, "documents", documents_key, files, [&] {
-    changed();
-    return write_documents(config, sources, guard);
-  });
-
-  const int64_t train_bytes = documents["splits"]["train"]["bytes"];
-  const std::string content = sha256(documents.dump() + documents_key);
-  const std::string tokenizer_key =
-      config.tokenizer.empty()
-          ? fmt::format("trained {} {} on {}", config.vocab, config.tokenizer_bytes, content)
-          : fmt::format("given {}", sha256_of_file(config.tokenizer));
-  const json tokenizer_info = run_stage(config.out, "tokenizer", tokenizer_key, {"tokenizer.model"}, [&] {
-    changed();
-    return make_tokenizer(config, train_bytes, guard);
-  });
-
-  const Tokenizer tokenizer(config.out / "tokenizer.model");
-  ordered_json split_info;
-  for (const Split split : splits) {
-    json entry = documents["splits"][std::string(to_string(split))];
-    const std::string key = fmt::format("{} by {:016x}", content, tokenizer.hash());
-    const json made =
-        run_stage(config.out, std::string(to_string(split)), key, {file_of(split, "tokens")}, [&] {
-          changed();
-          return write_tokens(config.out, split, entry["bytes"], tokenizer, guard);
-        });
-    split_info[std::string(to_string(split))] = {
-        {"documents", entry["documents"]}, {"bytes", entry["bytes"]}, {"tokens", made["tokens"]}};
+  finish_rebuild(config.out);
+  if (!fs::exists(config.out / "corpus.json") || is_current(config, sources)) {
+    fs::remove_all(rebuild_folder(config.out));
+    build(config, sources, guard);
+  } else {
+    if (!config.replace) refuse_other_settings(config);
+    CorpusConfig aside = config;
+    aside.out = rebuild_folder(config.out);
+    build(aside, sources, guard);
+    finish_rebuild(config.out);
   }
-
-  ordered_json description = {{"version", 1},
-                              {"name", fmt::format("{}", fmt::join(config.sources, "+"))},
-                              {"sources", documents["sources"]},
-                              {"seed", config.seed},
-                              {"validation_fraction", config.validation},
-                              {"test_fraction", config.test},
-                              {"tokenizer", tokenizer_info},
-                              {"tokenizer_trained", config.tokenizer.empty()},
-                              {"splits", split_info}};
-  if (const auto rate = sources.entropy_rate()) description["entropy_rate_bits_per_byte"] = *rate;
-  write_file_atomically(info, description.dump(2) + "\n");
   return load_corpus_info(config.out);
 }
 
@@ -319,7 +391,8 @@ CorpusSummary load_corpus_info(const fs::path& folder) {
           fmt::format("{}: version {}, this program reads 1", file.string(), info.at("version").dump()));
     s.name = info.at("name");
     for (const auto& source : info.at("sources"))
-      s.sources.push_back({source.at("name"), source.at("version"), source.at("sha256"), source.at("bytes")});
+      s.sources.push_back({source.at("name"), source.at("version"), source.at("sha256"), source.at("bytes"),
+                           source.value("bad_lines", int64_t{0})});
     s.seed = info.at("seed");
     s.validation = info.at("validation_fraction");
     s.test = info.at("test_fraction");

@@ -29,6 +29,8 @@ struct CorpusConfig {
   double test = 0.035;
   uint64_t seed = 0;  ///< of the split and of the Markov source
   int64_t markov_bytes = int64_t{8} << 20;
+  int64_t skip_bad = 0;  ///< bad lines of the sources, all together, that are left out
+  bool replace = false;  ///< a finished corpus of other settings
 };
 
 struct SplitSummary {
@@ -57,9 +59,10 @@ Split split_of(std::string_view id, const CorpusConfig& config);
 
 /// Makes config.out: train.tokens, validation.tokens, test.tokens, tokenizer.model, test.txt (the test
 /// documents one after another) and corpus.json; *.documents and stages/ serve later runs. What is there and
-/// was made of the same inputs is kept, and the same inputs give the same bytes, interrupted or not. Throws
-/// Error on bad input, an empty split, while another process builds in the same folder, and when the user
-/// interrupts: the next run goes on.
+/// was made of the same inputs is kept, and the same inputs give the same bytes, interrupted or not. A
+/// finished corpus of other settings is refused unless config.replace; where its texts have changed, it stays
+/// in place until the new one is whole. Throws Error on bad input, an empty split, while another process
+/// builds in the same folder, and when the user interrupts: the next run goes on.
 CorpusSummary build_corpus(const CorpusConfig& config);
 
 /// Reads corpus.json of a finished corpus. Throws Error if there is none or a token file is missing or is not

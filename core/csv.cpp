@@ -128,12 +128,22 @@ std::vector<std::string> split_csv_line(std::string_view line, const std::string
 
 struct CsvReader::Lines {
   explicit Lines(const std::string& name) : reader(name, std::make_unique<CheckedSource>(name)) {}
+
+  const char* next(const std::filesystem::path& file) {
+    try {
+      return reader.next_line();
+    } catch (const io::error::line_length_limit_exceeded&) {
+      throw Error(fmt::format("{}, line {}: longer than 16 MiB; this is not a CSV file", file.string(),
+                              reader.get_file_line()));
+    }
+  }
+
   io::LineReader reader;
 };
 
 CsvReader::CsvReader(const std::filesystem::path& file) : file_(file) {
   lines_ = std::make_unique<Lines>(file.string());
-  const char* line = lines_->reader.next_line();
+  const char* line = lines_->next(file_);
   if (line == nullptr) throw Error(fmt::format("{}: empty; a header line was expected", file.string()));
   header_ = split_csv_line(line, where());
 }
@@ -141,12 +151,7 @@ CsvReader::CsvReader(const std::filesystem::path& file) : file_(file) {
 CsvReader::~CsvReader() = default;
 
 bool CsvReader::next(std::vector<std::string>& cells) {
-  const char* line = nullptr;
-  try {
-    line = lines_->reader.next_line();
-  } catch (const io::error::base& e) {
-    throw Error(e.what());
-  }
+  const char* line = lines_->next(file_);
   if (line == nullptr) return false;
   cells = split_csv_line(line, where());
   if (cells.size() != header_.size()) throw Error(cell_count_error(cells.size(), header_.size(), where()));

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <unordered_set>
 
@@ -15,6 +13,7 @@
 #include "core/prose.h"
 #include "core/r_data.h"
 #include "core/random.h"
+#include "core/read_file.h"
 #include "core/sha256.h"
 #include "core/subprocess.h"
 #include "core/utf8.h"
@@ -147,10 +146,8 @@ fs::path fetch(const Package& package, const fs::path& cache) {
   return unpacked;
 }
 
-std::string read_file(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || in.bad()) throw Error(fmt::format("{}: cannot be read", path.string()));
+std::string read_utf8(const fs::path& path) {
+  std::string text = read_file(path);
   if (!is_utf8(text)) throw Error(fmt::format("{}: no UTF-8", path.string()));
   return text;
 }
@@ -228,7 +225,7 @@ class DebianSource final : public CorpusSource {
     }
     std::sort(files.begin(), files.end());
     for (const fs::path& file : files)
-      add("anarchism/" + file.stem().string(), html_paragraphs(read_file(file)));
+      add("anarchism/" + file.stem().string(), html_paragraphs(read_utf8(file)));
   }
 
   void load_novels(const fs::path& file) {

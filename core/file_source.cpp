@@ -60,7 +60,7 @@ std::vector<Input> list_folder(const fs::path& folder) {
 
 class FileSource final : public CorpusSource {
  public:
-  explicit FileSource(const fs::path& path) : root_(path), folder_(fs::is_directory(path)) {
+  FileSource(const fs::path& path, BadLines* bad) : root_(path), folder_(fs::is_directory(path)), bad_(bad) {
     inputs_ = folder_ ? list_folder(path) : std::vector{describe(path, path.filename().string())};
     for (const Input& input : inputs_) bytes_total_ += input.bytes;
   }
@@ -84,8 +84,8 @@ class FileSource final : public CorpusSource {
   }
 
   std::vector<SourceRecord> records() override {
-    return {
-        {fs::absolute(root_).lexically_normal().string(), "", folder_ ? all_.hex() : only_, closed_bytes_}};
+    return {{fs::absolute(root_).lexically_normal().string(), "", folder_ ? all_.hex() : only_, closed_bytes_,
+             bad_lines_}};
   }
   int64_t bytes_total() const override { return bytes_total_; }
   int64_t bytes_done() const override { return closed_bytes_ + (reader_ ? reader_->bytes_read() : 0); }
@@ -103,17 +103,26 @@ class FileSource final : public CorpusSource {
   bool next_json(Document& document) {
     while (reader_->next(line_)) {
       if (line_.find_first_not_of(" \t\r\n") == std::string::npos) continue;
-      const auto value = parse_strict_json(line_, reader_->where());
-      const auto text = value.is_object() ? value.find("text") : value.end();
-      if (!value.is_object() || text == value.end() || !text->is_string()) {
-        throw Error(fmt::format("{}: no object with a \"text\" that is a string", reader_->where()));
+      try {
+        document.text = text_of(line_, reader_->where());
+      } catch (const Error& e) {
+        leave_out(e);
+        continue;
       }
-      document.text = text->get<std::string>();
       if (document.text.empty()) continue;
       document.id = content_id(document.text);
       return true;
     }
     return false;
+  }
+
+  static std::string text_of(const std::string& line, const std::string& where) {
+    const auto value = parse_strict_json(line, where);
+    const auto text = value.is_object() ? value.find("text") : value.end();
+    if (!value.is_object() || text == value.end() || !text->is_string()) {
+      throw Error(fmt::format("{}: no object with a \"text\" that is a string", where));
+    }
+    return text->get<std::string>();
   }
 
   bool next_text(Document& document) {
@@ -122,7 +131,8 @@ class FileSource final : public CorpusSource {
     document.text.clear();
     while (reader_->next(line_)) {
       if (const size_t bad = find_invalid_utf8(line_); bad != std::string_view::npos) {
-        throw Error(fmt::format("{}: byte {} of the line is no UTF-8", reader_->where(), bad + 1));
+        leave_out(Error(fmt::format("{}: byte {} of the line is no UTF-8", reader_->where(), bad + 1)));
+        continue;
       }
       document.text += line_;
       const bool empty = line_.find_first_not_of(" \t\r\n") == std::string::npos;
@@ -134,10 +144,18 @@ class FileSource final : public CorpusSource {
     return !document.text.empty();
   }
 
+  void leave_out(const Error& line) {
+    if (bad_ == nullptr) throw line;
+    bad_->add(line);
+    ++bad_lines_;
+  }
+
   static std::string content_id(const std::string& text) { return fmt::format("{:016x}", stable_hash(text)); }
 
   fs::path root_;
   bool folder_;
+  BadLines* bad_;
+  int64_t bad_lines_ = 0;
   std::vector<Input> inputs_;
   size_t at_ = 0;
   std::unique_ptr<LineReader> reader_;
@@ -150,12 +168,28 @@ class FileSource final : public CorpusSource {
 
 }  // namespace
 
-std::unique_ptr<CorpusSource> file_source(const fs::path& path) {
-  if (!fs::exists(path)) {
-    throw Error(
-        fmt::format("{}: no such file or folder; a source is a path, debian or markov", path.string()));
+bool is_named_source(std::string_view name) {
+  return name == "debian" || name == "debian-large" || name == "markov";
+}
+
+void BadLines::add(const Error& error) {
+  if (count_ == 0) first_ = error.what();
+  if (++count_ <= allowed_) return;
+  throw Error(allowed_ == 0 ? fmt::format("{} (--skip-bad N leaves out up to N such lines)", error.what())
+                            : fmt::format("{}: bad line number {}, --skip-bad allows {}; the first was {}",
+                                          error.what(), count_, allowed_, first_));
+}
+
+std::unique_ptr<CorpusSource> file_source(const fs::path& path, BadLines* bad) {
+  try {
+    if (!fs::exists(path)) {
+      throw Error(
+          fmt::format("{}: no such file or folder; a source is a path, debian or markov", path.string()));
+    }
+    return std::make_unique<FileSource>(path, bad);
+  } catch (const fs::filesystem_error& e) {
+    throw Error(fmt::format("{}: cannot be read: {}", e.path1().string(), e.code().message()));
   }
-  return std::make_unique<FileSource>(path);
 }
 
 }  // namespace photon

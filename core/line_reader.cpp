@@ -11,7 +11,7 @@
 namespace photon {
 namespace {
 
-constexpr size_t block_bytes = size_t{1} << 20;
+constexpr size_t block_bytes = size_t{64} << 10;
 constexpr size_t longest_line = size_t{1} << 30;
 
 }  // namespace
@@ -26,6 +26,7 @@ LineReader::LineReader(const std::filesystem::path& path)
   if (path.extension() == ".zst") {
     decompressor_ = std::make_unique<Decompressor>();
     ZSTD_DCtx_setParameter(decompressor_->stream.get(), ZSTD_d_windowLogMax, 31);
+    frame_open_ = true;  // an empty file is one that was cut off
   }
 }
 
@@ -38,7 +39,8 @@ std::string LineReader::where() const {
 bool LineReader::read_block() {
   block_.resize(block_bytes);
   block_.resize(std::fread(block_.data(), 1, block_bytes, file_.get()));
-  if (std::ferror(file_.get()) != 0) throw Error(fmt::format("{}: cannot be read", source_));
+  if (std::ferror(file_.get()) != 0)
+    throw Error(fmt::format("{}: cannot be read: {}", source_, std::strerror(errno)));
   block_at_ = 0;
   hash_.update(std::as_bytes(std::span(block_)));
   bytes_read_ += static_cast<int64_t>(block_.size());
@@ -56,7 +58,8 @@ bool LineReader::refill() {
   }
   while (text_.empty()) {
     if (!more_inside_ && block_at_ == block_.size() && !read_block()) {
-      if (frame_open_) throw Error(fmt::format("{}: the compressed data break off", source_));
+      if (frame_open_)
+        throw Error(fmt::format("{}: the compressed data break off after line {}", source_, number_));
       return false;
     }
     text_.resize(block_bytes);
@@ -67,8 +70,10 @@ bool LineReader::refill() {
       throw Error(
           fmt::format("{}: broken zstd data after line {}: {}", source_, number_, ZSTD_getErrorName(state)));
     }
+    // 0: a frame has ended and all of it is out, also where it filled the block to the last byte. To ask for
+    // more then would be to ask for another frame.
     frame_open_ = state != 0;
-    more_inside_ = out.pos == out.size;
+    more_inside_ = frame_open_ && out.pos == out.size;
     block_at_ = in.pos;
     text_.resize(out.pos);
   }

@@ -1,4 +1,5 @@
-// Lines of a text file, plain or zstd-compressed (*.zst), in constant memory; the file's SHA-256 on the way.
+// Lines of a text file, plain or zstd-compressed (*.zst: one frame or several, skippable ones passed over),
+// in constant memory; the file's SHA-256 on the way.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,7 @@ class LineReader {
   LineReader& operator=(const LineReader&) = delete;
 
   /// The next line with its line feed, if it has one; false at the end. Throws Error with file and line on
-  /// broken compression and on lines above 1 GiB.
+  /// compressed data that are broken or cut off and on lines above 1 GiB.
   bool next(std::string& line);
 
   std::string where() const;  ///< "file:line" of the last line

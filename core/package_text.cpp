@@ -5,13 +5,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <fstream>
-#include <iterator>
 #include <memory>
 #include <span>
 
 #include "core/error.h"
 #include "core/prose.h"
+#include "core/read_file.h"
 #include "core/utf8.h"
 
 namespace photon {
@@ -21,13 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr size_t piece_bytes = size_t{64} << 10;
 constexpr size_t largest_text = size_t{256} << 20;
-
-std::string bytes_of(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  std::string bytes{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || in.bad()) throw Error(fmt::format("{}: cannot be read", file.string()));
-  return bytes;
-}
 
 std::vector<std::string> lines_of(std::string_view text) {
   std::vector<std::string> lines;
@@ -68,8 +60,8 @@ std::string without_notes(std::string_view text) {
 /// One testament: `index` has an offset, a packed and an unpacked size for each block of `packed`.
 void add_blocks(const fs::path& index, const fs::path& packed, std::vector<PackageText>& out) {
   constexpr size_t entry = 12;
-  const std::string entries = bytes_of(index);
-  const std::string data = bytes_of(packed);
+  const std::string entries = read_file(index);
+  const std::string data = read_file(packed);
   if (entries.size() % entry != 0) throw Error(fmt::format("{}: breaks off", index.string()));
   for (size_t at = 0; at < entries.size(); at += entry) {
     const auto number = [&](size_t i) { return little_endian(std::string_view(entries).substr(at + 4 * i)); };
@@ -130,7 +122,7 @@ std::vector<PackageText> fortune_texts(const fs::path& folder) {
   std::vector<PackageText> out;
   for (const fs::path& file : files) {
     std::string text;
-    for (const std::string& line : lines_of(bytes_of(file))) (text += line == "%" ? "" : line) += '\n';
+    for (const std::string& line : lines_of(read_file(file))) (text += line == "%" ? "" : line) += '\n';
     out.push_back({file.filename().string(), paragraphs_of(text)});
   }
   return out;

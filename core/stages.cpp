@@ -1,6 +1,7 @@
 #include "core/stages.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "core/atomic_file.h"
 #include "core/error.h"
@@ -22,22 +23,31 @@ json sizes(const fs::path& folder, const std::vector<std::string>& files) {
   return found;
 }
 
+fs::path record_of(const fs::path& folder, const std::string& name) {
+  return folder / "stages" / (name + ".json");
+}
+
 }  // namespace
+
+std::optional<json> finished_stage(const fs::path& folder, const std::string& name, const std::string& key,
+                                   const std::vector<std::string>& files) {
+  const fs::path record = record_of(folder, name);
+  if (!fs::exists(record)) return {};
+  try {
+    const json kept = read_strict_json(record);
+    if (kept.at("key") == key && kept.at("files") == sizes(folder, files))
+      return std::optional<json>(std::in_place, kept.at("result"));
+  } catch (const Error&) {  // a record that cannot be read is none
+  } catch (const nlohmann::json::exception&) {
+  }
+  return {};
+}
 
 json run_stage(const fs::path& folder, const std::string& name, const std::string& key,
                const std::vector<std::string>& files, const std::function<json()>& work) {
-  const fs::path record = folder / "stages" / (name + ".json");
-  if (fs::exists(record)) {
-    try {
-      const json kept = read_strict_json(record);
-      const json wanted = {{"key", key}, {"files", sizes(folder, files)}};
-      if (kept.at("key") == wanted.at("key") && kept.at("files") == wanted.at("files"))
-        return kept.at("result");
-    } catch (const Error&) {  // a record that cannot be read is none
-    } catch (const nlohmann::json::exception&) {
-    }
-    fs::remove(record);
-  }
+  if (auto kept = finished_stage(folder, name, key, files)) return *std::move(kept);
+  const fs::path record = record_of(folder, name);
+  fs::remove(record);
   const json result = work();
   fs::create_directories(record.parent_path());
   const json done = {{"key", key}, {"files", sizes(folder, files)}, {"result", result}};

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,5 +15,9 @@ namespace photon {
 /// the sizes that they had then, else of `work`, which must leave the files in place.
 nlohmann::json run_stage(const std::filesystem::path& folder, const std::string& name, const std::string& key,
                          const std::vector<std::string>& files, const std::function<nlohmann::json()>& work);
+
+/// The result that run_stage() would take of an earlier run.
+std::optional<nlohmann::json> finished_stage(const std::filesystem::path& folder, const std::string& name,
+                                             const std::string& key, const std::vector<std::string>& files);
 
 }  // namespace photon

@@ -40,6 +40,8 @@ nlohmann::json parse_strict_json(std::string_view text, const std::string& sourc
   } catch (const nlohmann::json::parse_error& e) {
     throw Error(fmt::format("{}: breaks off at byte {}, it is not JSON: {}", source,
                             e.byte == 0 ? 0 : e.byte - 1, json_error_reason(e.what())));
+  } catch (const nlohmann::json::out_of_range&) {  // 1e999 is no syntax error
+    throw Error(fmt::format("{}: a number that no double holds", source));
   }
 }
 

@@ -2,19 +2,17 @@
 
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
-#include <sentencepiece_trainer.h>
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
 
-#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/random.h"
+#include "core/read_file.h"
 #include "core/tokenizer_model.h"
 #include "core/utf8.h"
 
@@ -77,25 +75,6 @@ class WordMemory {
   std::vector<int32_t> ids_;
 };
 
-/// Iterates over a LineSource for SentencePiece's trainer.
-class Lines final : public sentencepiece::SentenceIterator {
- public:
-  explicit Lines(const LineSource& source) : source_(source) { Next(); }
-  bool done() const override { return done_; }
-  void Next() override {
-    do {
-      done_ = !source_(line_);
-    } while (!done_ && line_.empty());
-  }
-  const std::string& value() const override { return line_; }
-  sentencepiece::util::Status status() const override { return {}; }
-
- private:
-  const LineSource& source_;
-  std::string line_;
-  bool done_ = false;
-};
-
 }  // namespace
 
 /// Encodes with the model itself or, where that gives the same ids, word by word with a memory of earlier
@@ -106,6 +85,7 @@ struct Tokenizer::Impl {
   std::array<int32_t, 256> byte_ids{};
   uint64_t hash = 0;
   bool exact = false;         // bytes that SentencePiece would change can go in as byte pieces
+  bool space_piece = true;    // U+2581 is in the vocabulary
   bool dummy_prefix = false;  // of an exact model: put before the text here, not by SentencePiece
   bool strip_space = false;
   bool cut_words = false;  // no piece crosses from a word into the space after it
@@ -114,12 +94,20 @@ struct Tokenizer::Impl {
   mutable std::mutex mutex;
   mutable WordMemory memory;
 
+  const std::string& piece(int32_t id) const;
   void find_cuts();
   void append_raw(std::string_view text, std::vector<int32_t>& ids) const;
+  void respell_spaces(std::vector<int32_t>& ids, size_t from) const;
   void append_bytes(std::string_view bytes, std::vector<int32_t>& ids) const;
   void append_exact(std::string_view text, std::vector<int32_t>& ids) const;
   void append_words(std::string_view text, WordMemory& words, std::vector<int32_t>& ids) const;
 };
+
+const std::string& Tokenizer::Impl::piece(int32_t id) const {
+  if (id < 0 || id >= std::ssize(pieces))
+    throw Error(fmt::format("token {} is not in the tokenizer's 0 to {}", id, std::ssize(pieces) - 1));
+  return pieces[static_cast<size_t>(id)];
+}
 
 void Tokenizer::Impl::find_cuts() {
   cut_words = cut_lines = true;
@@ -132,10 +120,25 @@ void Tokenizer::Impl::find_cuts() {
 
 void Tokenizer::Impl::append_raw(std::string_view text, std::vector<int32_t>& ids) const {
   std::vector<int> part;
-  if (const auto status = processor.Encode({text.data(), text.size()}, &part); !status.ok()) {
-    throw Error(fmt::format("text cannot be tokenised: {}", status.ToString()));
-  }
+  if (!processor.Encode({text.data(), text.size()}, &part).ok())
+    throw Error("SentencePiece cannot tokenise this text with this model");
   ids.insert(ids.end(), part.begin(), part.end());
+  if (exact && !space_piece) respell_spaces(ids, ids.size() - part.size());
+}
+
+/// Without a piece for U+2581 the library spells a space as that character's bytes, which would come back as
+/// the character. Where the text has no such character these three are a space, and never parts of others.
+void Tokenizer::Impl::respell_spaces(std::vector<int32_t>& ids, size_t from) const {
+  std::array<int32_t, 3> mark{};
+  for (size_t i = 0; i < mark.size(); ++i) mark[i] = byte_ids[static_cast<unsigned char>(space_mark[i])];
+  const auto end = ids.end();
+  auto to = ids.begin() + static_cast<ptrdiff_t>(from);
+  for (auto at = to; at != end;) {
+    const bool space = end - at >= std::ssize(mark) && std::equal(mark.begin(), mark.end(), at);
+    *to++ = space ? byte_ids[' '] : *at;
+    at += space ? std::ssize(mark) : 1;
+  }
+  ids.erase(to, end);
 }
 
 void Tokenizer::Impl::append_bytes(std::string_view bytes, std::vector<int32_t>& ids) const {
@@ -182,13 +185,11 @@ void Tokenizer::Impl::append_words(std::string_view text, WordMemory& words,
 }
 
 Tokenizer::Tokenizer(const std::filesystem::path& model) : impl_(std::make_unique<Impl>()) {
-  std::ifstream in(model, std::ios::binary);
-  const std::string blob{std::istreambuf_iterator<char>(in), {}};
-  if (!in.is_open() || in.bad()) throw Error(fmt::format("{}: cannot be read", model.string()));
+  const std::string blob = read_file(model);
   auto& p = impl_->processor;
-  if (const auto status = p.LoadFromSerializedProto(blob); blob.empty() || !status.ok()) {
-    throw Error(fmt::format("{}: no SentencePiece model: {}", model.string(),
-                            blob.empty() ? "empty" : status.ToString()));
+  if (blob.empty() || !p.LoadFromSerializedProto(blob).ok()) {
+    throw Error(fmt::format("{}: {}, no SentencePiece model", model.string(),
+                            blob.empty() ? "an empty file" : "broken off, damaged or something else"));
   }
   if (p.eos_id() < 0) throw Error(fmt::format("{}: the model has no end-of-sentence piece", model.string()));
   impl_->hash = stable_hash(blob);
@@ -211,6 +212,7 @@ Tokenizer::Tokenizer(const std::filesystem::path& model) : impl_(std::make_uniqu
                  !settings.remove_extra_whitespaces && !settings.character_map && !settings.whitespace_suffix;
   if (!impl_->exact) return;
   impl_->find_cuts();
+  impl_->space_piece = !p.IsUnknown(p.PieceToId(std::string(space_mark)));
   impl_->dummy_prefix = settings.dummy_prefix;
   if (settings.dummy_prefix && !p.LoadFromSerializedProto(without_dummy_prefix(blob)).ok()) {
     throw Error(fmt::format("{}: the model does not load a second time", model.string()));
@@ -256,14 +258,50 @@ uint64_t Tokenizer::hash() const {
   return impl_->hash;
 }
 
-int64_t Tokenizer::bytes(int32_t id) const {
-  return static_cast<int64_t>(piece_bytes(id).size());
+bool Tokenizer::spells_text() const {
+  return impl_->exact;
+}
+
+EncodedText Tokenizer::encode_with_bytes(std::string_view text) const {
+  EncodedText out;
+  if (impl_->exact) {
+    out.ids = encode(text);
+    out.bytes = bytes_of(out.ids);
+    return out;
+  }
+  const auto pieces = impl_->processor.EncodeAsImmutableProto({text.data(), text.size()});
+  if (pieces.pieces_size() == 0) {  // nothing to tell, or a failure of which this call says nothing
+    out.ids = encode(text);
+    return out;
+  }
+  size_t begin = 0;  // white space that was removed goes to the first and last piece
+  for (size_t i = 0; i < pieces.pieces_size(); ++i) {
+    const auto piece = pieces.pieces(static_cast<int>(i));
+    const bool last = i + 1 == pieces.pieces_size();
+    const size_t end = last ? text.size() : piece.end();
+    const auto id = static_cast<int32_t>(piece.id());
+    out.ids.push_back(id);
+    out.bytes.push_back(impl_->processor.IsUnknown(id) ? unknown_bytes : static_cast<int32_t>(end - begin));
+    begin = end;
+  }
+  return out;
+}
+
+std::vector<int32_t> Tokenizer::bytes_of(std::span<const int32_t> ids) const {
+  std::vector<int32_t> bytes;
+  if (!impl_->exact) return bytes;
+  bool begins = true;  // nothing of this text so far
+  for (const int32_t id : ids) {
+    const std::string& piece = impl_->piece(id);
+    const bool put_before = begins && impl_->dummy_prefix && piece.starts_with(' ');
+    bytes.push_back(static_cast<int32_t>(piece.size()) - (put_before ? 1 : 0));
+    begins = piece.empty() && (begins || id == end_of_text());
+  }
+  return bytes;
 }
 
 std::string Tokenizer::piece_bytes(int32_t id) const {
-  if (id < 0 || id >= vocab())
-    throw Error(fmt::format("token {} is not in the tokenizer's 0 to {}", id, vocab() - 1));
-  return impl_->pieces[static_cast<size_t>(id)];
+  return impl_->piece(id);
 }
 
 std::string StreamDecoder::append(std::span<const int32_t> ids) {
@@ -276,30 +314,6 @@ std::string StreamDecoder::append(std::span<const int32_t> ids) {
 
 std::string StreamDecoder::finish() {
   return std::exchange(pending_, {});
-}
-
-void train_tokenizer(const LineSource& lines, int64_t vocab, const std::filesystem::path& out) {
-  Lines iterator(lines);
-  std::string model;
-  // Byte pieces and the control pieces are part of the vocabulary.
-  const std::unordered_map<std::string, std::string> options = {{"model_type", "bpe"},
-                                                                {"vocab_size", std::to_string(vocab)},
-                                                                {"byte_fallback", "true"},
-                                                                {"normalization_rule_name", "identity"},
-                                                                {"remove_extra_whitespaces", "false"},
-                                                                {"add_dummy_prefix", "false"},
-                                                                {"max_sentence_length", "1000000"},
-                                                                {"character_coverage", "0.9995"},
-                                                                {"num_threads", "1"},
-                                                                {"minloglevel", "2"},
-                                                                {"hard_vocab_limit", "true"}};
-  const auto status = sentencepiece::SentencePieceTrainer::Train(options, &iterator, &model);
-  if (!status.ok()) {
-    throw Error(fmt::format("no tokenizer of {} pieces from this text: {}", vocab, status.ToString()));
-  }
-  AtomicFile file(out);
-  file.write(std::as_bytes(std::span(model)));
-  file.commit();
 }
 
 }  // namespace photon

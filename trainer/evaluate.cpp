@@ -39,16 +39,23 @@ void require_multiple(const ModelSpec& spec, std::string_view name, int64_t valu
 class Sum {
  public:
   explicit Sum(const TokenBytes& bytes) : bytes_(bytes) {
-    if (bytes_) score_.bytes = 0;
+    if (!bytes_.empty()) score_.bytes = 0;
   }
-  void add(int32_t token, double log_prob) {
+  /// The token at `place` of the text.
+  void add(int64_t place, double log_prob) {
     // Kahan: a long text sums many small numbers.
     const double term = -log_prob - carry_;
     const double next = score_.nll + term;
     carry_ = (next - score_.nll) - term;
     score_.nll = next;
     ++score_.tokens;
-    if (bytes_) *score_.bytes += bytes_(token);
+    if (!score_.bytes) return;
+    const int32_t bytes = bytes_.at(static_cast<size_t>(place));
+    if (bytes < 0) {
+      score_.bytes.reset();
+    } else {
+      *score_.bytes += bytes;
+    }
   }
   Score result() const {
     if (!std::isfinite(score_.nll)) throw Error("a scored token has no finite log-probability");
@@ -113,7 +120,7 @@ Score score(InferenceModel& model, std::span<const int32_t> tokens, const ScoreO
     for (size_t r = 0; r < part.size(); ++r) {
       for (int64_t t = part[r].first_scored; t < part[r].length; ++t) {
         const size_t at = r * static_cast<size_t>(length) + static_cast<size_t>(t);
-        sum.add(batch.ids[at], log_probs.at(at));
+        sum.add(part[r].begin + t, log_probs.at(at));
       }
     }
     first = end;
@@ -161,9 +168,9 @@ GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> to
     for (int64_t r = 0; r < rows; ++r) {
       for (int64_t t = prompt; t < options.context; ++t) {
         const auto at = static_cast<size_t>(r * options.context + t);
-        recgen.add(batch.ids[at],
-                   generated.log_probs.at(static_cast<size_t>(r)).at(static_cast<size_t>(t - prompt)));
-        hiergen.add(batch.ids[at], teacher.at(at));
+        const int64_t place = (first + r) * options.context + t;
+        recgen.add(place, generated.log_probs.at(static_cast<size_t>(r)).at(static_cast<size_t>(t - prompt)));
+        hiergen.add(place, teacher.at(at));
       }
     }
     if (progress) progress(first + rows, total);

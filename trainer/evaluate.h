@@ -17,7 +17,7 @@ namespace photon {
 struct Score {
   double nll = 0.0;  ///< nats
   int64_t tokens = 0;
-  std::optional<int64_t> bytes;  ///< of text that the scored tokens stand for; unknown without a tokenizer
+  std::optional<int64_t> bytes;  ///< of text that the scored tokens stand for, where that is known of each
 
   double token_nll() const { return nll / static_cast<double>(tokens); }
   double perplexity() const;
@@ -30,13 +30,15 @@ struct ScoreOptions {
   int64_t batch = 8;    ///< windows that go through the model together
 };
 
-/// Bytes of text that a token stands for.
-using TokenBytes = std::function<int64_t(int32_t)>;
+/// Bytes of text that each token of a text stands for, below 0 where that is not known; none at all are given
+/// where it is known of none. Of the text itself, not of what a tokenizer made of it: so bits per byte
+/// compare.
+using TokenBytes = std::vector<int32_t>;
 
 /// A window of `context` tokens starts every `stride` tokens; of each, the tokens that no earlier window
 /// scored are scored, never the window's first, which nothing precedes. The last window is padded on the
-/// right. With the default stride these are tokens 2..T of each window, as in training. `bytes` may be empty.
-/// Throws Error on options that do not fit the model or on fewer than two tokens.
+/// right. With the default stride these are tokens 2..T of each window, as in training. `bytes` are empty or
+/// as many as tokens. Throws Error on options that do not fit the model or on fewer than two tokens.
 Score score(InferenceModel& model, std::span<const int32_t> tokens, const ScoreOptions& options,
             const TokenBytes& bytes, const std::function<void(int64_t done, int64_t total)>& progress = {});
 

@@ -95,6 +95,8 @@ TEST_F(Counters, RefusesOtherFilesByNameAndLine) {
           {"line 4", "dram__bytes_read.sum"});
   refused(std::string(header) + units + kernel_row("k", range("x"), "\"-1\",\"1\",\"1\",\"1\""), {"line 3"});
   refused(std::string(header) + units + kernel_row("k", range("x"), "\"nan\",\"1\",\"1\",\"1\""), {"line 3"});
+  refused(std::string(header) + units + kernel_row("k", range("x"), "\"1e308\",\"1\",\"1\",\"1\""),
+          {"line 3", "no amount"});  // megabytes: infinitely many bytes
   refused(std::string(header) + units + "\"0\",\"42\"\n", {"line 3"});
 }
 

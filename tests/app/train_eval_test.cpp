@@ -193,6 +193,12 @@ TEST_F(TrainAndEval, EvalAgreesWithTrainingAndWithItself) {
   EXPECT_EQ(tokens["training_flops"], 60.0 * 4.0 * training_flops(load_model_spec(at("photon.toml")), 64));
   EXPECT_EQ(tokens["training_seed"], 5);
 
+  const Outcome of_folder =
+      photon({"eval", "--checkpoint", at("run/checkpoint"), "--text", folder_.path().string()});
+  EXPECT_EQ(of_folder.code, 1);
+  EXPECT_NE(of_folder.messages.find(folder_.path().string() + ": cannot be read: "), std::string::npos)
+      << of_folder.messages;
+
   // All text but the first token, at one's own stride: every byte of it.
   const auto strided = with({"--text", at("test.txt"), "--stride", "32"})[0];
   EXPECT_GT(strided["tokens_scored"], tokens["tokens_scored"]);

@@ -4,6 +4,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <array>
 #include <cmath>
 #include <map>
 #include <random>
@@ -13,6 +14,7 @@
 #include "core/markov.h"
 #include "core/prose.h"
 #include "core/r_data.h"
+#include "core/read_file.h"
 #include "core/sha256.h"
 #include "core/subprocess.h"
 #include "tests/core/temp_folder.h"
@@ -99,6 +101,134 @@ TEST(FileSource, BrokenCompressionIsRefused) {
   write_text(folder / "no.jsonl.zst", "no zstd at all, but text");
   EXPECT_NE(message_of<Error>([&] { all(*file_source(folder / "no.jsonl.zst")); }).find("broken zstd"),
             std::string::npos);
+}
+
+TEST(FileSource, BadLinesAreLeftOutUpToANumber) {
+  const TempFolder folder;
+  write_text(folder / "a.jsonl",
+             "{\"text\": \"one\"}\n{\"text\": \"open\n7\n{\"text\": \"two\"}\n{\"text\": 1e999}\n{\"text\": "
+             "\"three\"}");
+  const auto read = [&](int64_t allowed) {
+    BadLines bad(allowed);
+    const auto source = file_source(folder / "a.jsonl", &bad);
+    std::string texts;
+    for (const Document& d : all(*source)) texts += d.text + " ";
+    EXPECT_EQ(bad.count(), 3);
+    EXPECT_EQ(source->records().at(0).bad_lines, 3);
+    EXPECT_NE(bad.first().find("a.jsonl:2: breaks off"), std::string::npos) << bad.first();
+    return texts;
+  };
+  EXPECT_EQ(read(3), "one two three ");
+  EXPECT_EQ(read(100), "one two three ");
+  const std::string third = message_of<Error>([&] { read(2); });
+  EXPECT_TRUE(testing::holds(third, {"a.jsonl:5", "--skip-bad allows 2", "a.jsonl:2"})) << third;
+  const std::string first = message_of<Error>([&] { read(0); });
+  EXPECT_TRUE(testing::holds(first, {"a.jsonl:2", "--skip-bad N"})) << first;
+
+  // One number for all sources; in a text a bad line goes and its neighbours stay.
+  write_text(folder / "b.txt", "fine\nnot \xff fine\nfine again\n");
+  BadLines bad(4);
+  const auto json = file_source(folder / "a.jsonl", &bad);
+  const auto text = file_source(folder / "b.txt", &bad);
+  all(*json);
+  const auto documents = all(*text);
+  ASSERT_EQ(documents.size(), 1u);
+  EXPECT_EQ(documents[0].text, "fine\nfine again\n");
+  EXPECT_EQ(bad.count(), 4);
+  EXPECT_EQ(text->records().at(0).bad_lines, 1);
+}
+
+/// A zstd frame as the library's other interface writes it; the size in the header is told or not.
+std::string frame(const std::string& text, std::mt19937_64& random) {
+  const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(), ZSTD_freeCCtx);
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_checksumFlag, static_cast<int>(random() % 2));
+  ZSTD_CCtx_setParameter(context.get(), ZSTD_c_contentSizeFlag, static_cast<int>(random() % 2));
+  std::string out(ZSTD_compressBound(text.size()), '\0');
+  out.resize(ZSTD_compress2(context.get(), out.data(), out.size(), text.data(), text.size()));
+  return out;
+}
+
+std::string skippable(std::mt19937_64& random) {
+  const std::string content(random() % 3 == 0 ? 0 : random() % 300, 'x');
+  const auto size = static_cast<uint32_t>(content.size());
+  std::string out(1, static_cast<char>(0x50 + random() % 16));
+  out += "\x2a\x4d\x18";
+  return out.append(reinterpret_cast<const char*>(&size), sizeof(size)) + content;
+}
+
+/// All lines, and that each but the last ends with its line feed.
+std::string read_lines(const fs::path& path) {
+  LineReader reader(path);
+  std::string text;
+  for (std::string line; reader.next(line);) {
+    EXPECT_TRUE(text.empty() || text.ends_with('\n'));
+    EXPECT_EQ(line.find('\n') + 1, line.ends_with('\n') ? line.size() : 0);
+    text += line;
+  }
+  EXPECT_EQ(reader.bytes_read(), static_cast<int64_t>(fs::file_size(path)));
+  EXPECT_EQ(reader.sha256(), sha256_of_file(path));
+  return text;
+}
+
+TEST(LineReader, ZstdFilesReadAsTheirFramesSay) {
+  std::mt19937_64 random(test_seed());
+  const TempFolder folder;
+  // A reader takes a block at a time, which is some power of two.
+  constexpr size_t mib = size_t{1} << 20;
+  constexpr std::array<size_t, 10> sizes = {0,       1,       777,     mib - 1, mib,
+                                            mib + 1, 2 * mib, 1 << 16, 1 << 17, 3 << 16};
+  for (int trial = 0; trial < 60; ++trial) {
+    std::string text;
+    std::string packed;
+    std::vector<size_t> ends;  // of frames: the only places where a file may end
+    for (size_t frames = trial < 10 ? 1 : 1 + random() % 4; frames > 0; --frames) {
+      if (trial >= 10 && random() % 3 == 0) {
+        packed += skippable(random);
+      } else {
+        std::string part(trial < 10 ? sizes[static_cast<size_t>(trial)] : sizes[random() % sizes.size()],
+                         '\0');
+        for (size_t i = 0; i < part.size(); ++i)
+          part[i] = i % 50 == 49 ? '\n' : static_cast<char>('a' + i * i % 23);
+        packed += frame(part, random);
+        text += part;
+      }
+      ends.push_back(packed.size());
+    }
+    write_text(folder / "a.zst", packed);
+    ASSERT_TRUE(read_lines(folder / "a.zst") == text) << "trial " << trial;
+    std::string whole(text.size() + 1, '\0');
+    ASSERT_EQ(ZSTD_decompress(whole.data(), whole.size(), packed.data(), packed.size()), text.size());
+    for (int cut = 0; cut < 4; ++cut) {
+      const size_t size = random() % packed.size();
+      if (std::find(ends.begin(), ends.end(), size) != ends.end()) continue;
+      write_text(folder / "cut.zst", packed.substr(0, size));
+      EXPECT_TRUE(testing::holds(message_of<Error>([&] { read_lines(folder / "cut.zst"); }),
+                                 {"cut.zst", "break off"}))
+          << "trial " << trial << ", " << size << " of " << packed.size() << " bytes";
+    }
+    write_text(folder / "more.zst", packed + "more");
+    EXPECT_NE(message_of<Error>([&] { read_lines(folder / "more.zst"); }).find("more.zst: broken zstd"),
+              std::string::npos);
+  }
+}
+
+TEST(LineReader, WhatIsNoFileIsNamed) {
+  const TempFolder folder;
+  write_text(folder / "empty.zst", "");
+  EXPECT_NE(message_of<Error>([&] { read_lines(folder / "empty.zst"); }).find("break off"),
+            std::string::npos);
+  write_text(folder / "empty.txt", "");
+  EXPECT_EQ(read_lines(folder / "empty.txt"), "");
+  for (const auto& path : {folder.path(), folder / "none"}) {
+    EXPECT_NE(message_of<Error>([&] { read_lines(path); }).find(path.string() + ": cannot be read: "),
+              std::string::npos);
+    EXPECT_NE(message_of<Error>([&] { read_file(path); }).find(path.string() + ": cannot be read: "),
+              std::string::npos);
+  }
+  const std::string text(3'000'000, 'x');
+  write_text(folder / "whole", text);
+  EXPECT_TRUE(read_file(folder / "whole") == text);
+  EXPECT_EQ(read_file(folder / "empty.txt"), "");
 }
 
 TEST(FileSource, TextIsCutAtEmptyLinesAndNothingIsLost) {

@@ -1,5 +1,6 @@
 #include "core/corpus.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <omp.h>
 #include <sys/wait.h>
@@ -11,6 +12,7 @@
 #include <random>
 #include <thread>
 
+#include "core/corpus_rebuild.h"
 #include "core/error.h"
 #include "core/folder_lock.h"
 #include "core/interrupt.h"
@@ -115,18 +117,105 @@ TEST(Corpus, DoneStagesAreKeptAndChangedInputsAreNot) {
   EXPECT_EQ(contents(config.out), first);
   EXPECT_EQ(times("tokenizer.model"), model);
 
-  config.vocab = 350;
-  EXPECT_EQ(build_corpus(config).vocab, 350);
-  EXPECT_EQ(times("train.documents"), documents);
-
   CorpusConfig given = markov_config(folder / "given");
   given.tokenizer = config.out / "tokenizer.model";
-  EXPECT_EQ(build_corpus(given).vocab, 350);
+  EXPECT_EQ(build_corpus(given).vocab, 400);
   EXPECT_EQ(read_text(given.out / "train.tokens"), read_text(config.out / "train.tokens"));
+}
 
-  config.seed = 1;
+TEST(Corpus, AFinishedCorpusOfOtherSettingsIsLeftAlone) {
+  const TempFolder folder;
+  const CorpusConfig config = markov_config(folder / "c");
   build_corpus(config);
-  EXPECT_NE(times("train.documents"), documents);
+  const auto first = contents(config.out);
+  const auto with = [&](auto change) {
+    CorpusConfig other = config;
+    change(other);
+    return other;
+  };
+  const std::map<std::string, CorpusConfig> others = {
+      {"vocab 400, now 350", with([](CorpusConfig& c) { c.vocab = 350; })},
+      {"seed 0, now 1", with([](CorpusConfig& c) { c.seed = 1; })},
+      {"validation 0.035, now 0.1", with([](CorpusConfig& c) { c.validation = 0.1; })},
+      {"test 0.035, now 0.1", with([](CorpusConfig& c) { c.test = 0.1; })},
+      {"markov_bytes 300000, now 310000", with([](CorpusConfig& c) { c.markov_bytes = 310'000; })},
+      {"tokenizer_bytes 8388608, now 100", with([](CorpusConfig& c) { c.tokenizer_bytes = 100; })},
+      {"vocab 400, now \"none\"",
+       with([&](CorpusConfig& c) { c.tokenizer = config.out / "tokenizer.model"; })},
+      {R"(sources ["markov"], now [)", with([&](CorpusConfig& c) {
+         write_text(folder / "text.txt", std::string(100'000, 'x'));
+         c.sources = {(folder / "text.txt").string()};
+       })}};
+  for (const auto& [difference, other] : others) {
+    const std::string message = message_of<Error>([&] { build_corpus(other); });
+    EXPECT_TRUE(testing::holds(message, {config.out.string(), difference, "--replace", "--out"})) << message;
+    EXPECT_TRUE(contents(config.out) == first) << difference;
+  }
+
+  CorpusConfig other = others.at("seed 0, now 1");
+  other.replace = true;
+  build_corpus(other);
+  CorpusConfig fresh = other;
+  fresh.out = folder / "fresh";
+  build_corpus(fresh);
+  EXPECT_TRUE(contents(config.out) == contents(fresh.out));
+}
+
+/// A folder of texts, whose words `seed` chooses.
+void write_texts(const fs::path& folder, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  fs::create_directories(folder);
+  for (int i = 0; i < 60; ++i) {
+    std::string text;
+    for (int word = 0; word < 200; ++word) {
+      for (uint64_t letters = 2 + random() % 6; letters > 0; --letters)
+        text.push_back(static_cast<char>('a' + random() % 26));
+      text += word % 20 == 19 ? ".\n" : " ";
+    }
+    write_text(folder / (std::to_string(i) + ".txt"), text);
+  }
+}
+
+CorpusConfig texts_config(const TempFolder& folder, std::string_view out) {
+  CorpusConfig config;
+  config.sources = {(folder / "texts").string()};
+  config.out = folder / out;
+  config.vocab = 300;
+  config.validation = config.test = 0.2;
+  return config;
+}
+
+TEST(Corpus, TheOldOneStaysUntilTheNewOneIsWhole) {
+  const TempFolder folder;
+  write_texts(folder / "texts", test_seed());
+  const CorpusConfig config = texts_config(folder, "c");
+  build_corpus(config);
+  write_text(config.out / "notes.md", "not photon's");
+  const auto first = contents(config.out);
+  const auto corpus = [&] {
+    auto files = contents(config.out);
+    std::erase_if(files, [](const auto& file) { return file.first.starts_with("rebuild"); });
+    return files;
+  };
+
+  // A source that fails, and a tokenizer that cannot be trained on what has become of it.
+  const std::string sound = read_text(folder / "texts/30.txt");
+  write_text(folder / "texts/30.txt", "not \xff text\n" + sound);
+  EXPECT_THROW(build_corpus(config), Error);
+  EXPECT_TRUE(corpus() == first);
+  for (int i = 0; i < 60; ++i) write_text(folder / ("texts/" + std::to_string(i) + ".txt"), "a\n");
+  EXPECT_NE(message_of<Error>([&] { build_corpus(config); }).find("no tokenizer of 300 pieces"),
+            std::string::npos);
+  EXPECT_TRUE(corpus() == first);
+  EXPECT_GT(load_corpus_info(config.out).of(Split::train).tokens, 0);
+
+  write_texts(folder / "texts", test_seed() + 1);
+  build_corpus(config);
+  const CorpusConfig fresh = texts_config(folder, "fresh");
+  build_corpus(fresh);
+  write_text(fresh.out / "notes.md", "not photon's");
+  EXPECT_TRUE(contents(config.out) == contents(fresh.out));
+  EXPECT_NE(read_text(config.out / "test.txt"), first.at("test.txt"));
 }
 
 /// In a process of its own, with one thread: a fork must not meet the threads of another test.
@@ -171,6 +260,99 @@ TEST(Corpus, KilledAtAnyMomentTheNextRunGivesTheSameBytes) {
     EXPECT_EQ(contents(config.out), expected);
   }
   EXPECT_GT(killed, 0);
+}
+
+TEST(Corpus, KilledWhileItIsReplacedItIsTheOldOneOrTheNewOne) {
+  std::mt19937_64 random(test_seed());
+  const TempFolder folder;
+  const auto info_of = [](const CorpusConfig& config) { return read_text(config.out / "corpus.json"); };
+  const CorpusConfig fresh = texts_config(folder, "fresh");
+  const CorpusConfig config = texts_config(folder, "c");
+  write_texts(folder / "texts", test_seed());
+  ASSERT_EQ(wait_for(build_in_child(config)), 0);
+  const std::string before = info_of(config);
+  write_texts(folder / "texts", test_seed() + 1);
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_EQ(wait_for(build_in_child(fresh)), 0);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  for (int trial = 0; trial < 5; ++trial) {
+    const pid_t child = build_in_child(config);
+    std::this_thread::sleep_for(took * std::uniform_real_distribution<>(0.05, 1.1)(random));
+    ::kill(child, SIGKILL);
+    wait_for(child);
+    if (!fs::exists(config.out / "corpus.json")) continue;  // killed between the two: the next run goes on
+    const std::string info = info_of(config);
+    EXPECT_TRUE(info == before || info == info_of(fresh)) << info;
+    EXPECT_NO_THROW(load_corpus_info(config.out));
+  }
+  ASSERT_EQ(wait_for(build_in_child(config)), 0);
+  EXPECT_TRUE(contents(config.out) == contents(fresh.out));
+}
+
+TEST(Corpus, AMoveThatWasCutOffGoesOn) {
+  const TempFolder folder;
+  write_texts(folder / "texts", test_seed());
+  const CorpusConfig whole = texts_config(folder, "whole");
+  build_corpus(whole);
+  const auto expected = contents(whole.out);
+  std::mt19937_64 random(test_seed());
+  for (int trial = 0; trial < 10; ++trial) {
+    // Some files have been moved, others not.
+    const fs::path out = folder / ("cut" + std::to_string(trial));
+    fs::create_directories(out / "stages");
+    fs::create_directories(out / "rebuild/stages");
+    for (const auto& [name, content] : expected) {
+      const bool moved = name != "corpus.json" && random() % 2 == 0;
+      write_text((moved ? out : out / "rebuild") / name, content);
+      if (!moved && random() % 2 == 0 && name != "corpus.json") write_text(out / name, "of the old corpus");
+    }
+    finish_rebuild(out);
+    EXPECT_TRUE(contents(out) == expected);
+  }
+}
+
+TEST(Corpus, WhatCanBeRefusedEarlyIsRefusedBeforeThereIsAFolder) {
+  const TempFolder folder;
+  CorpusConfig config = markov_config(folder / "c");
+  config.tokenizer = folder / "no-such.model";
+  EXPECT_NE(message_of<Error>([&] { build_corpus(config); }).find("no-such.model: cannot be read"),
+            std::string::npos);
+  config.tokenizer = folder.path();
+  EXPECT_NE(message_of<Error>([&] { build_corpus(config); }).find("cannot be read"), std::string::npos);
+  config.tokenizer.clear();
+  config.sources = {"markov", (folder / "none").string()};
+  EXPECT_THROW(build_corpus(config), Error);
+  EXPECT_FALSE(fs::exists(config.out));
+}
+
+TEST(Corpus, BadLinesThatWereLeftOutAreTold) {
+  const TempFolder folder;
+  std::string lines;
+  for (int i = 0; i < 80; ++i) lines += fmt::format("{{\"text\": \"some words of document {}\"}}\n", i);
+  write_text(folder / "a.jsonl", lines + "{\n" + lines.substr(0, 20) + "\n");
+  CorpusConfig config = texts_config(folder, "c");
+  config.sources = {(folder / "a.jsonl").string()};
+  EXPECT_NE(message_of<Error>([&] { build_corpus(config); }).find("a.jsonl:81"), std::string::npos);
+  config.skip_bad = 2;
+  EXPECT_EQ(build_corpus(config).sources.at(0).bad_lines, 2);
+  EXPECT_EQ(load_corpus_info(config.out).sources.at(0).bad_lines, 2);
+}
+
+TEST(Corpus, TextsOfOneLongLineTrainATokenizer) {
+  const TempFolder folder;
+  fs::create_directories(folder / "texts");
+  std::mt19937_64 random(test_seed());
+  for (int i = 0; i < 12; ++i) {
+    std::string dna(100'000, 'A');
+    for (char& c : dna) c = "ACGT"[random() % 4];
+    write_text(folder / ("texts/" + std::to_string(i) + ".txt"), dna);
+  }
+  CorpusConfig config = texts_config(folder, "c");
+  config.tokenizer_bytes = 150'000;
+  config.seed = 3;
+  const CorpusSummary s = build_corpus(config);
+  EXPECT_LT(s.of(Split::train).tokens * 2, s.of(Split::train).bytes) << "nothing was learnt of the text";
+  EXPECT_EQ(decoded(config.out, Split::test), read_text(config.out / "test.txt"));
 }
 
 TEST(Corpus, ManyThreadsGiveTheBytesOfOne) {

@@ -86,6 +86,9 @@ TEST_F(CsvFile, NamesThePlaceOfEveryFault) {
   EXPECT_NE(fault("a,b\n1x\"y,2\n").find("line 2, cell 1: a quote inside"), std::string::npos);
   EXPECT_NE(fault(std::string_view("a,b\n1,\0\n", 8)).find("line 2: a NUL"), std::string::npos);
   EXPECT_NE(fault("a,b\n\n").find("line 2"), std::string::npos);
+  const std::string too_long(size_t{17} << 20, 'x');
+  EXPECT_NE(fault(too_long + "\n").find("line 1: longer than 16 MiB"), std::string::npos);
+  EXPECT_NE(fault("a,b\n1,2\n" + too_long + ",2\n").find("line 3: longer than 16 MiB"), std::string::npos);
   EXPECT_THROW(CsvReader(folder / "absent.csv"), Error);
   EXPECT_THROW(CsvReader{folder}, Error);
 }

@@ -28,6 +28,9 @@ TEST(StrictJson, RefusesWhatIsAmbiguousOrExcessive) {
   for (const char* const text : {"", "{", "{} {}", "[1,]", "{'a':1}", "NaN", "\"\xFF\"", "[1] // one"}) {
     EXPECT_TRUE(refusal(text).starts_with("s: breaks off at byte ")) << refusal(text);
   }
+  for (const char* const text : {"1e999", R"({"a": [-1e400]})"}) {
+    EXPECT_EQ(refusal(text), "s: a number that no double holds");
+  }
   const testing::TempFolder folder;
   testing::write_text(folder / "f", "[1, 2, 3]");
   EXPECT_EQ(read_strict_json(folder / "f", 9).size(), 3u);

@@ -5,6 +5,9 @@
 #include <sentencepiece_processor.h>
 #include <sentencepiece_trainer.h>
 
+#include <cstring>
+#include <numeric>
+#include <set>
 #include <thread>
 
 #include "core/error.h"
@@ -79,6 +82,19 @@ std::string random_bytes(Random& random) {
   std::string text(below(random, 200), '\0');
   for (char& c : text) c = static_cast<char>(below(random, 3) == 0 ? ' ' : random());
   return text;
+}
+
+/// Gives the lines of a vector, one a call.
+LineSource lines_of(std::vector<std::string> lines) {
+  return [lines = std::move(lines), at = size_t{0}](std::string& line) mutable {
+    if (at == lines.size()) return false;
+    line = lines[at++];
+    return true;
+  };
+}
+
+int64_t sum(const std::vector<int32_t>& numbers) {
+  return std::accumulate(numbers.begin(), numbers.end(), int64_t{0});
 }
 
 class TokenizerTest : public ::testing::Test {
@@ -193,11 +209,10 @@ TEST_F(TokenizerTest, BytesOfTokensAddUpToTheText) {
   const Tokenizer tokenizer(model("plain.model"));
   for (int i = 0; i < 50; ++i) {
     const std::string text = random_bytes(random_);
-    int64_t bytes = 0;
-    for (const int32_t id : tokenizer.encode(text)) bytes += tokenizer.bytes(id);
-    ASSERT_EQ(bytes, static_cast<int64_t>(text.size()));
+    const auto ids = tokenizer.encode(text);
+    ASSERT_EQ(sum(tokenizer.bytes_of(ids)), std::ssize(text));
   }
-  EXPECT_EQ(tokenizer.bytes(tokenizer.end_of_text()), 0);
+  EXPECT_EQ(tokenizer.piece_bytes(tokenizer.end_of_text()), "");
   EXPECT_EQ(tokenizer.decode(std::vector{tokenizer.end_of_text()}), "");
 }
 
@@ -206,6 +221,232 @@ TEST_F(TokenizerTest, ALongRunWithoutSpacesComesBack) {
   std::string text;
   while (text.size() < 2'100'000) text += "日本語é";
   EXPECT_EQ(tokenizer.decode(tokenizer.encode(text)), text);
+}
+
+TEST_F(TokenizerTest, RunsWithoutASpaceOfAnyLengthTrain) {
+  const auto run = [&](std::string_view kind, size_t characters) {
+    std::vector<std::string> alphabet;
+    if (kind == "DNA") alphabet = {"A", "C", "G", "T"};
+    if (kind == "Chinese") alphabet = {"日", "月", "山", "水", "人", "大", "小", "。"};
+    if (kind == "Japanese") alphabet = {"あ", "い", "カ", "タ", "本", "の", "、"};
+    if (kind == "base64") {
+      for (char c = 'A'; c <= 'Z'; ++c)
+        alphabet.insert(alphabet.end(), {std::string(1, c), std::string(1, c + 32)});
+    }
+    std::string text;
+    for (size_t i = 0; i < characters; ++i) text += alphabet[below(random_, alphabet.size())];
+    return text;
+  };
+  // Up to 32,769 characters the library trains, up to 65,536 it crashes, above it ends the process.
+  for (const auto& [kind, characters] : {std::pair("DNA", 32'769),
+                                         {"DNA", 32'770},
+                                         {"base64", 50'000},
+                                         {"Chinese", 65'536},
+                                         {"Japanese", 65'537},
+                                         {"Chinese", 150'000}}) {
+    std::vector<std::string> lines(50, "a line of the notes around it");
+    lines.push_back(run(kind, static_cast<size_t>(characters)));
+    const TrainingLines trained = train_tokenizer(lines_of(lines), 330, model("run.model"));
+    EXPECT_EQ(trained.used, 51);
+    EXPECT_EQ(trained.cut, 1) << kind;
+    const Tokenizer tokenizer(model("run.model"));
+    const auto ids = tokenizer.encode(lines.back());
+    EXPECT_EQ(tokenizer.decode(ids), lines.back());
+    EXPECT_LT(ids.size(), static_cast<size_t>(characters)) << "nothing was learnt of the run";
+  }
+}
+
+TEST_F(TokenizerTest, WhateverTheLinesTrainingGivesATokenizerOfAnyBytes) {
+  for (int trial = 0; trial < 20; ++trial) {
+    std::vector<std::string> lines;
+    for (size_t n = 1 + below(random_, 60); n > 0; --n) {
+      lines.push_back(below(random_, 3) == 0 ? random_bytes(random_) : random_utf8(random_, true));
+      std::erase(lines.back(), '\n');
+      if (below(random_, 40) == 0)
+        lines.back() += std::string(below(random_, 100'000), static_cast<char>(random_()));
+    }
+    // As many pieces as the text needs is not known before: a refusal tells it.
+    std::string message;
+    for (const int64_t vocab : {400, 1000, 5000, 263}) {
+      try {
+        train_tokenizer(lines_of(lines), vocab, model("any.model"));
+      } catch (const Error& e) {
+        message = e.what();
+        ASSERT_TRUE(message.starts_with(fmt::format("no tokenizer of {} pieces from this text: ", vocab)))
+            << message;
+        ASSERT_EQ(message.find(".cc"), std::string::npos) << message;
+        continue;
+      }
+      const Tokenizer tokenizer(model("any.model"));
+      for (int i = 0; i < 10; ++i) {
+        const std::string text = i % 2 == 0 ? random_utf8(random_, true) : random_bytes(random_);
+        const auto ids = tokenizer.encode(text);
+        ASSERT_EQ(tokenizer.decode(ids), text);
+        ASSERT_EQ(sum(tokenizer.bytes_of(ids)), std::ssize(text));
+      }
+    }
+  }
+}
+
+TEST_F(TokenizerTest, ASpaceIsOneTokenWhateverTheTrainingText) {
+  std::vector<std::string> words(200, "日月山水人大小");
+  for (size_t i = 0; i < words.size(); ++i) words[i].insert(0, std::to_string(i * i));
+  std::vector<std::string> rare = words;
+  rare[100] += " 日";  // far fewer spaces than the 0.05 % of characters that may be left out
+  for (const auto& lines : {words, rare}) {
+    train_tokenizer(lines_of(lines), 300, model("space.model"));
+    const Tokenizer tokenizer(model("space.model"));
+    EXPECT_EQ(tokenizer.encode(" ").size(), 1u);
+    EXPECT_EQ(tokenizer.encode("9 月").size(), 3u);
+    for (const char* text :
+         {" ", "  ", " 日", "日 ", "日  月", " a\tb  c ", "\u2581 \u2581", "日\u2581月 "}) {
+      const auto ids = tokenizer.encode(text);
+      EXPECT_EQ(tokenizer.decode(ids), text);
+      EXPECT_EQ(sum(tokenizer.bytes_of(ids)), static_cast<int64_t>(std::strlen(text)));
+    }
+  }
+}
+
+TEST_F(TokenizerTest, AModelWithoutAPieceForTheSpaceSpellsItAsAByte) {
+  // As photon's own were once where the text had no spaces.
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += "日月山" + std::to_string(i) + "\n";
+  write_text(model("no-space.txt"), text);
+  const auto trained = sentencepiece::SentencePieceTrainer::Train(
+      fmt::format("--input={} --model_prefix={} --model_type=bpe --vocab_size=290 --byte_fallback=true "
+                  "--normalization_rule_name=identity --remove_extra_whitespaces=false "
+                  "--add_dummy_prefix=false --minloglevel=2",
+                  model("no-space.txt").string(), model("no-space").string()));
+  ASSERT_TRUE(trained.ok()) << trained.ToString();
+  const Tokenizer tokenizer(model("no-space.model"));
+  for (int i = 0; i < 200; ++i) {
+    const std::string any = i % 2 == 0 ? random_utf8(random_, true) : random_bytes(random_);
+    const auto ids = tokenizer.encode(any);
+    ASSERT_EQ(tokenizer.decode(ids), any);
+    ASSERT_EQ(sum(tokenizer.bytes_of(ids)), std::ssize(any));
+  }
+  EXPECT_EQ(tokenizer.encode(" ").size(), 1u);
+  EXPECT_EQ(tokenizer.encode("\u2581").size(), 3u);
+}
+
+TEST_F(TokenizerTest, WhyNoLineCanBeUsedIsTold) {
+  const auto refusal = [](std::vector<std::string> lines, int64_t vocab = 300) {
+    return message_of<Error>(
+        [&] { train_tokenizer(lines_of(lines), vocab, model("no.model"), "notes.txt"); });
+  };
+  const std::string start = "no tokenizer of 300 pieces from notes.txt: ";
+  const std::string long_line(1'000'001, 'x');
+  const std::string reserved = "a bar \u2585 of a chart";
+  EXPECT_EQ(refusal({}), start + "no text");
+  EXPECT_EQ(refusal({"", ""}), start + "no text");
+  EXPECT_EQ(refusal({long_line, long_line}), start + "no line of at most 1,000,000 bytes");
+  EXPECT_EQ(refusal({reserved}), start + "every line holds U+2585, which SentencePiece reserves");
+  EXPECT_EQ(
+      refusal({reserved, long_line}),
+      start + "no line of at most 1,000,000 bytes that does not hold U+2585, which SentencePiece reserves");
+  EXPECT_FALSE(std::filesystem::exists(model("no.model")));
+
+  // The numbers that refusals tell are the least and the most that can be had.
+  const std::vector<std::string> lines(40, "the river and the old house");
+  const auto number = [](const std::string& message, std::string_view before) {
+    const size_t at = message.find(before);
+    EXPECT_NE(at, std::string::npos) << message;
+    return at == std::string::npos ? 0 : std::stoll(message.substr(at + before.size()));
+  };
+  const int64_t least = number(refusal(lines, 261), "take ");
+  const int64_t most = number(refusal(lines, 5000), "words for ");
+  EXPECT_EQ(least, 256 + 3 + std::ssize(std::set<char>(lines[0].begin(), lines[0].end())));
+  EXPECT_GT(most, least);
+  for (const int64_t vocab : {least, most}) {
+    train_tokenizer(lines_of(lines), vocab, model("edge.model"));
+    EXPECT_EQ(Tokenizer(model("edge.model")).vocab(), vocab);
+  }
+  refusal(lines, least - 1);
+  refusal(lines, most + 1);
+  for (const int64_t vocab : {int64_t{-1}, int64_t{259}, int64_t{1} << 40}) {
+    EXPECT_NE(message_of<UsageError>([&] { check_vocab(vocab); }).find("260 to 1048576"), std::string::npos);
+  }
+}
+
+TEST_F(TokenizerTest, LinesLeftOutOrCutAreCounted) {
+  std::vector<std::string> lines(40, "the river and the old house");
+  EXPECT_EQ(train_tokenizer(lines_of(lines), 275, model("counts.model")).remarks(), "");
+  std::string longest;
+  while (longest.size() < 1'000'000) longest += lines[0] + " ";
+  longest.resize(1'000'000);
+  lines.insert(lines.end(), {longest, longest + "x", "\u2585", "\u2585\u2585", std::string(40'000, 'y'), ""});
+  const TrainingLines trained = train_tokenizer(lines_of(lines), 275, model("counts.model"));
+  EXPECT_EQ(trained.used, 42);
+  EXPECT_EQ(trained.cut, 1);
+  EXPECT_EQ(trained.too_long, 1);
+  EXPECT_EQ(trained.reserved, 2);
+  EXPECT_EQ(
+      trained.remarks(),
+      "1 line of more than 1,000,000 bytes left out; 2 lines with U+2585, which SentencePiece reserves, left "
+      "out; 1 line cut where more than 32,768 bytes come without a space");
+}
+
+/// White space as a normalising model leaves it.
+std::string squeezed(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool space = c == ' ' || c == '\n' || c == '\t';
+    if (!space || !out.ends_with(' ')) out.push_back(space ? ' ' : c);
+  }
+  return out;
+}
+
+TEST_F(TokenizerTest, TokensOfANormalisingModelStandForTheTextsOwnBytes) {
+  std::string text;
+  std::string line;
+  for (const auto lines = random_lines(3); lines(line);) text += line + "\n";
+  write_text(model("lines.txt"), text);
+  const auto trained = sentencepiece::SentencePieceTrainer::Train(
+      fmt::format("--input={} --model_prefix={} --model_type=unigram --vocab_size=200 --minloglevel=2",
+                  model("lines.txt").string(), model("normal").string()));
+  ASSERT_TRUE(trained.ok()) << trained.ToString();
+  const Tokenizer tokenizer(model("normal.model"));
+  EXPECT_FALSE(tokenizer.spells_text());
+  const auto lines = random_lines(3);
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(lines(line));
+    std::string spaced;
+    for (const char c : line)
+      spaced += c != ' ' ? std::string(1, c) : std::string(1 + below(random_, 4), " \n"[below(random_, 2)]);
+    const auto [ids, bytes] = tokenizer.encode_with_bytes(spaced);
+    ASSERT_EQ(ids, tokenizer.encode(spaced));
+    ASSERT_EQ(bytes.size(), ids.size());
+    ASSERT_EQ(sum(bytes), std::ssize(spaced));
+    size_t begin = 0;
+    for (size_t t = 0; t < ids.size(); ++t) {
+      const auto part = squeezed(std::string_view(spaced).substr(begin, static_cast<size_t>(bytes[t])));
+      ASSERT_EQ(tokenizer.piece_bytes(ids[t]), (t == 0 ? " " : "") + part) << spaced;
+      begin += static_cast<size_t>(bytes[t]);
+    }
+    ASSERT_TRUE(tokenizer.bytes_of(ids).empty()) << "the tokens alone do not tell";
+  }
+  const auto unknown = tokenizer.encode_with_bytes("the \u2603\u2604 the").bytes;
+  EXPECT_EQ(std::count(unknown.begin(), unknown.end(), unknown_bytes), 1);
+}
+
+TEST_F(TokenizerTest, TheSpaceBeforeATextIsNoByteOfIt) {
+  for (const auto* name : {"plain.model", "dummy.model"}) {
+    const Tokenizer tokenizer(model(name));
+    for (int i = 0; i < 50; ++i) {
+      std::vector<int32_t> tokens;
+      int64_t bytes = 0;
+      for (size_t documents = below(random_, 5); documents > 0; --documents) {
+        const std::string text = random_utf8(random_, true);
+        const auto encoded = tokenizer.encode_with_bytes(text);
+        ASSERT_EQ(encoded.ids, tokenizer.encode(text));
+        ASSERT_EQ(sum(encoded.bytes), std::ssize(text));
+        tokens.insert(tokens.end(), encoded.ids.begin(), encoded.ids.end());
+        tokens.push_back(tokenizer.end_of_text());
+        bytes += std::ssize(text);
+      }
+      ASSERT_EQ(sum(tokenizer.bytes_of(tokens)), bytes) << name;
+    }
+  }
 }
 
 TEST_F(TokenizerTest, TheSameLinesTrainTheSameModel) {
@@ -234,6 +475,8 @@ TEST_F(TokenizerTest, FilesThatAreNoModelAreRefused) {
     write_text(model("bad.model"), blob);
     EXPECT_NE(message_of<Error>([] { Tokenizer(model("bad.model")); }).find("bad.model"), std::string::npos);
   }
+  EXPECT_NE(message_of<Error>([] { Tokenizer{folder_->path()}; }).find(folder_->path().string()),
+            std::string::npos);
   const Tokenizer tokenizer(model("plain.model"));
   EXPECT_NE(message_of<Error>([&] { tokenizer.piece_bytes(700); }), "");
   EXPECT_NE(message_of<Error>([&] { tokenizer.decode(std::vector{-1}); }), "");

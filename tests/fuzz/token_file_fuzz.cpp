@@ -1,8 +1,5 @@
 // Any bytes are either refused with photon::Error or a token file all of whose ids lie in the vocabulary it
 // states and whose count is that of its bytes. Reading an id outside the vocabulary is refused, too.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -13,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/token_file.h"
+#include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/mutation.h"
 #include "tests/fuzz/promise.h"
 
@@ -21,23 +19,6 @@ namespace {
 using photon::testing::require;
 
 constexpr size_t header_bytes = 40;
-
-/// A file in memory with a path, which is what a token file is opened by.
-class MemoryFile {
- public:
-  MemoryFile(const uint8_t* data, size_t size) : descriptor_(::memfd_create("token_file_fuzz", MFD_CLOEXEC)) {
-    require(descriptor_ >= 0, "there is a file in memory");
-    require(::write(descriptor_, data, size) == static_cast<ssize_t>(size), "it takes the input");
-  }
-  ~MemoryFile() { ::close(descriptor_); }
-  MemoryFile(const MemoryFile&) = delete;
-  MemoryFile& operator=(const MemoryFile&) = delete;
-
-  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
-
- private:
-  int descriptor_;
-};
 
 /// A number of the header: mostly one that could be true.
 void set_number(std::string& file, size_t at, size_t width, std::mt19937& rng) {
@@ -66,8 +47,9 @@ std::string sound(std::mt19937& rng) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const MemoryFile file(data, size);
-  const std::string path = file.path();
+  static photon::testing::MemoryFile file("input.tokens");
+  file.hold(data, size);
+  const std::string path = file.path().string();
   try {
     const photon::TokenFile tokens(path);
     require(tokens.vocab() >= 1, "there is a vocabulary");

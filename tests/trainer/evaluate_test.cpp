@@ -112,10 +112,33 @@ TEST(Score, StridedWindowsScoreEveryTokenButTheFirst) {
 TEST(Score, BytesAreThoseOfTheScoredTokens) {
   Recorder model(photon_spec());
   const auto ids = counting(11);
-  const Score s = score(model, ids, {.context = 4}, [](int32_t id) { return int64_t{id} * 10; });
+  TokenBytes bytes;
+  for (const int32_t id : ids) bytes.push_back(id * 10);
+  const Score s = score(model, ids, {.context = 4}, bytes);
   EXPECT_EQ(s.bytes, 10 * (1 + 2 + 3 + 5 + 6 + 7 + 9 + 10));
   EXPECT_NEAR(*s.bits_per_byte(), s.nll / std::numbers::ln2 / static_cast<double>(*s.bytes), 1e-12);
   EXPECT_FALSE(score(model, ids, {.context = 4}, {}).bits_per_byte().has_value());
+
+  // Where it is not known what a token stands for, a score that has this token has no bits per byte.
+  bytes[4] = -1;
+  EXPECT_EQ(score(model, ids, {.context = 4}, bytes).bytes, s.bytes) << "the first of a window is not scored";
+  bytes[5] = -1;
+  const Score unknown = score(model, ids, {.context = 4}, bytes);
+  EXPECT_FALSE(unknown.bytes.has_value() || unknown.bits_per_byte().has_value());
+  EXPECT_EQ(unknown.nll, s.nll);
+}
+
+TEST(Score, BytesGoByPlaceAndNotByToken) {
+  Recorder model(photon_spec());
+  const std::vector<int32_t> ids(40, 7);
+  TokenBytes bytes(ids.size());
+  std::iota(bytes.begin(), bytes.end(), 0);
+  for (const int64_t stride : {4, 8, 12}) {
+    const Score s = score(model, ids, {.context = 12, .stride = stride, .batch = 3}, bytes);
+    int32_t expected = 0;
+    for (int32_t i = 1; i < 40; ++i) expected += stride == 12 && i % 12 == 0 ? 0 : i;
+    EXPECT_EQ(s.bytes, expected) << stride;
+  }
 }
 
 TEST(Score, WhatDoesNotFitIsRefusedWithItsNumbers) {
@@ -162,12 +185,18 @@ TEST_F(OnTheReference, RecGenIsScoredBesideTeacherForcingOnTheSameTokens) {
   const auto ids = counting(70);
   constexpr int64_t context = 16;
   for (const int64_t prompt : {1, 5, 8, 15}) {
+    TokenBytes bytes(ids.size());
+    std::iota(bytes.begin(), bytes.end(), 0);
     const auto streamed =
-        score_recgen(*m, ids, {.context = context, .batch = 3}, prompt, Schedule::streamed, {});
+        score_recgen(*m, ids, {.context = context, .batch = 3}, prompt, Schedule::streamed, bytes);
     const auto unrolled =
         score_recgen(*m, ids, {.context = context, .batch = 4}, prompt, Schedule::unrolled, {});
     EXPECT_EQ(streamed.recgen.tokens, 4 * (context - prompt));
     EXPECT_EQ(streamed.hiergen.tokens, streamed.recgen.tokens);
+    int32_t expected_bytes = 0;
+    for (int32_t i = 0; i < 4 * context; ++i) expected_bytes += i % context < prompt ? 0 : i;
+    EXPECT_EQ(streamed.recgen.bytes, expected_bytes);
+    EXPECT_EQ(streamed.hiergen.bytes, expected_bytes);
     EXPECT_NEAR(streamed.recgen.nll, unrolled.recgen.nll, 1e-9 * streamed.recgen.nll);
 
     double teacher = 0.0;

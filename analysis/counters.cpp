@@ -47,6 +47,21 @@ std::optional<double> scale_of(std::string_view unit) {
   return {};
 }
 
+/// "1,234.5" and "12" are so written, "24,58" and "1.234,5" are not: under a locale with decimal commas
+/// erasing them would make another number of it, a hundred times too large or a thousand times too small.
+bool commas_part_thousands(std::string_view cell) {
+  const size_t first = cell.find(',');
+  if (first == std::string_view::npos) return true;
+  const std::string_view whole = cell.substr(0, cell.find('.'));
+  if (cell.find(',', whole.size()) != std::string_view::npos) return false;
+  if (first == 0 || first > 3 || (whole.size() - first) % 4 != 0) return false;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const bool comma = i >= first && (i - first) % 4 == 0;
+    if (comma ? whole[i] != ',' : whole[i] < '0' || whole[i] > '9') return false;
+  }
+  return true;
+}
+
 /// A column of the page and its unit.
 struct Metric {
   size_t column = 0;
@@ -105,8 +120,14 @@ class Page {
 
   double number(const Metric& m) const {
     std::string cell = cells_[m.column];
-    std::erase(cell, ',');  // of thousands
     const std::string where = fmt::format("{}, column {}", reader_.where(), reader_.header()[m.column]);
+    if (!commas_part_thousands(cell)) {
+      throw Error(
+          fmt::format("{}: {} has a comma that does not part thousands, as numbers are written where the "
+                      "locale has decimal commas; make the page again with LC_ALL=C {}",
+                      where, in_quotes(cell), how_to_make));
+    }
+    std::erase(cell, ',');
     const double value = m.scale * csv_number(cell, where);
     if (!(value >= 0.0 && value <= largest_amount))
       throw Error(fmt::format("{}: {} is no amount", where, in_quotes(cell)));

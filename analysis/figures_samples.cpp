@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <map>
 #include <set>
 
@@ -81,21 +83,28 @@ PlotPanel panel_of(const std::vector<Curve>& curves, const std::string& title, c
   return panel;
 }
 
-/// "From 40.1 MiB to 48.0 MiB": of the caches behind the points.
+/// "48.0 MiB to 81.3 MiB, at each N within 4 % of one another": of the caches behind the points.
 std::string caches_of(const std::vector<Curve>& curves) {
-  double low = 0.0;
-  double high = 0.0;
+  std::map<int64_t, std::vector<double>> held;  // by N
   for (const Curve& curve : curves) {
     for (const auto& [count, row] : curve.rows) {
       const auto bytes = sample_bytes(*row);
       const auto batch = row->number("batch");
-      if (!bytes || !batch) continue;
-      const double all = *bytes * *batch;
-      low = low == 0.0 ? all : std::min(low, all);
-      high = std::max(high, all);
+      if (bytes && batch) held[count].push_back(*bytes * *batch);
     }
   }
-  return fmt::format("{} to {}", readable_bytes(low), readable_bytes(high));
+  if (held.empty()) return "an unknown amount";
+  double low = std::numeric_limits<double>::infinity();
+  double high = 0.0;
+  double apart = 0.0;  // 1 - least / most at one N
+  for (const auto& [count, bytes] : held) {
+    const auto [least, most] = std::minmax_element(bytes.begin(), bytes.end());
+    low = std::min(low, *least);
+    high = std::max(high, *most);
+    if (*most > 0.0) apart = std::max(apart, 1.0 - *least / *most);
+  }
+  return fmt::format("{} to {}, at each N within {:.0f} % of one another", readable_bytes(low),
+                     readable_bytes(high), std::ceil(100.0 * apart));
 }
 
 }  // namespace

@@ -13,7 +13,6 @@
 namespace photon::analysis {
 namespace {
 
-constexpr double usable = 0.95;  // of the card, as plans take it
 constexpr int64_t bfloat16_bytes = 2;
 
 std::string spec_name(const PaperRow& row) {
@@ -36,6 +35,10 @@ double PaperPoint::floor_tpm() const {
   return largest.serial_tokens_per_s / 1e3 / (kv_bytes_ideal(spec, workload) / 0x1p30);
 }
 
+double PaperPoint::overlap_tpm() const {
+  return largest.tokens_per_s / 1e3 / (kv_bytes_ideal(spec, workload) / 0x1p30);
+}
+
 std::vector<PaperPoint> paper_points(const std::filesystem::path& models, const Hardware& hardware,
                                      const Ceilings& ceilings, const std::vector<std::string>& overrides) {
   std::vector<PaperPoint> points;
@@ -47,7 +50,8 @@ std::vector<PaperPoint> paper_points(const std::filesystem::path& models, const 
                    .spec = spec,
                    .workload = {},
                    .largest = {},
-                   .implied = {}};
+                   .implied = {},
+                   .fixed = {}};
       p.workload = {.prompt = prefill_heavy ? 2048 : 128,
                     .new_tokens = prefill_heavy ? 128 : 2048,
                     .generation = row.generation == "recgen" ? Generation::recgen : Generation::hiergen,
@@ -59,13 +63,17 @@ std::vector<PaperPoint> paper_points(const std::filesystem::path& models, const 
       p.largest =
           floor_at(spec, p.workload, largest_batch(spec, p.workload, hardware.memory_bytes), ceilings);
       const double room =
-          usable * static_cast<double>(hardware.memory_bytes) - weights_bytes(spec, bfloat16_bytes);
+          usable_memory * static_cast<double>(hardware.memory_bytes) - weights_bytes(spec, bfloat16_bytes);
       const auto implied = static_cast<int64_t>(room / p.memory_bytes);
       if (implied < 1) {
         throw Error(fmt::format("{}: a sample of {:.3f} GiB, as printed, does not fit beside {}'s weights",
                                 hardware.name, p.memory_bytes / 0x1p30, spec.name));
       }
       p.implied = floor_at(spec, p.workload, implied, ceilings);
+      for (const int64_t batch : paper_batches) {
+        p.fixed.push_back(batch <= p.largest.batch ? floor_at(spec, p.workload, batch, ceilings)
+                                                   : FloorAtBatch{});
+      }
       points.push_back(std::move(p));
     }
   }
@@ -80,11 +88,24 @@ std::vector<PaperRatio> paper_ratios(const std::vector<PaperPoint>& points) {
                       .regime = a.regime,
                       .throughput = a.tokens_per_s / b.tokens_per_s,
                       .throughput_floor = a.largest.serial_tokens_per_s / b.largest.serial_tokens_per_s,
+                      .throughput_overlap = a.largest.tokens_per_s / b.largest.tokens_per_s,
                       .throughput_implied = a.implied.serial_tokens_per_s / b.implied.serial_tokens_per_s,
                       .memory = a.memory_bytes / b.memory_bytes,
                       .memory_ideal = kv_bytes_ideal(a.spec, a.workload) / kv_bytes_ideal(b.spec, b.workload),
                       .tpm = a.tpm / b.tpm,
-                      .tpm_floor = a.floor_tpm() / b.floor_tpm()});
+                      .tpm_floor = a.floor_tpm() / b.floor_tpm(),
+                      .tpm_overlap = a.overlap_tpm() / b.overlap_tpm(),
+                      .serial_at = {},
+                      .overlap_at = {}});
+    for (size_t i = 0; i < paper_batches.size(); ++i) {
+      const FloorAtBatch& x = a.fixed[i];
+      const FloorAtBatch& y = b.fixed[i];
+      const bool fits = x.batch > 0 && y.batch > 0;
+      PaperRatio& r = ratios.back();
+      r.serial_at.push_back(fits ? std::optional(x.serial_tokens_per_s / y.serial_tokens_per_s)
+                                 : std::nullopt);
+      r.overlap_at.push_back(fits ? std::optional(x.tokens_per_s / y.tokens_per_s) : std::nullopt);
+    }
   };
   for (const PaperPoint& b : points) {
     for (const PaperPoint& a : points) {

@@ -62,10 +62,10 @@ double with_copy(const PaperPoint& p) {
 }
 
 /// Encoders run one after another: the caches of those before, the own one, and of each row of the prompt the
-/// tensors alive in a SwiGLU block: residual, its norm, and `wide` of the feed-forward width.
-double prefill_peak(const PaperPoint& p, int64_t wide) {
+/// tensors alive in a SwiGLU block: `wide` of the feed-forward width, `narrow` of the model's.
+double prefill_peak(const PaperPoint& p, int64_t wide, int64_t narrow) {
   const auto alive = [&](const StackShape& s) {
-    return to_double((wide * s.ffn + 2 * s.width) * p.workload.weight_bytes);
+    return to_double((wide * s.ffn + narrow * s.width) * p.workload.weight_bytes);
   };
   if (p.spec.depth() == 0) {
     return to_double(p.workload.prompt) *
@@ -82,12 +82,10 @@ double prefill_peak(const PaperPoint& p, int64_t wide) {
   return most;
 }
 
-/// 4: gate, its SiLU, up, their product, all alive; 3: the gate is given back once its SiLU is there.
-double peak(const PaperPoint& p, int64_t wide) {
-  return std::max(prefill_peak(p, wide), with_copy(p));
-}
-double peak_of_four(const PaperPoint& p) {
-  return peak(p, 4);
+/// 4 and 2: gate, its SiLU, up and their product, residual and its norm, all alive; 3: the gate is given back
+/// once its SiLU is there.
+double peak(const PaperPoint& p, int64_t wide, int64_t narrow = 2) {
+  return std::max(prefill_peak(p, wide, narrow), with_copy(p));
 }
 
 double mean_log_error(const std::vector<double>& bytes, const std::vector<PaperPoint>& points) {
@@ -159,13 +157,14 @@ std::vector<MemoryAccounting> memory_accountings(const std::vector<PaperPoint>& 
   add("KV and a copy", "ideal KV, one layer of the largest cache twice (a cache grown by concatenation)",
       with_copy);
   add("peak of prefill or decode",
-      "the larger of prefill (caches of the prompt, 4 ffn + 2 width numbers a row of the encoder that runs) "
-      "and "
-      "decode (KV and a copy)",
-      peak_of_four);
+      "the larger of prefill (caches of the prompt, 4 ffn + 2 width numbers a row of the encoder that runs, "
+      "chosen on "
+      "these cells) and decode (KV and a copy)",
+      [](const PaperPoint& p) { return peak(p, 4); });
   add("peak of prefill or decode, 3 ffn", "the same with 3 ffn + 2 width",
       [](const PaperPoint& p) { return peak(p, 3); });
-  add_raised("peak of prefill or decode, raised", "the first of these plus one constant", peak_of_four);
+  add_raised("peak of prefill or decode, raised", "the first of these plus one constant",
+             [](const PaperPoint& p) { return peak(p, 4); });
   std::stable_sort(list.begin(), list.end(), [&](const MemoryAccounting& a, const MemoryAccounting& b) {
     return error_of(a, points).median < error_of(b, points).median;
   });
@@ -191,6 +190,23 @@ AccountingError error_of(const MemoryAccounting& accounting, const std::vector<P
   const size_t n = errors.size();
   if (n > 0) worst.median = 0.5 * (errors[(n - 1) / 2] + errors[n / 2]);
   return worst;
+}
+
+std::vector<PeakNeighbour> peak_neighbours(const std::vector<PaperPoint>& points) {
+  std::vector<PeakNeighbour> out;
+  for (int64_t ffn = 2; ffn <= 5; ++ffn) {
+    for (int64_t width = 0; width <= 7; ++width) {
+      MemoryAccounting accounting;
+      for (const PaperPoint& p : points) accounting.bytes.push_back(peak(p, ffn, width));
+      out.push_back({ffn, width, error_of(accounting, points)});
+    }
+  }
+  return out;
+}
+
+PeakNeighbour best_of(const std::vector<PeakNeighbour>& neighbours) {
+  return *std::min_element(neighbours.begin(), neighbours.end(),
+                           [](const auto& a, const auto& b) { return a.error.median < b.error.median; });
 }
 
 std::vector<size_t> exchanged_memory(const MemoryAccounting& accounting,

@@ -226,8 +226,12 @@ std::string counters_body(const ReportRequest& request) {
 std::string paper_floors(const ReportRequest& request) {
   if (request.paper_models.empty() || request.paper_hardware.empty()) return "";
   const Hardware hardware = load_hardware(request.paper_hardware);
-  return paper_floor_tables(paper_points(request.paper_models, hardware, hardware.ceilings(DType::bfloat16)),
-                            hardware.name);
+  const Ceilings ceilings = hardware.ceilings(DType::bfloat16);
+  const Hardware::Origins from = hardware.origins(DType::bfloat16);
+  return paper_floor_tables(
+      paper_points(request.paper_models, hardware, ceilings),
+      fmt::format("{} ({:.4g} GB/s, {}; {:.4g} TFLOP/s, {})", hardware.name, ceilings.bandwidth / 1e9,
+                  from.bandwidth, ceilings.matrix_rate / 1e12, from.matrix_rate));
 }
 
 std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& results,

@@ -28,7 +28,8 @@ std::string floor_table(const ResultSet& results);
 std::string prediction_tables(const ResultSet& results);
 std::string paper_table();
 /// The paper's rows at their floors, the ratios between them, and its memory column accounted for.
-std::string paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& hardware);
+/// `ceilings`: the machine and where its rates come from.
+std::string paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& ceilings);
 std::string all_rows_tables(const ResultSet& results);
 std::string machines_table(const ResultSet& results);
 std::string runs_table(const ResultSet& results);

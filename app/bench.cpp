@@ -112,7 +112,8 @@ void sweep_preset(const Options& o) {
                .goes_on = "the same command",
                .profile = {},
                .rates = o.rates,
-               .cache_bytes = p.cache_bytes});
+               .cache_bytes = p.cache_bytes,
+               .equal_within = p.equal_within});
   say(fmt::format("rows are in {}", out.string()));
 }
 

@@ -12,6 +12,7 @@
 #include "app/command_line.h"
 #include "app/device_report.h"
 #include "app/model_source.h"
+#include "bench/equal_memory.h"
 #include "bench/output.h"
 #include "bench/runner.h"
 #include "bench/sweep.h"
@@ -71,12 +72,8 @@ void bench_sweep(const SweepOptions& o) {
   const auto dtypes = o.dtypes.empty() ? std::vector<DType>{backend->own_dtype()} : o.dtypes;
   InterruptGuard guard;
   const bench::Interrupted interrupted = [&] { return guard.requested(); };
-  bench::RunnerOptions options{.backend_name = o.device,
-                               .argv = command_line(),
-                               .seed = o.seed,
-                               .rule = o.rule,
-                               .tell = say,
-                               .cache_bytes = o.cache_bytes};
+  bench::RunnerOptions options{
+      .backend_name = o.device, .argv = command_line(), .seed = o.seed, .rule = o.rule, .tell = say};
   if (!o.rates.empty()) options.rates = o.rates;
   bench::Runner runner(*backend, std::move(options), interrupted);
 
@@ -89,6 +86,7 @@ void bench_sweep(const SweepOptions& o) {
       like.spec = source.spec;
       like.checkpoint = source.checkpoint;
       like.dtype = dtype;
+      like.cache_bytes = o.cache_bytes;
       auto cases = cases_of(like, o.sweep, say);
       count.total += std::ssize(cases);
       if (!cases.empty()) work.emplace_back(source, std::move(cases));
@@ -96,6 +94,15 @@ void bench_sweep(const SweepOptions& o) {
   }
   if (count.total == 0) throw UsageError("nothing to measure is left of what was asked for");
   say(fmt::format("{}, seed {}", backend->device_name(), o.seed));
+  if (o.equal_within > 0.0) {
+    std::vector<bench::Case*> largest;
+    for (auto& [source, cases] : work) {
+      for (bench::Case& c : cases) {
+        if (c.batch == bench::sweep_max) largest.push_back(&c);
+      }
+    }
+    bench::equalise(largest, o.equal_within, say);
+  }
   if (!o.profile.empty()) {
     std::vector<LaunchSum> sums;
     for (auto& [source, cases] : work) {

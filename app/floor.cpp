@@ -10,10 +10,12 @@
 
 #include "app/command.h"
 #include "app/floor_alternatives.h"
+#include "app/floor_ceilings.h"
 #include "app/floor_crossings.h"
 #include "app/floor_paper.h"
 #include "app/floor_prediction.h"
 #include "app/floor_training.h"
+#include "app/json_value.h"
 #include "bench/sweep.h"
 #include "core/error.h"
 #include "core/floor.h"
@@ -49,25 +51,38 @@ struct Options {
 
 struct Result {
   ModelSpec spec;
-  Hardware hardware;
-  Ceilings ceilings;
+  FloorCeilings ceilings;
   Workload workload;
+  int64_t fitting = 0;  ///< prompts that fit the machine
   RequestFloor floor;
   double kv_per_sample = 0.0;
   std::optional<FloorPrediction> prediction = {};
 
+  /// A batch that the machine cannot hold has floors, but no throughput on it.
+  bool fits() const { return workload.batch <= fitting; }
   double tokens() const { return static_cast<double>(workload.rows() * workload.new_tokens); }
-  double throughput() const { return floor.seconds() > 0.0 ? tokens() / floor.seconds() : 0.0; }
-  double serial_throughput() const {
-    const double seconds = floor.prefill.serial_seconds + floor.decode.serial_seconds;
+  std::optional<double> throughput() const { return rate(floor.seconds()); }
+  std::optional<double> serial_throughput() const {
+    return rate(floor.prefill.serial_seconds + floor.decode.serial_seconds);
+  }
+  std::optional<double> predicted_throughput() const {
+    return rate(prediction->time->prefill + prediction->time->decode);
+  }
+  /// Empty where the caches hold nothing at the end.
+  std::optional<double> tpm() const {
+    if (!fits() || !(kv_per_sample > 0.0)) return std::nullopt;
+    return throughput().value_or(0.0) / 1e3 / (kv_per_sample / 0x1p30);
+  }
+  /// Of all launches one after another; empty where nobody knows what one costs.
+  std::optional<double> launch_seconds(const PhaseFloor& phase) const {
+    const double one = ceilings.values().launch_seconds;
+    return one > 0.0 ? std::optional(one * phase.launches) : std::nullopt;
+  }
+
+ private:
+  std::optional<double> rate(double seconds) const {
+    if (!fits()) return std::nullopt;
     return seconds > 0.0 ? tokens() / seconds : 0.0;
-  }
-  double predicted_throughput() const {
-    return tokens() / (prediction->time->prefill + prediction->time->decode);
-  }
-  /// 0 where the caches hold nothing at the end.
-  double tpm(double tokens_per_s) const {
-    return kv_per_sample > 0.0 ? tokens_per_s / 1e3 / (kv_per_sample / 0x1p30) : 0.0;
   }
 };
 
@@ -92,15 +107,15 @@ nlohmann::ordered_json to_json(const Result& r) {
   nlohmann::ordered_json json{{"model", r.spec.name},
                               {"architecture", r.spec.architecture()},
                               {"reading", r.spec.depth() == 0 ? "" : to_string(r.spec.reading)},
-                              {"hardware", r.hardware.name},
+                              {"hardware", r.ceilings.hardware.name},
                               {"generation", to_string(r.workload.generation)},
                               {"schedule", to_string(r.workload.schedule)},
                               {"prompt", r.workload.prompt},
                               {"new_tokens", r.workload.new_tokens},
                               {"batch", r.workload.batch},
                               {"samples_per_prompt", r.workload.samples},
-                              {"bandwidth_bytes_per_s", r.ceilings.bandwidth},
-                              {"matrix_flops_per_s", r.ceilings.matrix_rate},
+                              {"fits", r.fits()},
+                              {"largest_batch", r.fitting},
                               {"kv_bytes_ideal_per_sample", r.kv_per_sample},
                               {"local_bytes_per_sample", local_bytes(r.spec, r.workload)},
                               {"weights_bytes", weights_bytes(r.spec, r.workload.weight_bytes)},
@@ -115,19 +130,22 @@ nlohmann::ordered_json to_json(const Result& r) {
                               {"decode_seconds", f.decode.seconds},
                               {"prefill_serial_seconds", f.prefill.serial_seconds},
                               {"decode_serial_seconds", f.decode.serial_seconds},
-                              {"throughput_tokens_per_s", r.throughput()},
-                              {"serial_throughput_tokens_per_s", r.serial_throughput()},
-                              {"tpm_ktok_per_s_per_gib", r.tpm(r.throughput())},
+                              {"throughput_tokens_per_s", or_null(r.throughput())},
+                              {"serial_throughput_tokens_per_s", or_null(r.serial_throughput())},
+                              {"tpm_ktok_per_s_per_gib", or_null(r.tpm())},
                               {"prefill_launches", f.prefill.launches},
                               {"decode_launches", f.decode.launches},
+                              {"prefill_launches_seconds", or_null(r.launch_seconds(f.prefill))},
+                              {"decode_launches_seconds", or_null(r.launch_seconds(f.decode))},
                               {"prefill_bound", to_string(f.prefill.bound)},
                               {"decode_bound", to_string(f.decode.bound)}};
+  json.update(to_json(r.ceilings));
   if (!r.prediction) return json;
   json["rates"] = r.prediction->machine;
   if (r.prediction->time) {
     json["prefill_predicted_seconds"] = r.prediction->time->prefill;
     json["decode_predicted_seconds"] = r.prediction->time->decode;
-    json["predicted_throughput_tokens_per_s"] = r.predicted_throughput();
+    json["predicted_throughput_tokens_per_s"] = or_null(r.predicted_throughput());
   } else {
     json["prefill_predicted_seconds"] = nullptr;
     json["decode_predicted_seconds"] = nullptr;
@@ -170,11 +188,11 @@ void print_operations(const Result& r) {
     int64_t count = 0;
   };
   std::map<std::string, Row> rows;
+  const Ceilings ceilings = r.ceilings.values();
   const auto add = [&](const Operation& op) {
     Row& row = rows[place_of(op, r.spec)];
     row.work += op.work;
-    row.seconds +=
-        std::max(op.work.floor_bytes() / r.ceilings.bandwidth, op.work.flops / r.ceilings.matrix_rate);
+    row.seconds += std::max(op.work.floor_bytes() / ceilings.bandwidth, op.work.flops / ceilings.matrix_rate);
     ++row.count;
   };
   visit_request(
@@ -207,22 +225,62 @@ void print_prediction(const Result& r) {
         "{} {:.4g} s{}", name, seconds,
         seconds > 0.0 ? fmt::format(" (serial floor {:.2g} % of it)", 100.0 * serial / seconds) : "");
   };
-  fmt::print("\npredicted from rates of kernels on {}:\n{}, {}, throughput {:.4g} k tok/s\n", p.machine,
+  const auto throughput = r.predicted_throughput();
+  fmt::print("\npredicted from rates of kernels on {}:\n{}, {}{}\n", p.machine,
              phase("prefill", p.time->prefill, r.floor.prefill.serial_seconds),
-             phase("decode", p.time->decode, r.floor.decode.serial_seconds), r.predicted_throughput() / 1e3);
+             phase("decode", p.time->decode, r.floor.decode.serial_seconds),
+             throughput ? fmt::format(", throughput {:.4g} k tok/s", *throughput / 1e3) : "");
+}
+
+/// What the machine makes of the times; or why it makes nothing.
+void print_throughput(const Result& r) {
+  if (r.fits()) {
+    fmt::print("\nthroughput at the floor {:.4g} k tok/s{}, at the serial floor {:.4g} k tok/s\n",
+               *r.throughput() / 1e3,
+               r.tpm() ? fmt::format(" (TPM {:.5g} k tok/s/GiB, ideal KV)", *r.tpm()) : "",
+               *r.serial_throughput() / 1e3);
+    return;
+  }
+  const double caches = r.kv_per_sample * static_cast<double>(r.workload.rows());
+  fmt::print(
+      "\nno throughput: {} do not fit {:.2g} of {}'s {:.4g} GiB: weights {:.4g} GiB, caches at the end "
+      "{:.4g} GiB, ideal; "
+      "{}\n",
+      r.workload.batch == 1 ? "weights and one prompt" : fmt::format("{} prompts", r.workload.batch),
+      usable_memory, r.ceilings.hardware.name, static_cast<double>(r.ceilings.hardware.memory_bytes) / 0x1p30,
+      weights_bytes(r.spec, r.workload.weight_bytes) / 0x1p30, caches / 0x1p30,
+      r.fitting == 0 ? std::string("not even one fits") : fmt::format("{} fit (--batch max)", r.fitting));
+}
+
+/// Launches are in neither floor: a fast machine at a small batch may spend as long on them.
+void print_launches(const Result& r) {
+  const auto& f = r.floor;
+  const double launches = f.prefill.launches + f.decode.launches;
+  const auto prefill = r.launch_seconds(f.prefill);
+  const auto decode = r.launch_seconds(f.decode);
+  if (decode) {
+    fmt::print(
+        "launches are in neither floor: prefill {:.6g}, {:.4g} s by themselves; decode {:.6g}, {:.4g} s\n",
+        f.prefill.launches, *prefill, f.decode.launches, *decode);
+  } else {
+    fmt::print(
+        "launches are in neither floor: prefill {:.6g}, decode {:.6g}; what one costs on {} is not known (at "
+        "1 us each, "
+        "{:.4g} s)\n",
+        f.prefill.launches, f.decode.launches, r.ceilings.hardware.name, 1e-6 * launches);
+  }
 }
 
 void print_markdown(const Result& r) {
   const auto& f = r.floor;
   fmt::print(
       "{} ({}{}) on {}, {}{}: {} tokens in, {} out, batch {}", r.spec.name, r.spec.architecture(),
-      r.spec.depth() == 0 ? "" : fmt::format(", {}", to_string(r.spec.reading)), r.hardware.name,
+      r.spec.depth() == 0 ? "" : fmt::format(", {}", to_string(r.spec.reading)), r.ceilings.hardware.name,
       to_string(r.workload.generation),
       r.workload.generation == Generation::recgen ? fmt::format(" {}", to_string(r.workload.schedule)) : "",
       r.workload.prompt, r.workload.new_tokens, r.workload.batch);
   if (r.workload.samples > 1) fmt::print(", {} samples a prompt", r.workload.samples);
-  fmt::print("\nceilings: {:.4g} GB/s, {:.4g} TFLOP/s\n", r.ceilings.bandwidth / 1e9,
-             r.ceilings.matrix_rate / 1e12);
+  fmt::print("\nceilings: {}\n", describe(r.ceilings));
   fmt::print("memory: weights {:.4g} GiB; KV ideal {:.4g} MiB a sample, local caches {:.4g} MiB a sample\n\n",
              weights_bytes(r.spec, r.workload.weight_bytes) / 0x1p30, r.kv_per_sample / 0x1p20,
              local_bytes(r.spec, r.workload) / 0x1p20);
@@ -231,10 +289,8 @@ void print_markdown(const Result& r) {
     fmt::print("| {} | {:.4g} | {:.4g} | {:.4g} | {:.4g} | {} |\n", name, phase.work.floor_bytes() / 1e9,
                phase.work.flops / 1e12, phase.seconds, phase.serial_seconds, to_string(phase.bound));
   }
-  fmt::print(
-      "\nthroughput at the floor {:.4g} k tok/s (TPM {:.5g} k tok/s/GiB, ideal KV), at the serial floor "
-      "{:.4g} k tok/s\n",
-      r.throughput() / 1e3, r.tpm(r.throughput()), r.serial_throughput() / 1e3);
+  print_throughput(r);
+  print_launches(r);
   if (r.prediction) print_prediction(r);
   print_operations(r);
 }
@@ -246,6 +302,7 @@ void run(const Options& options) {
   if (options.ceilings != "measured" && options.ceilings != "datasheet") {
     throw UsageError(fmt::format("--ceilings {}: measured or datasheet", options.ceilings));
   }
+  const bool data_sheet = options.ceilings == "datasheet";
   if (options.alternatives) {
     return floor_alternatives({.base = load_model_spec(options.models.front(), options.overrides),
                                .contexts = bench::parse_sweep(options.contexts, "--context"),
@@ -257,22 +314,21 @@ void run(const Options& options) {
                             .overrides = options.overrides,
                             .generations = options.generation,
                             .hardware = options.hardware,
-                            .data_sheet = options.ceilings == "datasheet",
+                            .data_sheet = data_sheet,
                             .dtype = parse_dtype(options.dtype),
                             .contexts = options.contexts,
                             .batches = options.batch == "max" ? "1-4096*8" : options.batch,
                             .json = options.format == "json"});
   }
   if (options.paper) {
-    return floor_paper({.hardware = load_hardware(options.hardware),
-                        .data_sheet = options.ceilings == "datasheet",
+    return floor_paper({.ceilings = {load_hardware(options.hardware), DType::bfloat16, data_sheet},
                         .overrides = options.overrides,
                         .json = options.format == "json"});
   }
   if (options.training) {
     return floor_training({.spec = load_model_spec(options.models.front(), options.overrides),
                            .hardware = load_hardware(options.hardware),
-                           .data_sheet = options.ceilings == "datasheet",
+                           .data_sheet = data_sheet,
                            .rows = parse_batch(options),
                            .length = options.length,
                            .recompute = parse_recompute(options.recompute),
@@ -280,9 +336,8 @@ void run(const Options& options) {
   }
   Result r;
   r.spec = load_model_spec(options.models.front(), options.overrides);
-  r.hardware = load_hardware(options.hardware);
   const DType dtype = parse_dtype(options.dtype);
-  r.ceilings = r.hardware.ceilings(dtype, options.ceilings == "datasheet");
+  r.ceilings = {load_hardware(options.hardware), dtype, data_sheet};
   r.workload = {.prompt = options.prompt,
                 .new_tokens = options.new_tokens,
                 .samples = options.samples,
@@ -291,8 +346,10 @@ void run(const Options& options) {
                 .weight_bytes = element_bytes(dtype),
                 .kv_bytes = element_bytes(dtype)};
   r.workload.batch = parse_batch(options);
-  if (r.workload.batch == 0) r.workload.batch = largest_batch(r.spec, r.workload, r.hardware.memory_bytes);
-  r.floor = request_floor(r.spec, r.workload, r.ceilings,
+  const int64_t memory = r.ceilings.hardware.memory_bytes;
+  if (r.workload.batch == 0) r.workload.batch = largest_batch(r.spec, r.workload, memory);
+  r.fitting = fitting_batch(r.spec, r.workload, memory);
+  r.floor = request_floor(r.spec, r.workload, r.ceilings.values(),
                           options.memory_levels == 2 ? MemoryLevels::two : MemoryLevels::one);
   r.kv_per_sample = kv_bytes_ideal(r.spec, r.workload);
   if (!options.rates.empty()) {
@@ -324,7 +381,10 @@ void setup(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")->capture_default_str();
   command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
-  command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
+  command
+      ->add_option(
+          "--ceilings", o->ceilings,
+          "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
       ->capture_default_str();
   CLI::Option* const rates =
       command

@@ -8,6 +8,7 @@
 
 #include "analysis/crossings.h"
 #include "analysis/format.h"
+#include "app/floor_ceilings.h"
 #include "bench/sweep.h"
 #include "core/error.h"
 #include "core/floor.h"
@@ -22,7 +23,7 @@ using Kind = Comparison::Kind;
 
 struct Request {
   std::vector<DecodeCase> cases;
-  Hardware hardware;
+  FloorCeilings from;
   Ceilings ceilings;
   std::vector<int64_t> contexts, batches;
 };
@@ -34,18 +35,14 @@ std::string commas(int64_t n) {
   return with_commas(std::to_string(n));
 }
 
-/// 0 where not even one row fits.
-int64_t fitting_batch(const Request& r, const DecodeCase& c, int64_t context) {
-  const Workload w{.prompt = c.whole(context),
-                   .new_tokens = c.spec.meta_context(),
-                   .generation = c.generation,
-                   .weight_bytes = c.element_bytes,
-                   .kv_bytes = c.element_bytes};
-  try {
-    return largest_batch(c.spec, w, r.hardware.memory_bytes);
-  } catch (const Error&) {
-    return 0;
-  }
+int64_t fitting(const Request& r, const DecodeCase& c, int64_t context) {
+  return fitting_batch(c.spec,
+                       {.prompt = c.whole(context),
+                        .new_tokens = c.spec.meta_context(),
+                        .generation = c.generation,
+                        .weight_bytes = c.element_bytes,
+                        .kv_bytes = c.element_bytes},
+                       r.from.hardware.memory_bytes);
 }
 
 std::string title(const DecodeCase& c) {
@@ -69,7 +66,7 @@ std::string markdown(const Request& r, const DecodeCase& c) {
   add("| context | largest batch that fits | KV traffic over weights, batches | compute-bound, batches |\n"
       "|--:|--:|---|---|\n");
   for (const int64_t context : r.contexts) {
-    const int64_t fits = fitting_batch(r, c, context);
+    const int64_t fits = fitting(r, c, context);
     add("| {} | {} | {} | {} |\n", commas(c.whole(context)), fits == 0 ? "none" : commas(fits),
         batch_text(over_batch(c, kv, r.ceilings, context), fits),
         batch_text(over_batch(c, compute, r.ceilings, context), fits));
@@ -110,7 +107,7 @@ nlohmann::ordered_json to_json(const Request& r, const DecodeCase& c) {
   auto batches = nlohmann::ordered_json::array();
   for (const int64_t context : r.contexts) {
     batches.push_back({{"context", c.whole(context)},
-                       {"largest_batch", fitting_batch(r, c, context)},
+                       {"largest_batch", fitting(r, c, context)},
                        {"kv_over_weights", to_json(over_batch(c, kv, r.ceilings, context))},
                        {"compute_bound", to_json(over_batch(c, compute, r.ceilings, context))}});
   }
@@ -152,11 +149,11 @@ std::vector<int64_t> numbers_of(const std::string& text, const char* option, int
 
 Request read(const FloorCrossings& asked) {
   Request r{.cases = {},
-            .hardware = load_hardware(asked.hardware),
+            .from = {load_hardware(asked.hardware), asked.dtype, asked.data_sheet},
             .ceilings = {},
             .contexts = numbers_of(asked.contexts, "--context", int64_t{1} << 26),
             .batches = numbers_of(asked.batches, "--batch", int64_t{1} << 20)};
-  r.ceilings = r.hardware.ceilings(asked.dtype, asked.data_sheet);
+  r.ceilings = r.from.values();
   for (const auto& file : asked.models) {
     const ModelSpec spec = load_model_spec(file, asked.overrides);
     std::istringstream names(asked.generations);
@@ -180,10 +177,9 @@ void floor_crossings(const FloorCrossings& asked) {
   if (asked.json) {
     auto cases = nlohmann::ordered_json::array();
     for (const DecodeCase& c : request.cases) cases.push_back(to_json(request, c));
-    const nlohmann::ordered_json all = {{"hardware", request.hardware.name},
-                                        {"bandwidth_bytes_per_s", request.ceilings.bandwidth},
-                                        {"matrix_flops_per_s", request.ceilings.matrix_rate},
-                                        {"cases", cases}};
+    nlohmann::ordered_json all = {{"hardware", request.from.hardware.name}};
+    all.update(to_json(request.from));
+    all["cases"] = cases;
     fmt::print("{}\n", all.dump(2));
     return;
   }
@@ -191,12 +187,11 @@ void floor_crossings(const FloorCrossings& asked) {
   std::string cases;
   for (const DecodeCase& c : request.cases) cases += markdown(request, c);
   fmt::print(
-      "Crossing points of decoding on {}: {:.4g} GB/s, {:.4g} TFLOP/s. Solved for on the cost model, batches "
-      "up to "
-      "{},\ncontexts up to {}. A number is the first at which it is so (\"from\") or no longer so "
-      "(\"below\").\n",
-      request.hardware.name, request.ceilings.bandwidth / 1e9, request.ceilings.matrix_rate / 1e12,
-      commas(largest_crossing_batch), commas(longest_crossing_context));
+      "Crossing points of decoding on {}: {}\nSolved for on the cost model, batches up to {}, contexts up to "
+      "{}. A "
+      "number is the first at\nwhich it is so (\"from\") or no longer so (\"below\").\n",
+      request.from.hardware.name, describe(request.from), commas(largest_crossing_batch),
+      commas(longest_crossing_context));
   fmt::print("{}", cases);
 }
 

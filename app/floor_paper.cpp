@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "analysis/paper_floor.h"
+#include "app/json_value.h"
 #include "core/paths.h"
 
 namespace photon {
@@ -14,10 +16,10 @@ using namespace analysis;
 
 struct Result {
   const FloorPaper& asked;
-  Ceilings ceilings;
   std::vector<PaperPoint> points;
   std::vector<PaperRatio> ratios;
   std::vector<MemoryAccounting> accountings;
+  std::vector<PeakNeighbour> neighbours;
 };
 
 std::string name_of(const PaperPoint& p) {
@@ -45,20 +47,31 @@ nlohmann::ordered_json to_json(const Result& r) {
                     {"implied_batch", to_json(p.implied)},
                     {"serial_fraction", p.fraction()},
                     {"implied_serial_fraction", p.implied_fraction()},
-                    {"floor_tpm_ktok_per_s_per_gib", p.floor_tpm()}});
+                    {"overlap_fraction", p.overlap_fraction()},
+                    {"floor_tpm_ktok_per_s_per_gib", p.floor_tpm()},
+                    {"overlap_tpm_ktok_per_s_per_gib", p.overlap_tpm()}});
   }
   auto ratios = nlohmann::ordered_json::array();
   for (const PaperRatio& q : r.ratios) {
+    auto batches = nlohmann::ordered_json::array();
+    for (size_t i = 0; i < paper_batches.size(); ++i) {
+      batches.push_back({{"batch", paper_batches[i]},
+                         {"serial", or_null(q.serial_at[i])},
+                         {"overlap", or_null(q.overlap_at[i])}});
+    }
     ratios.push_back({{"ratio", q.what},
                       {"size", q.size},
                       {"regime", q.regime},
                       {"throughput_paper", q.throughput},
                       {"throughput_floor", q.throughput_floor},
+                      {"throughput_overlap", q.throughput_overlap},
                       {"throughput_implied_batch", q.throughput_implied},
                       {"memory_paper", q.memory},
                       {"memory_ideal", q.memory_ideal},
                       {"tpm_paper", q.tpm},
-                      {"tpm_floor", q.tpm_floor}});
+                      {"tpm_floor", q.tpm_floor},
+                      {"tpm_overlap", q.tpm_overlap},
+                      {"throughput_at_equal_batch", batches}});
   }
   auto accountings = nlohmann::ordered_json::array();
   for (const MemoryAccounting& a : r.accountings) {
@@ -73,38 +86,104 @@ nlohmann::ordered_json to_json(const Result& r) {
     if (a.fitted) entry["fitted"] = {{"constant", *a.fitted}, {"unit", a.fitted_unit}};
     accountings.push_back(std::move(entry));
   }
-  return {{"hardware", r.asked.hardware.name},
-          {"bandwidth_bytes_per_s", r.ceilings.bandwidth},
-          {"matrix_flops_per_s", r.ceilings.matrix_rate},
-          {"rows", rows},
-          {"ratios", ratios},
-          {"memory_accountings", accountings}};
+  auto neighbours = nlohmann::ordered_json::array();
+  for (const PeakNeighbour& n : r.neighbours) {
+    neighbours.push_back({{"ffn", n.ffn},
+                          {"width", n.width},
+                          {"median_error", n.error.median},
+                          {"worst_error", n.error.worst}});
+  }
+  nlohmann::ordered_json json = {{"hardware", r.asked.ceilings.hardware.name}};
+  json.update(to_json(r.asked.ceilings));
+  json["rows"] = rows;
+  json["ratios"] = ratios;
+  json["memory_accountings"] = accountings;
+  json["peak_neighbours"] = neighbours;
+  return json;
 }
 
 void print_rows(const Result& r) {
   fmt::print(
-      "| row | regime | paper k tok/s | batch | serial floor k tok/s | paper / floor | batch implied | "
-      "serial floor "
-      "k tok/s | paper / floor | paper TPM | floor TPM |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+      "| row | regime | paper k tok/s | batch | serial floor k tok/s | paper / serial | floor k tok/s | "
+      "paper / floor | "
+      "batch implied | serial floor k tok/s | paper / serial | paper TPM | serial TPM | floor TPM |\n"
+      "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
   for (const PaperPoint& p : r.points) {
-    fmt::print("| {} | {} | {:.2f} | {} | {:.4g} | {:.1f} % | {} | {:.4g} | {:.1f} % | {:.2f} | {:.4g} |\n",
-               name_of(p), p.regime, p.tokens_per_s / 1e3, p.largest.batch,
-               p.largest.serial_tokens_per_s / 1e3, 100.0 * p.fraction(), p.implied.batch,
-               p.implied.serial_tokens_per_s / 1e3, 100.0 * p.implied_fraction(), p.tpm, p.floor_tpm());
+    fmt::print(
+        "| {} | {} | {:.2f} | {} | {:.4g} | {:.1f} % | {:.4g} | {:.1f} % | {} | {:.4g} | {:.1f} % | {:.2f} | "
+        "{:.4g} | "
+        "{:.4g} |\n",
+        name_of(p), p.regime, p.tokens_per_s / 1e3, p.largest.batch, p.largest.serial_tokens_per_s / 1e3,
+        100.0 * p.fraction(), p.largest.tokens_per_s / 1e3, 100.0 * p.overlap_fraction(), p.implied.batch,
+        p.implied.serial_tokens_per_s / 1e3, 100.0 * p.implied_fraction(), p.tpm, p.floor_tpm(),
+        p.overlap_tpm());
   }
 }
 
 void print_ratios(const Result& r) {
   fmt::print(
-      "\n| ratio | size | regime | throughput, paper | at the floors | | at implied batches | memory, paper "
-      "| ideal "
-      "KV | TPM, paper | at the floors | |\n|---|---|---|--:|--:|---|--:|--:|--:|--:|--:|---|\n");
+      "\nRatios as printed, and with each row at its floor and its own largest batch. Serial: kernels one "
+      "after another. "
+      "Overlap: bytes\nand arithmetic at the same time, which no one has built; what holds under both is "
+      "what the floors "
+      "say.\n\n"
+      "| ratio | size | regime | throughput, paper | serial | | overlap | | at implied batches | memory, "
+      "paper | ideal KV "
+      "| TPM, paper | serial | | overlap | "
+      "|\n|---|---|---|--:|--:|---|--:|---|--:|--:|--:|--:|--:|---|--:|---|\n");
   for (const PaperRatio& q : r.ratios) {
-    fmt::print("| {} | {} | {} | {:.3g} | {:.3g} | {} | {:.3g} | {:.3g} | {:.3g} | {:.4g} | {:.4g} | {} |\n",
-               q.what, q.size, q.regime, q.throughput, q.throughput_floor,
-               verdict(q.throughput, q.throughput_floor), q.throughput_implied, q.memory, q.memory_ideal,
-               q.tpm, q.tpm_floor, verdict(q.tpm, q.tpm_floor));
+    fmt::print(
+        "| {} | {} | {} | {:.3g} | {:.3g} | {} | {:.3g} | {} | {:.3g} | {:.3g} | {:.3g} | {:.4g} | {:.4g} | "
+        "{} | {:.4g} | "
+        "{} |\n",
+        q.what, q.size, q.regime, q.throughput, q.throughput_floor, verdict(q.throughput, q.throughput_floor),
+        q.throughput_overlap, verdict(q.throughput, q.throughput_overlap), q.throughput_implied, q.memory,
+        q.memory_ideal, q.tpm, q.tpm_floor, verdict(q.tpm, q.tpm_floor), q.tpm_overlap,
+        verdict(q.tpm, q.tpm_overlap));
   }
+}
+
+/// The same ratios at one batch for both sides: they are made by it.
+void print_batches(const Result& r) {
+  fmt::print(
+      "\nThroughput ratios at one batch for both, serial / overlap; a dash: it does not fit both. The last "
+      "column is each "
+      "at its own\nlargest.\n\n| ratio | size | regime |");
+  for (const int64_t batch : paper_batches) fmt::print(" batch {} |", batch);
+  fmt::print(" largest |\n|---|---|---|");
+  for (size_t i = 0; i <= paper_batches.size(); ++i) fmt::print("--:|");
+  fmt::print("\n");
+  for (const PaperRatio& q : r.ratios) {
+    fmt::print("| {} | {} | {} |", q.what, q.size, q.regime);
+    for (size_t i = 0; i < paper_batches.size(); ++i) {
+      fmt::print(" {} |",
+                 q.serial_at[i] ? fmt::format("{:.3g} / {:.3g}", *q.serial_at[i], *q.overlap_at[i]) : "-");
+    }
+    fmt::print(" {:.3g} / {:.3g} |\n", q.throughput_floor, q.throughput_overlap);
+  }
+}
+
+/// The mechanism was chosen with the table at hand: what lies beside it.
+void print_neighbours(const Result& r) {
+  const PeakNeighbour best = best_of(r.neighbours);
+  fmt::print(
+      "\n4 ffn + 2 width was chosen with these same {} cells at hand. Other numbers of tensors alive, median "
+      "error "
+      "(worst); {} ffn + {} width\nfits best: the cells tell about how many bytes, not which tensors.\n\n| |",
+      r.points.size(), best.ffn, best.width);
+  std::string line;
+  int64_t last = 0;
+  for (const PeakNeighbour& n : r.neighbours) {
+    if (n.ffn == r.neighbours.front().ffn) fmt::print(" {} width |", n.width);
+    if (n.ffn != last) line += fmt::format("{}| {} ffn |", last == 0 ? "" : "\n", n.ffn);
+    last = n.ffn;
+    line += fmt::format(" {:.1f} % ({:.0f} %) |", 100.0 * n.error.median, 100.0 * n.error.worst);
+  }
+  fmt::print("\n|---|");
+  for (const PeakNeighbour& n : r.neighbours) {
+    if (n.ffn == r.neighbours.front().ffn) fmt::print("--:|");
+  }
+  fmt::print("\n{}\n", line);
 }
 
 void print_memory(const Result& r) {
@@ -139,29 +218,28 @@ void print_memory(const Result& r) {
 }  // namespace
 
 void floor_paper(const FloorPaper& request) {
-  Result r{.asked = request,
-           .ceilings = request.hardware.ceilings(DType::bfloat16, request.data_sheet),
-           .points = {},
-           .ratios = {},
-           .accountings = {}};
-  r.points =
-      paper_points(share_folder() / "configs" / "models", request.hardware, r.ceilings, request.overrides);
+  Result r{.asked = request, .points = {}, .ratios = {}, .accountings = {}, .neighbours = {}};
+  r.points = paper_points(share_folder() / "configs" / "models", request.ceilings.hardware,
+                          request.ceilings.values(), request.overrides);
   r.ratios = paper_ratios(r.points);
   r.accountings = memory_accountings(r.points);
+  r.neighbours = peak_neighbours(r.points);
   if (request.json) {
     fmt::print("{}\n", to_json(r).dump(2));
     return;
   }
   fmt::print(
-      "Tables 1 to 3 of arXiv 2512.20687v2 beside the model on {}: {:.4g} GB/s, {:.4g} TFLOP/s, "
-      "bfloat16.\nThe paper "
-      "states no batch. First the largest that fits beside the weights with ideal KV, then the one that fits "
-      "with the "
-      "memory that the paper prints.\n\n",
-      request.hardware.name, r.ceilings.bandwidth / 1e9, r.ceilings.matrix_rate / 1e12);
+      "Tables 1 to 3 of arXiv 2512.20687v2 beside the model on {}, bfloat16.\nceilings: {}\nThe paper states "
+      "no batch. "
+      "First the largest that fits beside the weights with ideal KV, then the one that fits with the "
+      "memory\nthat the "
+      "paper prints. Launches are in no floor.\n\n",
+      request.ceilings.hardware.name, describe(request.ceilings));
   print_rows(r);
   print_ratios(r);
+  print_batches(r);
   print_memory(r);
+  print_neighbours(r);
 }
 
 }  // namespace photon

@@ -4,13 +4,12 @@
 #include <string>
 #include <vector>
 
-#include "core/hardware.h"
+#include "app/floor_ceilings.h"
 
 namespace photon {
 
 struct FloorPaper {
-  Hardware hardware;
-  bool data_sheet = false;             ///< ceilings: not the measured ones
+  FloorCeilings ceilings;              ///< of bfloat16
   std::vector<std::string> overrides;  ///< of every spec
   bool json = false;
 };

@@ -6,24 +6,25 @@
 #include <nlohmann/json.hpp>
 
 #include "app/command.h"
+#include "app/floor_ceilings.h"
 #include "bench/training.h"
 #include "core/error.h"
+#include "core/floor.h"
 #include "core/training_floor.h"
 
 namespace photon {
 namespace {
 
-constexpr double usable = 0.95;  // of a device's memory, as its plans take it
-
 struct Result {
   const FloorTraining& asked;
-  Ceilings ceilings;
+  FloorCeilings ceilings;
   int64_t rows = 0;
+  int64_t fitting = 0;  ///< rows that fit
   TrainingPlan plan;
   TrainingFloor floor;
 
   double tokens() const { return static_cast<double>(rows * asked.length); }
-  double mfu() const { return floor.flops / floor.seconds / ceilings.matrix_rate; }
+  double mfu() const { return floor.flops / floor.seconds / ceilings.values().matrix_rate; }
 };
 
 double bytes_of(const Work& w) {
@@ -40,33 +41,35 @@ nlohmann::ordered_json to_json(const Result& r) {
                    {"flops", op.work.flops},
                    {"seconds", op.seconds}});
   }
-  return {{"model", r.asked.spec.name},
-          {"architecture", r.asked.spec.architecture()},
-          {"hardware", r.asked.hardware.name},
-          {"batch", r.rows},
-          {"length", r.asked.length},
-          {"recompute", to_string(r.asked.recompute)},
-          {"bandwidth_bytes_per_s", r.ceilings.bandwidth},
-          {"matrix_flops_per_s", r.ceilings.matrix_rate},
-          {"launch_seconds", r.ceilings.launch_seconds},
-          {"training_flops", r.floor.flops},
-          {"again_flops", r.floor.flops_again},
-          {"launches", r.floor.launches},
-          {"step_seconds", r.floor.seconds},
-          {"tokens_per_s", r.tokens() / r.floor.seconds},
-          {"mfu", r.mfu()},
-          {"memory_bytes", r.plan.total()},
-          {"memory_usable_bytes", r.plan.available},
-          {"ops", ops}};
+  nlohmann::ordered_json json = {{"model", r.asked.spec.name},
+                                 {"architecture", r.asked.spec.architecture()},
+                                 {"hardware", r.asked.hardware.name},
+                                 {"batch", r.rows},
+                                 {"length", r.asked.length},
+                                 {"recompute", to_string(r.asked.recompute)},
+                                 {"fits", r.plan.fits()},
+                                 {"largest_batch", r.fitting},
+                                 {"training_flops", r.floor.flops},
+                                 {"again_flops", r.floor.flops_again},
+                                 {"launches", r.floor.launches},
+                                 {"step_seconds", r.floor.seconds},
+                                 {"tokens_per_s", nullptr},
+                                 {"mfu", r.mfu()},
+                                 {"memory_bytes", r.plan.total()},
+                                 {"memory_usable_bytes", r.plan.available},
+                                 {"ops", ops}};
+  if (r.plan.fits()) json["tokens_per_s"] = r.tokens() / r.floor.seconds;
+  json.update(to_json(r.ceilings));
+  return json;
 }
 
 void print_markdown(const Result& r) {
   fmt::print("{} ({}) on {}: a training step of {} rows of {} tokens, recompute {}\n", r.asked.spec.name,
              r.asked.spec.architecture(), r.asked.hardware.name, r.rows, r.asked.length,
              to_string(r.asked.recompute));
-  fmt::print("ceilings: {:.4g} GB/s, {:.4g} TFLOP/s, {:.3g} us a launch\nmemory: {}{}\n\n",
-             r.ceilings.bandwidth / 1e9, r.ceilings.matrix_rate / 1e12, r.ceilings.launch_seconds * 1e6,
-             describe(r.plan), r.plan.fits() ? "" : ": does not fit");
+  fmt::print(
+      "ceilings: {}\nmemory: {}{}\n\n", describe(r.ceilings), describe(r.plan),
+      r.plan.fits() ? "" : fmt::format(": {} rows do not fit, {} do (--batch max)", r.rows, r.fitting));
   fmt::print("| phase | op | launches | GB | TFLOP | ms | share |\n|---|---|--:|--:|--:|--:|--:|\n");
   const auto line = [&](const std::string& phase, const std::string& op, int64_t launches, const Work& work,
                         double seconds) {
@@ -86,8 +89,10 @@ void print_markdown(const Result& r) {
   }
   for (const TrainingOp& p : phases) line(p.phase, p.op, p.launches, p.work, p.seconds);
   line("step", "all", r.floor.launches, all, r.floor.seconds);
-  fmt::print("\n{:.4g} ms a step, {:.4g} k tok/s, {:.1f} % MFU of {:.4g} TFLOP{}\n", r.floor.seconds * 1e3,
-             r.tokens() / r.floor.seconds / 1e3, 100.0 * r.mfu(), r.floor.flops / 1e12,
+  fmt::print("\n{:.4g} ms a step, {}, {:.1f} % MFU of {:.4g} TFLOP{}\n", r.floor.seconds * 1e3,
+             r.plan.fits() ? fmt::format("{:.4g} k tok/s", r.tokens() / r.floor.seconds / 1e3)
+                           : std::string("no tok/s: it does not fit"),
+             100.0 * r.mfu(), r.floor.flops / 1e12,
              r.floor.flops_again > 0.0 ? fmt::format("; {:.4g} TFLOP computed again count as time alone",
                                                      r.floor.flops_again / 1e12)
                                        : "");
@@ -107,10 +112,13 @@ void floor_training(const FloorTraining& request) {
   const auto backend = backends().make("emulated");
   const bench::TrainingCase c{
       .spec = request.spec, .length = request.length, .loss = {}, .recompute = request.recompute};
-  const auto available = static_cast<int64_t>(usable * static_cast<double>(request.hardware.memory_bytes));
+  const auto available =
+      static_cast<int64_t>(usable_memory * static_cast<double>(request.hardware.memory_bytes));
+  const int64_t fitting = bench::most_training_rows(*backend, c, available);
   Result r{.asked = request,
-           .ceilings = request.hardware.ceilings(backend->own_dtype(), request.data_sheet),
-           .rows = request.rows > 0 ? request.rows : bench::most_training_rows(*backend, c, available),
+           .ceilings = {request.hardware, backend->own_dtype(), request.data_sheet},
+           .rows = request.rows > 0 ? request.rows : fitting,
+           .fitting = fitting,
            .plan = {},
            .floor = {}};
   if (r.rows == 0) {
@@ -120,7 +128,8 @@ void floor_training(const FloorTraining& request) {
   r.plan = backend->training_plan(c.spec, r.rows, c.length, c.loss, c.recompute).value();
   r.plan.available = available;
   const TokenBatch batch = bench::random_tokens(c.spec, r.rows, c.length, 1);
-  r.floor = training_floor(backend->training_launches(c.spec, batch, c.loss, c.recompute), r.ceilings);
+  r.floor =
+      training_floor(backend->training_launches(c.spec, batch, c.loss, c.recompute), r.ceilings.values());
   if (request.json) {
     fmt::print("{}\n", to_json(r).dump(2));
   } else {

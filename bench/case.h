@@ -20,6 +20,7 @@ struct Case {
   Schedule schedule = Schedule::streamed;
   int64_t batch = 1;               ///< rows generated together
   int64_t samples_per_prompt = 1;  ///< rows that share a prefill; divides `batch`
+  int64_t cache_bytes = 0;  ///< that caches may take where the largest batch is asked for; 0: what fits
 };
 
 /// "photon-tiny pf/8 recgen unrolled B=4 N=2": what tells it from its neighbours in a sweep.

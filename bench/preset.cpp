@@ -42,6 +42,11 @@ void read(const ConfigTable& limits, const std::optional<ConfigTable>& lists, bo
   if (given(limits, "max_seconds")) p.rule.max_seconds = limits.number("max_seconds", 1e-3, 1e5);
   if (given(limits, "min_samples")) p.rule.min_samples = limits.integer("min_samples", 1, 1000);
   if (limits.has("cache_mib")) p.cache_bytes = limits.integer("cache_mib", 1, most_mib) << 20;
+  if (limits.has("equal_within")) {
+    p.equal_within = limits.number("equal_within", 1e-3, 0.5);
+    if (p.cache_bytes == 0)
+      limits.fail("equal_within", "goes with cache_mib, the caches that are to be equal");
+  }
   if (!lists) return;
   const ConfigTable& t = *lists;
   const auto numbers = [&](std::string_view key, bool allow_max) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "bench/equal_memory.h"
 #include "bench/memory.h"
 #include "bench/statistics.h"
 #include "core/error.h"
@@ -13,16 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr double usable_share = 0.95;
-
-/// Growing and local caches of one row as the cost model plans them, reserved to the end of the last
-/// meta-context.
-double planned_bytes_per_row(const Case& c) {
-  Workload w = workload_of(c);
-  const int64_t meta = c.spec.meta_context();
-  const int64_t end = (w.prompt + w.new_tokens + meta - 1) / meta * meta;
-  w.new_tokens = end - w.prompt;
-  return kv_bytes_ideal(c.spec, w) + local_bytes(c.spec, w);
-}
 
 /// "1.2 GiB of weights, 120 of caches, ...; 128.4 of 132.9"
 std::string describe(const MemoryPlan& plan) {
@@ -104,7 +95,7 @@ std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
   const MemoryPlan one = model.memory_plan(request);
   int64_t most = int64_t{1} << 40;  // rows
   // A plan of the caches alone says too little about all memory: what a row takes is measured.
-  if (one.workspace == 0 && options_.cache_bytes == 0) {
+  if (one.workspace == 0 && c.cache_bytes == 0) {
     const MemoryBatches batches{c.batch, 2 * c.batch};
     const auto measured = measure_bytes_per_sample(backend_, model, c, batches, options_.seed, interrupted_);
     if (interrupted_ && interrupted_()) return std::nullopt;
@@ -113,11 +104,11 @@ std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
                         static_cast<double>(backend_.memory_in_use());
     most = static_cast<int64_t>(room / row);
   }
-  const auto prompts = most_prompts(model, request, most / c.samples_per_prompt, options_.cache_bytes);
-  if (prompts < 1 && options_.cache_bytes > 0) {
+  const auto prompts = most_prompts(model, request, most / c.samples_per_prompt, c.cache_bytes);
+  if (prompts < 1 && c.cache_bytes > 0) {
     throw DoesNotFit(fmt::format("{}: not one prompt fits: the caches of its rows need {:.4g} MiB of {:.4g}",
                                  describe(c), static_cast<double>(one.caches + one.local_caches) / 0x1p20,
-                                 static_cast<double>(options_.cache_bytes) / 0x1p20));
+                                 static_cast<double>(c.cache_bytes) / 0x1p20));
   }
   if (prompts < 1) {
     throw DoesNotFit(fmt::format(

@@ -31,8 +31,7 @@ struct RunnerOptions {
   uint64_t seed = 0;
   SamplingRule rule;
   std::function<void(const std::string&)>
-      tell;                 ///< the memory plan of each case before it runs; empty: nobody
-  int64_t cache_bytes = 0;  ///< that the caches of the largest batch may take; 0: what fits into memory
+      tell;                            ///< the memory plan of each case before it runs; empty: nobody
   double ceilings_age_seconds = 20.0;  ///< older ones are measured again before a row, and after it
   /// Rates of kernels, from which rows are predicted; what is missing is timed and added. Unset: no
   /// predictions.
@@ -48,8 +47,8 @@ class Runner {
 
   /// The largest batch that the model's plan finds room for; a multiple of the samples per prompt. Where the
   /// plan knows no workspace, two small batches are run and what a row of them takes counts as well, within
-  /// 0.95 of the back end's memory. With RunnerOptions::cache_bytes, the largest whose planned caches,
-  /// growing and local, take no more. Empty if interrupted; throws DoesNotFit if not even one prompt fits.
+  /// 0.95 of the back end's memory. With Case::cache_bytes, the largest whose planned caches, growing and
+  /// local, take no more. Empty if interrupted; throws DoesNotFit if not even one prompt fits.
   std::optional<int64_t> largest_batch(Case c, InferenceModel& model);
 
   const Ceilings& ceilings(DType dtype);  ///< measured now unless still fresh

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/parameters.h"
+
 namespace photon {
 
 Work& Work::operator+=(const Work& w) {
@@ -128,20 +130,7 @@ double local_bytes(const ModelSpec& spec, const Workload& w) {
 }
 
 double weights_bytes(const ModelSpec& spec, int64_t element_bytes) {
-  const auto v = static_cast<double>(spec.vocab);
-  double elements = 2.0 * v * static_cast<double>(spec.base.width);  // decoder-side embedding and head
-  if (spec.depth() == 0) elements += stack_elements(spec.base, spec.layers);
-  for (int l = 1; l <= spec.depth(); ++l) {
-    const LevelSpec& s = spec.level(l);
-    const auto width = static_cast<double>(s.shape.width);
-    const auto below = static_cast<double>(spec.shape(l - 1).width);
-    if (l == 1) elements += v * static_cast<double>(spec.embedding_width());
-    if (l >= 2) elements += static_cast<double>(s.chunk) * below * width;
-    elements += static_cast<double>(s.prefix * s.converter_context) * below * width;
-    elements +=
-        stack_elements(s.shape, s.encoder_layers) + stack_elements(spec.shape(l - 1), s.decoder_layers);
-  }
-  return elements * static_cast<double>(element_bytes);
+  return static_cast<double>(parameter_elements(spec) * element_bytes);
 }
 
 double visible_pairs(const ModelSpec& spec, int l, int64_t units) {

@@ -96,7 +96,8 @@ double kv_bytes_ideal(const ModelSpec& spec, const Workload& workload);
 /// Bytes of the local decoder caches of one row while one meta-context is made; under the unrolled schedule
 /// below the top, of all of the answer's. Throws as check_workload.
 double local_bytes(const ModelSpec& spec, const Workload& workload);
-/// Bytes of all weights, embedding tables included.
+/// Bytes of everything a checkpoint holds, in one element type: matrices, embedding tables, gains, biases,
+/// start latents. Traffic counts less (no gains, biases and tables).
 double weights_bytes(const ModelSpec& spec, int64_t element_bytes);
 
 /// (query, visible key) pairs of a causal pass over `units` units of level l (0: vanilla's).

@@ -110,19 +110,25 @@ RequestFloor request_floor(const ModelSpec& spec, const Workload& workload, cons
   return floor;
 }
 
-int64_t largest_batch(const ModelSpec& spec, Workload workload, int64_t memory_bytes) {
+int64_t fitting_batch(const ModelSpec& spec, Workload workload, int64_t memory_bytes) {
   workload.batch = 1;
-  const double weights = weights_bytes(spec, workload.weight_bytes);
   const double prompt = kv_bytes_ideal(spec, workload) * static_cast<double>(workload.samples);
-  const double room = 0.95 * static_cast<double>(memory_bytes) - weights;
-  if (room < prompt) {
-    throw Error(fmt::format(
-        "model '{}': weights of {:.2f} GiB and {:.2f} GiB of cache for one prompt do not fit "
-        "0.95 of {:.2f} GiB",
-        spec.name, weights / 0x1p30, prompt / 0x1p30, static_cast<double>(memory_bytes) / 0x1p30));
-  }
+  const double room =
+      usable_memory * static_cast<double>(memory_bytes) - weights_bytes(spec, workload.weight_bytes);
+  if (room < prompt) return 0;
   // A request whose caches hold nothing at its end is bounded by nothing but good sense.
   return prompt == 0.0 ? int64_t{1} << 20 : static_cast<int64_t>(std::min(room / prompt, 0x1p32));
+}
+
+int64_t largest_batch(const ModelSpec& spec, const Workload& workload, int64_t memory_bytes) {
+  const int64_t batch = fitting_batch(spec, workload, memory_bytes);
+  if (batch > 0) return batch;
+  throw Error(
+      fmt::format("model '{}': weights of {:.2f} GiB and {:.2f} GiB of cache for one prompt do not fit "
+                  "{:.2g} of {:.2f} GiB",
+                  spec.name, weights_bytes(spec, workload.weight_bytes) / 0x1p30,
+                  kv_bytes_ideal(spec, workload) * static_cast<double>(workload.samples) / 0x1p30,
+                  usable_memory, static_cast<double>(memory_bytes) / 0x1p30));
 }
 
 }  // namespace photon

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <array>
+#include <functional>
+#include <utility>
+
 #include "core/config.h"
 #include "core/error.h"
 
@@ -37,6 +41,23 @@ double rate(const Hardware::Rates& r, DType dtype) {
   return 0.0;
 }
 
+struct Found {
+  double value = 0.0;
+  std::string_view origin;
+};
+
+/// The first of measured, reported and promised that is there.
+Found find(const Hardware& h, bool data_sheet_only,
+           const std::function<double(const Hardware::Rates&)>& value) {
+  const auto places = std::to_array<std::pair<const Hardware::Rates*, std::string_view>>(
+      {{&h.measured, "measured"}, {&h.reported, "reported"}, {&h.data_sheet, "data sheet"}});
+  for (size_t i = data_sheet_only ? 2 : 0; i < places.size(); ++i) {
+    const auto& [rates, origin] = places[i];
+    if (const double found = value(*rates); found > 0.0) return {found, origin};
+  }
+  return {};
+}
+
 std::string rates_toml(const char* name, const Hardware::Rates& r) {
   std::string out = fmt::format("\n[{}]\n", name);
   const auto write = [&](const char* key, double value, double unit) {
@@ -54,19 +75,25 @@ std::string rates_toml(const char* name, const Hardware::Rates& r) {
 }  // namespace
 
 Ceilings Hardware::ceilings(DType dtype, bool data_sheet_only) const {
-  const auto pick = [&](double seen, double promised) {
-    return !data_sheet_only && seen > 0.0 ? seen : promised;
+  const auto value = [&](const std::function<double(const Rates&)>& of) {
+    return find(*this, data_sheet_only, of).value;
   };
   Ceilings c;
-  c.bandwidth = pick(measured.bandwidth, data_sheet.bandwidth);
-  c.matrix_rate = pick(rate(measured, dtype), rate(data_sheet, dtype));
-  c.cache_bandwidth = pick(measured.cache_bandwidth, data_sheet.cache_bandwidth);
-  c.launch_seconds = pick(measured.launch_seconds, data_sheet.launch_seconds);
+  c.bandwidth = value(&Rates::bandwidth);
+  c.matrix_rate = value([&](const Rates& r) { return rate(r, dtype); });
+  c.cache_bandwidth = value(&Rates::cache_bandwidth);
+  c.launch_seconds = value(&Rates::launch_seconds);
   c.cache_bytes = cache_bytes;
   if (!(c.bandwidth > 0.0)) throw Error(fmt::format("hardware '{}' has no bandwidth_gb_per_s", name));
   if (!(c.matrix_rate > 0.0))
     throw Error(fmt::format("hardware '{}' has no {}_tflops", name, to_string(dtype)));
   return c;
+}
+
+Hardware::Origins Hardware::origins(DType dtype, bool data_sheet_only) const {
+  return {find(*this, data_sheet_only, &Rates::bandwidth).origin,
+          find(*this, data_sheet_only, [&](const Rates& r) { return rate(r, dtype); }).origin,
+          find(*this, data_sheet_only, &Rates::launch_seconds).origin};
 }
 
 Hardware load_hardware(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
@@ -80,10 +107,16 @@ Hardware load_hardware(const std::filesystem::path& file, const std::vector<std:
   if (root.has("price_per_hour")) h.price_per_hour = root.number("price_per_hour", 0.0, 1e6);
   h.data_sheet = read_rates(root.table("data_sheet"));
   h.measured = read_rates(root.table("measured"));
+  if (const auto reported = root.table("reported")) {
+    h.reported_source = reported->text("source");
+    if (h.reported_source.empty())
+      reported->fail("source", "is empty: say whose measurement it is, and where");
+    h.reported = read_rates(reported);
+  }
   root.finish();
-  if (h.data_sheet.bandwidth == 0.0 && h.measured.bandwidth == 0.0) {
+  if (h.data_sheet.bandwidth == 0.0 && h.reported.bandwidth == 0.0 && h.measured.bandwidth == 0.0) {
     throw Error(
-        fmt::format("{}: no bandwidth_gb_per_s, neither in [data_sheet] nor in [measured]", file.string()));
+        fmt::format("{}: no bandwidth_gb_per_s in [data_sheet], [reported] or [measured]", file.string()));
   }
   return h;
 }
@@ -94,7 +127,11 @@ std::string to_toml(const Hardware& h) {
                   static_cast<double>(h.memory_bytes) / 1e9, static_cast<double>(h.cache_bytes) / 0x1p20);
   if (h.power_watts) out += fmt::format("power_watts = {:.6g}\n", *h.power_watts);
   if (h.price_per_hour) out += fmt::format("price_per_hour = {:.6g}\n", *h.price_per_hour);
-  return out + rates_toml("data_sheet", h.data_sheet) + rates_toml("measured", h.measured);
+  out += rates_toml("data_sheet", h.data_sheet);
+  if (!h.reported_source.empty()) {
+    out += rates_toml("reported", h.reported) + fmt::format("source = {}\n", toml_text(h.reported_source));
+  }
+  return out + rates_toml("measured", h.measured);
 }
 
 }  // namespace photon

@@ -1,10 +1,11 @@
-// A machine on disk (configs/hardware/*.toml): what its data sheet promises and what was measured on it, for
-// floors without the machine.
+// A machine on disk (configs/hardware/*.toml): what its data sheet promises, what others report of it and
+// what photon measured on it, for floors without the machine.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/backend.h"
@@ -28,11 +29,21 @@ struct Hardware {
   std::optional<double> power_watts;     ///< of the board under load, data sheet
   std::optional<double> price_per_hour;  ///< of renting it, in the currency that the file's comment names
   Rates data_sheet;
-  Rates measured;
+  Rates reported;               ///< measured by others
+  std::string reported_source;  ///< by whom, where, how; never empty where anything is reported
+  Rates measured;               ///< by photon (`photon bench --write-hardware`)
 
-  /// Measured rates, and the data sheet's where nothing was measured; the data sheet's alone if so asked.
-  /// Throws Error where a needed rate stands nowhere.
+  /// Each rate as measured, else as reported, else as the data sheet has it; the data sheet's alone if so
+  /// asked. Throws Error where a needed rate stands nowhere.
   Ceilings ceilings(DType dtype, bool data_sheet_only = false) const;
+
+  /// Where each of these ceilings comes from: "measured", "reported", "data sheet"; empty: it is not known.
+  struct Origins {
+    std::string_view bandwidth;
+    std::string_view matrix_rate;
+    std::string_view launch;
+  };
+  Origins origins(DType dtype, bool data_sheet_only = false) const;
 };
 
 /// Throws Error as every config does.

@@ -100,6 +100,31 @@ TEST_F(Counters, RefusesOtherFilesByNameAndLine) {
   refused(std::string(header) + units + "\"0\",\"42\"\n", {"line 3"});
 }
 
+// A page made under a locale with decimal commas: read as if its commas parted thousands, every amount would
+// be wrong by powers of ten.
+TEST_F(Counters, RefusesCommasThatDoNotPartThousands) {
+  const auto page = [](const std::string& cell) {
+    return std::string(header) + units +
+           kernel_row("k", range("a case") + range("qkv"), "\"1\",\"1\",\"1\",\"1\"") +
+           kernel_row("k", range("a case") + range("qkv"), "\"1\",\"" + cell + "\",\"1\",\"1\"");
+  };
+  for (const std::string cell : {"24,58", "1.216,38", "0,5", "2.000,1", ",5", "5,", "1,23,456", "1234,567",
+                                 "1,2345", "1,,234", "12,34.5", "1,234,56", "1.5,000", "-1,234", "a,bcd"}) {
+    SCOPED_TRACE(cell);
+    const std::string message = error_of(page(cell));
+    EXPECT_TRUE(testing::holds(message, {"line 4", "dram__bytes_write.sum", "'" + cell + "'", "LC_ALL=C"}))
+        << message;
+  }
+  for (const auto& [cell, kilobytes] : std::vector<std::pair<std::string, double>>{{"1,216.38", 1216.38},
+                                                                                   {"24.58", 24.58},
+                                                                                   {"1,002,003", 1002003.0},
+                                                                                   {"999", 999.0},
+                                                                                   {"12,345.5", 12345.5}}) {
+    const auto kernels = read(page(cell));
+    EXPECT_DOUBLE_EQ(kernels[1].dram_bytes, 1e6 + 1e3 * kilobytes) << cell;
+  }
+}
+
 LaunchSum launched(const std::string& scope, const std::string& op, int64_t launches, double weights) {
   LaunchSum sum{scope, op, "cuda_impl/kernels/x.cu", launches, {}};
   sum.work.weight_bytes = weights;

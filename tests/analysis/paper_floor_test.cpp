@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/model_config.h"
@@ -83,6 +85,49 @@ TEST(PaperFloor, RatiosJoinRowsOfOneSizeAndRegime) {
   }
 }
 
+// Both floors, and ratios at one batch for both sides; the ranges are those of an independent model in
+// Python.
+TEST(PaperFloor, RatiosUnderBothFloorsAndAtEqualBatches) {
+  const auto range = [](const std::string& what, auto value) {
+    double low = std::numeric_limits<double>::infinity();
+    double high = 0.0;
+    for (const PaperRatio& r : paper_ratios(points())) {
+      if (r.what != what) continue;
+      low = std::min(low, value(r));
+      high = std::max(high, value(r));
+    }
+    return std::pair(low, high);
+  };
+  const auto expect = [](const std::pair<double, double>& got, double low, double high, double rounding) {
+    EXPECT_NEAR(got.first, low, rounding);
+    EXPECT_NEAR(got.second, high, rounding);
+  };
+  const std::string photon = "PHOTON HierGen / Vanilla";
+  const auto at = [](size_t i) { return [i](const PaperRatio& r) { return r.serial_at.at(i).value(); }; };
+  expect(range(photon, [](const auto& r) { return r.throughput_floor; }), 22.0, 25.0, 0.5);
+  expect(range(photon, [](const auto& r) { return r.throughput_overlap; }), 28.0, 38.0, 0.5);
+  expect(range(photon, [](const auto& r) { return r.tpm_floor; }), 280.0, 315.0, 1.0);
+  expect(range(photon, [](const auto& r) { return r.tpm_overlap; }), 354.0, 485.0, 1.0);
+  expect(range("PHOTON RecGen / PHOTON HierGen", [](const auto& r) { return r.throughput_overlap; }), 1.10,
+         1.15, 0.005);
+  ASSERT_EQ(paper_batches[0], 1);
+  ASSERT_EQ(paper_batches[3], 64);
+  expect(range(photon, at(0)), 2.4, 2.9, 0.05);
+  expect(range(photon, at(3)), 13.0, 18.0, 0.5);
+  for (const PaperRatio& r : paper_ratios(points())) {
+    ASSERT_EQ(r.serial_at.size(), paper_batches.size());
+    for (size_t i = 0; i < paper_batches.size(); ++i)
+      EXPECT_EQ(r.serial_at[i].has_value(), r.overlap_at[i].has_value());
+  }
+  // A batch that one side cannot hold has no ratio.
+  for (const PaperPoint& p : points()) {
+    for (size_t i = 0; i < paper_batches.size(); ++i) {
+      EXPECT_EQ(p.fixed.at(i).batch, paper_batches[i] <= p.largest.batch ? paper_batches[i] : 0)
+          << p.spec.name;
+    }
+  }
+}
+
 TEST(PaperFloor, Verdicts) {
   EXPECT_EQ(verdict(40.0, 33.0), "stays");
   EXPECT_EQ(verdict(40.0, 20.0), "shrinks");
@@ -121,6 +166,39 @@ TEST(PaperMemory, FittedConstantsAreTheBestOfTheirKind) {
     }
   }
   EXPECT_EQ(fitted, 3);
+}
+
+// The mechanism was chosen on the cells that it explains: what lies beside it belongs to it. The errors are
+// those of a table computed in Python from the paper's cells and sizes alone.
+TEST(PaperMemory, TheChosenPeakStandsAmongItsNeighbours) {
+  const auto grid = peak_neighbours(points());
+  ASSERT_EQ(grid.size(), 32u);
+  const auto at = [&](int64_t ffn, int64_t width) {
+    const auto found = std::find_if(grid.begin(), grid.end(),
+                                    [&](const PeakNeighbour& n) { return n.ffn == ffn && n.width == width; });
+    if (found == grid.end()) throw Error("not in the grid");
+    return found->error;
+  };
+  for (const auto& [ffn, width, percent] : std::vector<std::tuple<int64_t, int64_t, double>>{{4, 2, 2.6},
+                                                                                             {3, 2, 8.4},
+                                                                                             {4, 1, 3.4},
+                                                                                             {4, 3, 5.2},
+                                                                                             {5, 2, 8.7},
+                                                                                             {3, 4, 1.7},
+                                                                                             {2, 7, 2.2},
+                                                                                             {5, 0, 4.0}}) {
+    EXPECT_NEAR(100.0 * at(ffn, width).median, percent, 0.05) << ffn << " ffn + " << width << " width";
+    EXPECT_NEAR(100.0 * at(ffn, width).worst, 65.0, 0.5) << "RecGen in DE, which none of them explains";
+  }
+  EXPECT_EQ(best_of(grid).ffn, 3);
+  EXPECT_EQ(best_of(grid).width, 4) << "the mechanism told is not even the best";
+  const auto list = memory_accountings(points());
+  for (const auto& [name, ffn] :
+       {std::pair{"peak of prefill or decode", 4}, {"peak of prefill or decode, 3 ffn", 3}}) {
+    const auto found = std::find_if(list.begin(), list.end(), [&](const auto& a) { return a.name == name; });
+    ASSERT_NE(found, list.end());
+    EXPECT_EQ(at(ffn, 2).median, error_of(*found, points()).median);
+  }
 }
 
 // What is known of the column without any fit: nothing lies below ideal KV; sums by hand for one row.

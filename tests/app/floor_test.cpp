@@ -6,6 +6,7 @@
 
 #include "core/paths.h"
 #include "tests/app/run_photon.h"
+#include "tests/support.h"
 
 namespace photon::testing {
 namespace {
@@ -53,6 +54,79 @@ TEST(FloorCommand, LargestBatchAndSlowerCeilings) {
     return json["decode_serial_seconds"].get<double>();
   };
   EXPECT_LT(decode_seconds("datasheet"), decode_seconds("measured"));
+}
+
+// Ceilings of one kind are not to be compared with those of another unawares.
+TEST(FloorCommand, SaysWhereItsCeilingsComeFrom) {
+  const std::vector<std::string> request{"--prompt", "128", "--new", "64", "--batch", "8"};
+  const auto run_on = [&](const std::string& machine, const std::vector<std::string>& more) {
+    std::vector<std::string> words = request;
+    words.insert(words.end(), more.begin(), more.end());
+    const std::string configs = share_folder().string() + "/configs/";
+    std::string line = "floor " + configs + "models/photon-600m.toml --hardware " + configs + "hardware/" +
+                       machine + ".toml";
+    for (const std::string& word : words) line += " " + word;
+    return run_photon(line);
+  };
+  const auto json_on = [&](const std::string& machine, std::vector<std::string> more) {
+    more.insert(more.end(), {"--format", "json"});
+    return nlohmann::json::parse(run_on(machine, more).out);
+  };
+  const auto h200 = json_on("h200", {});
+  EXPECT_EQ(h200["bandwidth_from"], "reported");
+  EXPECT_EQ(h200["matrix_rate_from"], "reported");
+  EXPECT_FALSE(h200["reported_by"].get<std::string>().empty());
+  EXPECT_EQ(json_on("h200", {"--ceilings", "datasheet"})["bandwidth_from"], "data sheet");
+  EXPECT_EQ(json_on("b200", {})["bandwidth_from"], "data sheet");
+  const std::string b200 = run_on("b200", {}).out;
+  EXPECT_TRUE(
+      holds(b200, {"8000 GB/s (data sheet)", "2250 TFLOP/s (data sheet)", "--ceilings datasheet for both"}));
+  const std::string both = run_on("h200", {}).out;
+  EXPECT_TRUE(holds(both, {"4300 GB/s (reported)", "788 TFLOP/s (reported)", "not measured by photon"}));
+}
+
+TEST(FloorCommand, LaunchesStandBesideTheFloorsThatLeaveThemOut) {
+  const std::vector<std::string> request{"--prompt", "128", "--new", "256", "--batch", "8"};
+  auto words = request;
+  words.insert(words.end(), {"--format", "json"});
+  const auto json = nlohmann::json::parse(floor("photon-600m", words).out);
+  EXPECT_NEAR(json["decode_launches_seconds"].get<double>(), 1.3e-6 * json["decode_launches"].get<double>(),
+              1e-12);
+  EXPECT_GT(json["decode_launches"].get<double>(), 1000.0);
+  EXPECT_TRUE(holds(floor("photon-600m", request).out, {"launches are in neither floor", "s by themselves"}));
+  words.insert(words.end(), {"--ceilings", "datasheet"});
+  const auto unknown = nlohmann::json::parse(floor("photon-600m", words).out);
+  EXPECT_TRUE(unknown["decode_launches_seconds"].is_null()) << "no data sheet has it: unknown is not zero";
+  EXPECT_TRUE(unknown["launch_seconds"].is_null());
+  words = request;
+  words.insert(words.end(), {"--ceilings", "datasheet"});
+  EXPECT_TRUE(holds(floor("photon-600m", words).out, {"launches are in neither floor", "is not known"}));
+}
+
+TEST(FloorCommand, ABatchThatDoesNotFitHasNoThroughput) {
+  const auto json_at = [](const std::string& batch) {
+    const ProgramRun run =
+        floor("vanilla-600m", {"--prompt", "128", "--new", "2048", "--batch", batch, "--format", "json"});
+    EXPECT_EQ(run.code, 0) << run.messages;
+    return nlohmann::json::parse(run.out);
+  };
+  const int64_t most = json_at("max")["batch"].get<int64_t>();
+  const auto fits = json_at(std::to_string(most));
+  EXPECT_EQ(fits["fits"], true);
+  EXPECT_GT(fits["throughput_tokens_per_s"].get<double>(), 0.0);
+  const auto too_many = json_at(std::to_string(most + 1));
+  EXPECT_EQ(too_many["fits"], false);
+  EXPECT_EQ(too_many["largest_batch"], most);
+  for (const char* key :
+       {"throughput_tokens_per_s", "serial_throughput_tokens_per_s", "tpm_ktok_per_s_per_gib"})
+    EXPECT_TRUE(too_many[key].is_null()) << key;
+  const ProgramRun table =
+      floor("vanilla-600m", {"--prompt", "128", "--new", "2048", "--batch", std::to_string(most + 1)});
+  EXPECT_TRUE(holds(table.out, {"no throughput", "do not fit", std::to_string(most) + " fit (--batch max)"}));
+  EXPECT_EQ(table.out.find("throughput at the floor"), std::string::npos) << table.out;
+  const ProgramRun step = floor("vanilla-600m", {"--training", "--batch", "4000"});
+  ASSERT_EQ(step.code, 0) << step.messages;
+  EXPECT_TRUE(holds(step.out, {"4000 rows do not fit", "no tok/s"}));
 }
 
 TEST(FloorCommand, PrintsATableByOperation) {

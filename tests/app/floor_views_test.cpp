@@ -73,11 +73,19 @@ TEST(FloorViews, ThePapersTables) {
     EXPECT_GT(row["serial_fraction"].get<double>(), 0.0);
     EXPECT_LT(row["serial_fraction"].get<double>(), 1.0);
   }
+  for (const auto& ratio : json["ratios"]) {
+    EXPECT_GT(ratio["throughput_floor"].get<double>(), 0.0);
+    EXPECT_GT(ratio["throughput_overlap"].get<double>(), 0.0);
+    EXPECT_GT(ratio["throughput_at_equal_batch"].size(), 3u);
+  }
+  EXPECT_EQ(json["bandwidth_from"], "reported");
+  EXPECT_EQ(json["peak_neighbours"].size(), 32u);
   const auto faster = json_of("floor --paper --ceilings datasheet" + h200);
   EXPECT_LT(faster["rows"][0]["serial_fraction"], json["rows"][0]["serial_fraction"]);
   const ProgramRun table = run_photon("floor --paper" + h200);
-  EXPECT_TRUE(holds(
-      table.out, {"PHOTON HierGen / Vanilla", "| peak of prefill or decode |", "The paper states no batch"}));
+  EXPECT_TRUE(holds(table.out,
+                    {"PHOTON HierGen / Vanilla", "| peak of prefill or decode |", "The paper states no batch",
+                     "| serial | | overlap |", "| batch 64 |", "these same 22 cells at hand", "(reported)"}));
 }
 
 TEST(FloorViews, RefuseWhatCannotBe) {

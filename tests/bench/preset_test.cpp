@@ -91,6 +91,8 @@ TEST_F(SweepPresetTest, RefusesByFileAndLine) {
   // What is for another device is read all the same.
   refused("", "\"pf/8\"", "\"pf/7\"", {"p.toml:16", "regimes"});
   refused("", "cache_mib = 3", "cahce_mib = 3", {"p.toml", "cache_mib"});
+  refused("", "cache_mib = 3", "equal_within = 0.1", {"p.toml:14", "equal_within", "cache_mib"});
+  refused("", "cache_mib = 3", "cache_mib = 3\nequal_within = 0.9", {"p.toml:15", "equal_within"});
   refused("cpu", "[\"cpu\"]", "[]", {"p.toml:12", "devices"});
 }
 

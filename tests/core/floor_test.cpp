@@ -132,9 +132,11 @@ TEST(Floor, TheLargestBatchFitsAndOneMoreDoesNot) {
     const double prompt = kv_bytes_ideal(spec, w) * static_cast<double>(w.samples);
     if (prompt > room) {
       EXPECT_THROW(largest_batch(spec, w, memory), Error);
+      EXPECT_EQ(fitting_batch(spec, w, memory), 0);
       continue;
     }
     const auto batch = static_cast<double>(largest_batch(spec, w, memory));
+    EXPECT_EQ(fitting_batch(spec, w, memory), largest_batch(spec, w, memory));
     if (prompt == 0.0) continue;
     EXPECT_LE(batch * prompt, room * (1.0 + 1e-12));
     EXPECT_GT((batch + 1.0) * prompt, room * (1.0 - 1e-12));

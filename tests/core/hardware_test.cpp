@@ -54,10 +54,32 @@ TEST(Hardware, MeasuredRatesComeBeforePromises) {
   EXPECT_THROW(h.ceilings(DType::float64), Error) << "stands nowhere";
 }
 
+// A floor that takes one machine's rate as measured and another's as promised has to be able to say so.
+TEST(Hardware, EveryRateSaysWhereItComesFrom) {
+  const std::string head =
+      "name = 'x'\nmemory_gb = 8\n[data_sheet]\nbandwidth_gb_per_s = 100\nbfloat16_tflops = 10\n";
+  const std::string reported = "[reported]\nsource = 'a page'\nbandwidth_gb_per_s = 90\nlaunch_us = 2\n";
+  const auto origins = [](const Hardware& h, bool data_sheet_only) {
+    const auto o = h.origins(DType::bfloat16, data_sheet_only);
+    return std::vector<std::string_view>{o.bandwidth, o.matrix_rate, o.launch};
+  };
+  using Words = std::vector<std::string_view>;
+  const Hardware both = parse(head + reported);
+  EXPECT_EQ(both.ceilings(DType::bfloat16).bandwidth, 90e9);
+  EXPECT_EQ(origins(both, false), (Words{"reported", "data sheet", "reported"}));
+  EXPECT_EQ(both.ceilings(DType::bfloat16, true).bandwidth, 100e9);
+  EXPECT_EQ(both.ceilings(DType::bfloat16, true).launch_seconds, 0.0);
+  EXPECT_EQ(origins(both, true), (Words{"data sheet", "data sheet", ""}));
+  const Hardware all = parse(head + reported + "[measured]\nbandwidth_gb_per_s = 80\n");
+  EXPECT_EQ(all.ceilings(DType::bfloat16).bandwidth, 80e9) << "what photon measured comes first";
+  EXPECT_EQ(origins(all, false), (Words{"measured", "data sheet", "reported"}));
+}
+
 TEST(Hardware, IsReadBackAsWritten) {
   const Hardware h = parse(
       "name = 'quote\"d'\nmemory_gb = 141\ncache_mib = 60\npower_watts = 700\nprice_per_hour = 3.5\n"
-      "[data_sheet]\nbandwidth_gb_per_s = 4800\nfloat32_tflops = 67\n[measured]\nlaunch_us = 1.3\n");
+      "[data_sheet]\nbandwidth_gb_per_s = 4800\nfloat32_tflops = 67\n"
+      "[reported]\nsource = 'whose \"and\" where'\nbfloat16_tflops = 788\n[measured]\nlaunch_us = 1.3\n");
   const Hardware again = parse(to_toml(h));
   EXPECT_EQ(again.name, h.name);
   EXPECT_EQ(again.memory_bytes, h.memory_bytes);
@@ -66,6 +88,8 @@ TEST(Hardware, IsReadBackAsWritten) {
   EXPECT_EQ(again.price_per_hour, h.price_per_hour);
   EXPECT_EQ(again.data_sheet.bandwidth, h.data_sheet.bandwidth);
   EXPECT_EQ(again.data_sheet.float32_rate, h.data_sheet.float32_rate);
+  EXPECT_EQ(again.reported_source, "whose \"and\" where");
+  EXPECT_EQ(again.reported.bfloat16_rate, 788e12);
   EXPECT_EQ(again.measured.bandwidth, 0.0);
   EXPECT_DOUBLE_EQ(again.measured.launch_seconds, h.measured.launch_seconds);
 }
@@ -83,6 +107,10 @@ TEST(Hardware, FaultsAreNamed) {
             std::string::npos);
   EXPECT_NE(message(head + "[data_sheet]\nbandwidth_gb_per_s = nan\n").find("bandwidth_gb_per_s"),
             std::string::npos);
+  for (const char* source : {"", "source = ''\n"}) {
+    EXPECT_NE(message(head + "[reported]\nbandwidth_gb_per_s = 1\n" + source).find("source"),
+              std::string::npos);
+  }
   EXPECT_NE(message("name = 'x'\nmemory_gb = -1\n").find("memory_gb"), std::string::npos);
   EXPECT_NE(message("memory_gb = 1\n").find("name"), std::string::npos);
   EXPECT_THROW(load_hardware("/nowhere/hw.toml"), Error);

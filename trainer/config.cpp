@@ -11,6 +11,8 @@ namespace {
 
 constexpr int64_t largest_count = int64_t{1} << 40;
 constexpr double largest_number = 1e30;
+constexpr double largest_beta = 0.999999;   // a float below 1 with its complement to two digits
+constexpr double smallest_epsilon = 1e-30;  // above a float's subnormal numbers
 
 Budget read_budget(const ConfigTable& root) {
   const auto table = root.table("budget");
@@ -29,10 +31,51 @@ Budget read_budget(const ConfigTable& root) {
   return budget;
 }
 
+constexpr std::string_view model_prefix = "model.";
+
+/// `model.vocab=4096` is for the spec that the config names.
+std::vector<std::string> model_overrides(const std::vector<std::string>& overrides) {
+  std::vector<std::string> out;
+  for (const std::string& o : overrides) {
+    if (o.starts_with(model_prefix)) out.push_back(o.substr(model_prefix.size()));
+  }
+  return out;
+}
+
+std::vector<std::string> own_overrides(std::vector<std::string> overrides) {
+  std::erase_if(overrides, [](const std::string& o) { return o.starts_with(model_prefix); });
+  return overrides;
+}
+
+void read_optimizer(const ConfigTable& root, TrainConfig& c) {
+  c.learning_rate = root.number("learning_rate", 0.0, 1e3);
+  c.warmup = root.integer("warmup", 0, largest_count, 0);
+  const std::string shape = root.choice("schedule", {"cosine", "linear", "constant"}, "cosine");
+  c.schedule = shape == "cosine"   ? RateShape::cosine
+               : shape == "linear" ? RateShape::linear
+                                   : RateShape::constant;
+  const bool stays = c.schedule == RateShape::constant;
+  c.final_fraction = root.number("final_fraction", 0.0, 1.0, stays ? 1.0 : 0.1);
+  if (stays && c.final_fraction != 1.0) {
+    root.fail("final_fraction", "the rate of schedule = \"constant\" ends at its peak; leave this key out");
+  }
+  const AdamWStep usual;
+  c.adam_beta1 = root.number("adam_beta1", 0.0, largest_beta, usual.beta1);
+  c.adam_beta2 = root.number("adam_beta2", 0.0, largest_beta, usual.beta2);
+  c.adam_epsilon = root.number("adam_epsilon", smallest_epsilon, 1.0, usual.epsilon);
+  c.weight_decay = root.number("weight_decay", 0.0, 1e3, usual.weight_decay);
+  if (!(c.learning_rate * c.weight_decay < 1.0)) {
+    root.fail("weight_decay", fmt::format("{} times learning_rate = {} is {}: a step would take more than "
+                                          "the whole weight away",
+                                          c.weight_decay, c.learning_rate, c.learning_rate * c.weight_decay));
+  }
+}
+
 TrainConfig read(const ConfigDocument& document) {
   const ConfigTable root = document.root();
   TrainConfig c;
   c.model = root.text("model");
+  c.model_set = root.texts("model_set", std::vector<std::string>{});
   c.data = root.text("data");
   c.out = root.text("out");
   c.device = root.text("device", "cpu");
@@ -40,12 +83,12 @@ TrainConfig read(const ConfigDocument& document) {
   c.batch = root.integer("batch", 1, largest_count);
   c.micro_batch = root.integer("micro_batch", 0, largest_count, c.batch);
   c.context = root.integer("context", 2, largest_count);
-  c.learning_rate = root.number("learning_rate", 0.0, 1e3);
-  c.warmup = root.integer("warmup", 0, largest_count, 0);
+  read_optimizer(root, c);
   c.budget = read_budget(root);
   const std::string match = root.choice("match", {"none", "flops", "tokens"}, "none");
   c.match = match == "flops" ? Match::flops : match == "tokens" ? Match::tokens : Match::none;
   c.match_model = root.text("match_model", "");
+  c.extend = root.boolean("extend", false);
   c.loss.alpha = root.number("alpha", 0.0, 1e6, 0.0);
   c.loss.beta = root.number("beta", 0.0, 1e6, 0.0);
   c.loss.distance = root.choice("distance", {"cosine", "squared"}, "cosine") == "cosine" ? Distance::cosine
@@ -70,15 +113,20 @@ TrainConfig read(const ConfigDocument& document) {
   return c;
 }
 
+TrainConfig with_model_overrides(TrainConfig config, const std::vector<std::string>& overrides) {
+  for (std::string& o : model_overrides(overrides)) config.model_set.push_back(std::move(o));
+  return config;
+}
+
 }  // namespace
 
 TrainConfig load_train_config(const std::filesystem::path& file, const std::vector<std::string>& overrides) {
-  return read(load_config(file, overrides));
+  return with_model_overrides(read(load_config(file, own_overrides(overrides))), overrides);
 }
 
 TrainConfig parse_train_config(std::string_view toml, const std::string& source_name,
                                const std::vector<std::string>& overrides) {
-  return read(parse_config(toml, source_name, overrides));
+  return with_model_overrides(read(parse_config(toml, source_name, own_overrides(overrides))), overrides);
 }
 
 std::string_view to_string(Match match) {
@@ -94,6 +142,9 @@ std::string to_toml(const TrainConfig& c) {
     out += fmt::format("{} = {}\n", key, value);
   };
   line("model", toml_text(c.model.string()));
+  std::string set;
+  for (const std::string& o : c.model_set) set += (set.empty() ? "" : ", ") + toml_text(o);
+  line("model_set", "[" + set + "]");
   line("data", toml_text(c.data.string()));
   line("out", toml_text(c.out.string()));
   line("device", toml_text(c.device));
@@ -103,9 +154,16 @@ std::string to_toml(const TrainConfig& c) {
   line("context", fmt::to_string(c.context));
   line("learning_rate", toml_number(c.learning_rate));
   line("warmup", fmt::to_string(c.warmup));
+  line("schedule", toml_text(to_string(c.schedule)));
+  if (c.schedule != RateShape::constant) line("final_fraction", toml_number(c.final_fraction));
+  line("adam_beta1", toml_number(c.adam_beta1));
+  line("adam_beta2", toml_number(c.adam_beta2));
+  line("adam_epsilon", toml_number(c.adam_epsilon));
+  line("weight_decay", toml_number(c.weight_decay));
   line("budget", fmt::format("{{{} = {}}}", kind, toml_number(c.budget.amount)));
   line("match", toml_text(to_string(c.match)));
   if (c.match != Match::none) line("match_model", toml_text(c.match_model.string()));
+  line("extend", c.extend ? "true" : "false");
   line("alpha", toml_number(c.loss.alpha));
   line("beta", toml_number(c.loss.beta));
   line("distance", c.loss.distance == Distance::cosine ? "\"cosine\"" : "\"squared\"");

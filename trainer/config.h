@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/backend.h"
+#include "trainer/schedule.h"
 
 namespace photon {
 
@@ -24,9 +25,10 @@ struct Budget {
 enum class Match { none, flops, tokens };
 
 struct TrainConfig {
-  std::filesystem::path model;  ///< a model spec
-  std::filesystem::path data;   ///< a corpus folder
-  std::filesystem::path out;    ///< of the run: checkpoint/, metrics.csv, train.toml
+  std::filesystem::path model;         ///< a model spec, or a checkpoint folder, whose weights it starts from
+  std::vector<std::string> model_set;  ///< overrides of the spec's keys, "vocab=4096"
+  std::filesystem::path data;          ///< a corpus folder
+  std::filesystem::path out;           ///< of the run: checkpoint/, metrics.csv, train.toml
   std::string device = "cpu";
   uint64_t seed = 0;        ///< of weights and data order
   int64_t batch = 0;        ///< sequences a step
@@ -35,9 +37,17 @@ struct TrainConfig {
   int64_t context = 0;      ///< T, tokens in a sequence
   double learning_rate = 0.0;  ///< peak
   int64_t warmup = 0;          ///< steps
+  RateShape schedule = RateShape::cosine;
+  double final_fraction =
+      0.1;  ///< of the peak, the rate of the last step; of no effect under RateShape::constant
+  double adam_beta1 = AdamWStep().beta1;
+  double adam_beta2 = AdamWStep().beta2;
+  double adam_epsilon = AdamWStep().epsilon;
+  double weight_decay = AdamWStep().weight_decay;  ///< on parameters whose ParameterInfo says `decay`
   Budget budget;
   Match match = Match::none;
   std::filesystem::path match_model;  ///< a model spec; with a match only
+  bool extend = false;                ///< a budget larger than that of the run in `out` makes that run longer
   LossConfig loss;
   Recompute recompute = Recompute::none;
   double clip = 1.0;                 ///< largest gradient norm; 0 is no limit
@@ -48,7 +58,8 @@ struct TrainConfig {
   bool mfu = true;                   ///< measure the matrix rate first, some seconds, to give utilisation
 };
 
-/// Reads and validates. Paths are relative to the working directory. Throws Error with file, line and key.
+/// Reads and validates. Paths are relative to the working directory. An override `model.KEY=VALUE` is one of
+/// the model's spec and ends up in model_set. Throws Error with file, line and key.
 TrainConfig load_train_config(const std::filesystem::path& file,
                               const std::vector<std::string>& overrides = {});
 TrainConfig parse_train_config(std::string_view toml, const std::string& source_name,

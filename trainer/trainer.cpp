@@ -48,12 +48,16 @@ void add(Losses& sum, const Losses& part, double weight) {
 class Run {
  public:
   Run(const TrainConfig& config, Backend& backend, bool resume)
-      : spec_(load_model_spec(config.model)),
+      : spec_(load_model_spec(config.model, config.model_set)),
         config_(with_planned_memory(config, spec_, backend)),
         length_(length_of(config, spec_)),
         lock_(config.out),
         batches_(config_, spec_),
-        schedule_{.peak = config.learning_rate, .warmup = config.warmup, .steps = length_.steps} {
+        schedule_{.peak = config.learning_rate,
+                  .warmup = config.warmup,
+                  .steps = length_.steps,
+                  .shape = config.schedule,
+                  .final_fraction = config.final_fraction} {
     state_.steps = length_.steps;
     state_.identity = identity();
     start(backend, resume);
@@ -119,6 +123,12 @@ class Run {
             {"context", fmt::to_string(c.context)},
             {"learning_rate", fmt::to_string(c.learning_rate)},
             {"warmup", fmt::to_string(c.warmup)},
+            {"schedule", std::string(to_string(c.schedule))},
+            {"final_fraction", fmt::to_string(c.schedule == RateShape::constant ? 1.0 : c.final_fraction)},
+            {"adam_beta1", fmt::to_string(c.adam_beta1)},
+            {"adam_beta2", fmt::to_string(c.adam_beta2)},
+            {"adam_epsilon", fmt::to_string(c.adam_epsilon)},
+            {"weight_decay", fmt::to_string(c.weight_decay)},
             {"steps", fmt::to_string(length_.steps)},
             {"match", std::string(to_string(c.match))},
             {"alpha", fmt::to_string(c.loss.alpha)},
@@ -128,6 +138,16 @@ class Run {
             {"clip", fmt::to_string(c.clip)},
             {"validation_every", fmt::to_string(c.validation_every)},
             {"validation_batches", fmt::to_string(c.validation_batches)}};
+  }
+
+  /// Keys that runs of earlier versions do not name had the values that are now their defaults.
+  static std::string began_with(const RunState& saved, const std::string& key) {
+    if (const auto found = saved.identity.find(key); found != saved.identity.end()) return found->second;
+    static const std::map<std::string, std::string> once{{"schedule", "cosine"},    {"final_fraction", "0.1"},
+                                                         {"adam_beta1", "0.9"},     {"adam_beta2", "0.95"},
+                                                         {"adam_epsilon", "1e-08"}, {"weight_decay", "0.1"}};
+    const auto found = once.find(key);
+    return found == once.end() ? "(unset)" : found->second;
   }
 
   void start(Backend& backend, bool resume) {
@@ -147,8 +167,7 @@ class Run {
                               config_.model.string()));
     }
     for (const auto& [key, value] : state_.identity) {
-      const auto found = saved.state.identity.find(key);
-      const std::string was = found == saved.state.identity.end() ? "(unset)" : found->second;
+      const std::string was = began_with(saved.state, key);
       if (was != value) {
         throw Error(
             fmt::format("{}: began with {} = {}, the config now gives {}; a run resumes only as it began",
@@ -211,6 +230,10 @@ class Run {
     const bool clip = config_.clip > 0.0 && row.gradient_norm > config_.clip;
     model_->adamw_step({.step = step,
                         .learning_rate = row.learning_rate,
+                        .beta1 = config_.adam_beta1,
+                        .beta2 = config_.adam_beta2,
+                        .epsilon = config_.adam_epsilon,
+                        .weight_decay = config_.weight_decay,
                         .gradient_scale = clip ? config_.clip / row.gradient_norm : 1.0});
     row.seconds = seconds_since(begin);
 

@@ -139,7 +139,13 @@ class AdamWCase : public OpCase {
     return {keep * number(parameters_[at]) - number(f.rate) * m / root, m, v};
   }
 
-  AdamWStep step_{.step = 3, .learning_rate = 0.05, .gradient_scale = 0.7};
+  AdamWStep step_{.step = 3,
+                  .learning_rate = 0.05,
+                  .beta1 = 0.8,
+                  .beta2 = 0.97,
+                  .epsilon = 1e-3,
+                  .weight_decay = 0.3,
+                  .gradient_scale = 0.7};
   std::vector<ParameterRange> ranges_;
   size_t elements_;
   RepeatedArray<float> parameters_;

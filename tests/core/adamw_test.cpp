@@ -49,7 +49,7 @@ std::vector<float> noise(uint64_t seed, uint64_t stream, int64_t count, double s
   return out;
 }
 
-TEST(AdamW, FollowsTheRuleWithDecayOnMatricesOnly) {
+void expect_the_rule(const AdamWStep& given) {
   const uint64_t seed = test_seed();
   const auto list = odd_list();
   const auto count = elements(list);
@@ -58,7 +58,7 @@ TEST(AdamW, FollowsTheRuleWithDecayOnMatricesOnly) {
   std::vector<float> m(p.size()), v(p.size());
   std::vector<double> exact(p.begin(), p.end()), em(p.size()), ev(p.size());
 
-  AdamWStep step{.learning_rate = 0.01};
+  AdamWStep step = given;
   for (step.step = 1; step.step <= 5; ++step.step) {
     step.gradient_scale = step.step == 3 ? 0.25 : 1.0;
     const auto g = noise(seed, static_cast<uint64_t>(step.step), count, 1.0);
@@ -68,12 +68,12 @@ TEST(AdamW, FollowsTheRuleWithDecayOnMatricesOnly) {
       for (auto i = static_cast<size_t>(info.offset); i < static_cast<size_t>(info.offset + info.size());
            ++i) {
         const double scaled = g[i] * step.gradient_scale;
-        em[i] = 0.9 * em[i] + 0.1 * scaled;
-        ev[i] = 0.95 * ev[i] + 0.05 * scaled * scaled;
-        if (info.decay) exact[i] *= 1.0 - 0.01 * 0.1;
-        const double m_hat = em[i] / (1.0 - std::pow(0.9, step.step));
-        const double v_hat = ev[i] / (1.0 - std::pow(0.95, step.step));
-        exact[i] -= 0.01 * m_hat / (std::sqrt(v_hat) + 1e-8);
+        em[i] = given.beta1 * em[i] + (1.0 - given.beta1) * scaled;
+        ev[i] = given.beta2 * ev[i] + (1.0 - given.beta2) * scaled * scaled;
+        if (info.decay) exact[i] *= 1.0 - given.learning_rate * given.weight_decay;
+        const double m_hat = em[i] / (1.0 - std::pow(given.beta1, step.step));
+        const double v_hat = ev[i] / (1.0 - std::pow(given.beta2, step.step));
+        exact[i] -= given.learning_rate * m_hat / (std::sqrt(v_hat) + given.epsilon);
       }
     }
   }
@@ -89,6 +89,12 @@ TEST(AdamW, FollowsTheRuleWithDecayOnMatricesOnly) {
       }
     }
   }
+}
+
+TEST(AdamW, FollowsTheRuleWithDecayOnMatricesOnly) {
+  expect_the_rule({.learning_rate = 0.01});
+  expect_the_rule({.learning_rate = 0.02, .beta1 = 0.8, .beta2 = 0.99, .epsilon = 1e-2, .weight_decay = 0.4});
+  expect_the_rule({.learning_rate = 0.01, .beta1 = 0.0, .weight_decay = 0.0});
 }
 
 TEST(AdamW, FirstStepMovesByTheRateAgainstTheGradientsSign) {

@@ -36,6 +36,13 @@ TEST(TrainConfig, DefaultsAreThePapersWhereItHasThem) {
   EXPECT_EQ(c.loss.distance, Distance::cosine);
   EXPECT_TRUE(c.loss.detach_targets);
   EXPECT_EQ(c.match, Match::none);
+  EXPECT_EQ(c.schedule, RateShape::cosine);
+  EXPECT_EQ(c.final_fraction, 0.1);
+  EXPECT_EQ(c.adam_beta1, 0.9);
+  EXPECT_EQ(c.adam_beta2, 0.95);
+  EXPECT_EQ(c.adam_epsilon, 1e-8);
+  EXPECT_EQ(c.weight_decay, 0.1);
+  EXPECT_FALSE(c.extend);
 }
 
 TEST(TrainConfig, WrittenOutItReadsBackTheSame) {
@@ -43,14 +50,41 @@ TEST(TrainConfig, WrittenOutItReadsBackTheSame) {
       "seed=7",          "micro_batch=2",          "budget={flops=1.5e15}",
       "match=\"flops\"", "match_model=\"p.toml\"", "alpha=0.3",
       "beta=0.1",        "distance=squared",       "detach=false",
-      "clip=0",          "checkpoint_minutes=2.5", "mfu=false"};
+      "clip=0",          "checkpoint_minutes=2.5", "mfu=false",
+      "schedule=linear", "final_fraction=0",       "adam_beta1=0.8",
+      "adam_beta2=0.99", "adam_epsilon=1e-6",      "weight_decay=0.01",
+      "extend=true",     "model.vocab=4096",       "model.name=\"a b\""};
   std::string toml = smallest;
   toml.erase(toml.find("budget"));
   const auto c = parse_train_config(toml, "run.toml", overrides);
   EXPECT_EQ(c.budget, (Budget{Budget::Kind::flops, 1.5e15}));
   EXPECT_EQ(c.match, Match::flops);
   EXPECT_EQ(c.loss.distance, Distance::squared);
+  EXPECT_EQ(c.schedule, RateShape::linear);
+  EXPECT_EQ(c.final_fraction, 0.0);
+  EXPECT_EQ(c.adam_beta1, 0.8);
+  EXPECT_EQ(c.adam_beta2, 0.99);
+  EXPECT_EQ(c.adam_epsilon, 1e-6);
+  EXPECT_EQ(c.weight_decay, 0.01);
+  EXPECT_EQ(c.model_set, (std::vector<std::string>{"vocab=4096", "name=\"a b\""}));
+  const TrainConfig again = parse_train_config(to_toml(c), "train.toml");
+  EXPECT_EQ(to_toml(again), to_toml(c));
+  EXPECT_EQ(again.model_set, c.model_set);
+  EXPECT_EQ(again.adam_epsilon, c.adam_epsilon);
+}
+
+TEST(TrainConfig, OverridesOfTheModelFollowThoseOfTheFile) {
+  const std::string toml = smallest + "model_set = [\"vocab=300\"]\n";
+  const TrainConfig c = parse_train_config(toml, "run.toml", {"model.vocab=512", "model=other.toml"});
+  EXPECT_EQ(c.model, "other.toml");
+  EXPECT_EQ(c.model_set, (std::vector<std::string>{"vocab=300", "vocab=512"}));
+}
+
+TEST(TrainConfig, ARateThatStaysHasNoFinalFraction) {
+  const TrainConfig c = parse_train_config(smallest, "run.toml", {"schedule=constant"});
   EXPECT_EQ(to_toml(parse_train_config(to_toml(c), "train.toml")), to_toml(c));
+  EXPECT_NE(fault(smallest, {"schedule=constant", "final_fraction=0.1"}).find("final_fraction"),
+            std::string::npos);
 }
 
 TEST(TrainConfig, ErrorsNameTheKey) {
@@ -62,6 +96,12 @@ TEST(TrainConfig, ErrorsNameTheKey) {
   EXPECT_NE(fault(smallest, {"budget.tokens=5"}).find("budget"), std::string::npos);
   EXPECT_NE(fault(smallest, {"learning_rate=nan"}).find("learning_rate"), std::string::npos);
   EXPECT_NE(fault(smallest, {"batch=0"}).find("batch"), std::string::npos);
+  for (const char* wrong : {"adam_beta1=1", "adam_beta2=-0.1", "adam_epsilon=0", "weight_decay=nan",
+                            "final_fraction=1.5", "schedule=cosin", "weight_decay=1000"}) {
+    const std::string key = std::string(wrong).substr(0, std::string(wrong).find('='));
+    EXPECT_NE(fault(smallest, {wrong}).find(key), std::string::npos) << wrong;
+  }
+  EXPECT_NE(fault(smallest, {"schedule=cosin"}).find("did you mean \"cosine\"?"), std::string::npos);
   const std::string without = smallest.substr(0, smallest.find("budget"));
   EXPECT_NE(fault(without).find("budget"), std::string::npos);
 }

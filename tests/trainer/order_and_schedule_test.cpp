@@ -82,13 +82,32 @@ TEST(Schedule, RisesToThePeakThenFallsToATenth) {
   for (int64_t i = 11; i <= 110; ++i) EXPECT_LT(s.rate(i), s.rate(i - 1));
 }
 
+TEST(Schedule, FallsInAStraightLineToWhatIsAsked) {
+  const RateSchedule s{
+      .peak = 2e-3, .warmup = 10, .steps = 110, .shape = RateShape::linear, .final_fraction = 0.0};
+  EXPECT_DOUBLE_EQ(s.rate(5), 1e-3);
+  EXPECT_DOUBLE_EQ(s.rate(10), 2e-3);
+  for (int64_t i = 11; i <= 110; ++i) EXPECT_NEAR(s.rate(i - 1) - s.rate(i), 2e-5, 1e-15);
+  EXPECT_EQ(s.rate(110), 0.0);
+}
+
+TEST(Schedule, StaysAtThePeakWhateverItsLength) {
+  for (const int64_t steps : {20, 110, 1 << 20}) {
+    const RateSchedule s{.peak = 2e-3, .warmup = 10, .steps = steps, .shape = RateShape::constant};
+    EXPECT_DOUBLE_EQ(s.rate(5), 1e-3);
+    for (const int64_t i : {10, 11, 19, 20}) EXPECT_EQ(s.rate(i), 2e-3);
+  }
+}
+
 TEST(Schedule, DegenerateLengthsStayPositiveAndBelowThePeak) {
-  for (const int64_t warmup : {0, 1, 5, 50}) {
-    for (const int64_t steps : {1, 2, 5, 20}) {
-      const RateSchedule s{.peak = 1.0, .warmup = warmup, .steps = steps};
-      for (int64_t i = 1; i <= steps; ++i) {
-        EXPECT_GT(s.rate(i), 0.0);
-        EXPECT_LE(s.rate(i), 1.0);
+  for (const RateShape shape : {RateShape::cosine, RateShape::linear, RateShape::constant}) {
+    for (const int64_t warmup : {0, 1, 5, 50}) {
+      for (const int64_t steps : {1, 2, 5, 20}) {
+        const RateSchedule s{.peak = 1.0, .warmup = warmup, .steps = steps, .shape = shape};
+        for (int64_t i = 1; i <= steps; ++i) {
+          EXPECT_GT(s.rate(i), 0.0);
+          EXPECT_LE(s.rate(i), 1.0);
+        }
       }
     }
   }

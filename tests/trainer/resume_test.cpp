@@ -233,6 +233,52 @@ TEST_F(Resume, AnotherConfigIsRefusedByItsKey) {
             std::string::npos);
 }
 
+TEST_F(Resume, EverySettingOfTheOptimizerCountsAndIsRefusedByItsKey) {
+  run("usual");
+  interrupt_at(3);
+  run("run");
+  backend_.before_step = [](int64_t, float&) {};
+  const std::vector<std::pair<std::string, std::function<void(TrainConfig&)>>> changes{
+      {"schedule", [](TrainConfig& c) { c.schedule = RateShape::linear; }},
+      {"final_fraction", [](TrainConfig& c) { c.final_fraction = 0.2; }},
+      {"adam_beta1", [](TrainConfig& c) { c.adam_beta1 = 0.8; }},
+      {"adam_beta2", [](TrainConfig& c) { c.adam_beta2 = 0.99; }},
+      {"adam_epsilon", [](TrainConfig& c) { c.adam_epsilon = 1e-4; }},
+      {"weight_decay", [](TrainConfig& c) { c.weight_decay = 0.5; }}};
+  for (const auto& [key, change] : changes) {
+    TrainConfig other = config_for(folder_.path(), "run");
+    change(other);
+    EXPECT_NE(testing::message_of<Error>([&] { train(other, backend_, true); }).find("began with " + key),
+              std::string::npos)
+        << key;
+    other.out = folder_ / key;
+    train(other, backend_, false);
+    EXPECT_NE(read_text(other.out / "checkpoint/model.safetensors"),
+              read_text(folder_ / "usual/checkpoint/model.safetensors"))
+        << key << " changes nothing";
+  }
+}
+
+TEST_F(Resume, ARunOfAVersionWithoutTheseKeysGoesOnUnderTheirDefaults) {
+  run("usual");
+  interrupt_at(9);
+  const fs::path checkpoint = run("run").checkpoint;
+  TrainingCheckpoint saved = load_run(checkpoint);
+  for (const char* key :
+       {"schedule", "final_fraction", "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay"}) {
+    ASSERT_EQ(saved.state.identity.erase(key), 1u) << key;
+  }
+  save_run(checkpoint, saved, {});
+  backend_.before_step = [](int64_t, float&) {};
+  TrainConfig other = config_for(folder_.path(), "run");
+  other.weight_decay = 0.2;
+  EXPECT_NE(testing::message_of<Error>([&] { train(other, backend_, true); }).find("weight_decay = 0.1"),
+            std::string::npos);
+  EXPECT_TRUE(run("run", true).finished);
+  EXPECT_EQ(read_text(folder_ / "run/checkpoint/model.safetensors"),
+            read_text(folder_ / "usual/checkpoint/model.safetensors"));
+}
+
 TEST_F(Resume, ZeroMatricesAreRefused) {
   interrupt_at(3);
   const fs::path checkpoint = run("run").checkpoint;

@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "analysis/label_placement.h"
+#include "analysis/format.h"
 #include "analysis/ranking.h"
 #include "analysis/summary.h"
 #include "core/error.h"

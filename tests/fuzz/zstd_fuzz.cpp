@@ -27,7 +27,7 @@ constexpr size_t most_text = size_t{1} << 20;
 struct Expected {
   bool sound = false;
   bool too_long = false;
-  std::string_view text;
+  std::string_view text = {};
 };
 
 /// In one go, with the whole input and room for all of the output: nothing here depends on how a reader parts

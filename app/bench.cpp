@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "app/bench_acceptance.h"
 #include "app/bench_compare.h"
@@ -45,6 +46,7 @@ struct Options {
   bool ceilings_only = false;
   std::filesystem::path hardware;
   std::string preset;
+  std::optional<double> budget;
   std::filesystem::path profile;
   std::filesystem::path rates;
   bool training = false;
@@ -133,14 +135,19 @@ void run(const Options& o) {
     if (!o.models.empty()) throw UsageError("--ceilings-only and --write-hardware measure no model");
     return measure_ceilings(o);
   }
-  if (!o.preset.empty() && bench::is_sweep_preset(bench::preset_file(o.preset))) return sweep_preset(o);
+  if (!o.preset.empty() && bench::is_sweep_preset(bench::preset_file(o.preset))) {
+    if (o.budget) throw UsageError("--budget goes with a preset of targets; a sweep goes on where it ended");
+    return sweep_preset(o);
+  }
   if (!o.preset.empty()) {
     return bench_acceptance({.preset = o.preset,
                              .models = o.models,
                              .device = o.device_named ? o.device : "",
                              .out = o.out,
-                             .seed = o.seed});
+                             .seed = o.seed,
+                             .budget = o.budget});
   }
+  if (o.budget) throw UsageError("--budget goes with a --preset of targets, most telling first");
   if (!std::isfinite(o.rule.max_seconds)) throw UsageError("--max-seconds: a number of seconds is needed");
   if (o.models.empty())
     throw UsageError("bench needs a model: a spec (configs/models/) or a checkpoint folder");
@@ -220,6 +227,13 @@ void setup(CLI::App& app) {
           "A sweep or a list of targets from a file, or from configs/bench; rows go to --out, else to "
           "NAME.csv")
       ->type_name("NAME|FILE.toml");
+  command
+      ->add_option(
+          "--budget", o->budget,
+          "Of a preset of targets: the row under way after so many seconds ends with its samples, those "
+          "behind it are not begun; the table stands in --out's .md after every row")
+      ->check(CLI::PositiveNumber)
+      ->type_name("SECONDS");
   command
       ->add_option("--profile", o->profile,
                    "Run each case once, launch by launch, for a profiler (docs/profiling.md); what the model "

@@ -14,9 +14,11 @@
 #include "bench/acceptance.h"
 #include "bench/agreement.h"
 #include "bench/output.h"
+#include "bench/products.h"
 #include "bench/runner.h"
 #include "bench/sweep.h"
 #include "bench/training.h"
+#include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/training_floor.h"
@@ -116,84 +118,133 @@ bench::TrainingCase training_case_of(const bench::Target& t, const ModelSource& 
           .seed = seed};
 }
 
+/// What all of it may take, from the construction on.
+class Budget {
+ public:
+  explicit Budget(std::optional<double> seconds) : seconds_(seconds) {}
+
+  double spent() const { return std::chrono::duration<double>(Clock::now() - start_).count(); }
+  bool is_spent() const { return seconds_ && spent() >= *seconds_; }
+  std::string in_words() const {
+    return fmt::format("the budget of {:g} s was spent", seconds_.value_or(0.0));
+  }
+
+ private:
+  Clock::time_point start_ = Clock::now();
+  std::optional<double> seconds_;
+};
+
 /// Measures targets, one row for several of the same case.
 class Judge {
  public:
-  Judge(bench::Runner& runner, Backend& backend, const std::string& backend_name, const bench::Acceptance& a,
+  Judge(bench::Runner& runner, Backend& backend, const std::string& backend_name, bench::SamplingRule rule,
         const bench::Interrupted& interrupted, std::filesystem::path out)
       : runner_(runner),
         backend_(backend),
         backend_name_(backend_name),
-        acceptance_(a),
+        rule_(std::move(rule)),
         interrupted_(interrupted),
         out_(std::move(out)) {}
 
-  /// Without a row only if interrupted or too large.
-  bench::Outcome measure(const bench::Target& t, bench::Case c, InferenceModel& model) {
-    bench::Outcome result{t, {}, "interrupted"};
-    const std::string at = next();
+  /// Without a row only if interrupted.
+  std::optional<ResultRow> measure(const std::string& at, bench::Case c, InferenceModel& model) {
     const std::string asked = describe(c);
-    if (const auto it = rows_.find(asked); it != rows_.end()) {
-      result.row = it->second;
-      return result;
+    if (const auto it = rows_.find(asked); it != rows_.end()) return it->second;
+    if (c.batch == bench::sweep_max) {
+      const auto batch = runner_.largest_batch(c, model);
+      if (!batch) return std::nullopt;
+      c.batch = *batch;
     }
-    try {
-      if (c.batch == bench::sweep_max) {
-        const auto batch = runner_.largest_batch(c, model);
-        if (!batch) return result;
-        c.batch = *batch;
-      }
-      say(fmt::format("{} {} ...", at, describe(c)));
-      result.row = runner_.measure(c, model);
-      if (!result.row) return result;
-      append_results(out_, std::span(&*result.row, 1));
-      rows_.emplace(asked, *result.row);
-      say(fmt::format("{} {}: {}", at, describe(c), outcome(*result.row, runner_)));
-    } catch (const bench::DoesNotFit& e) {
-      result.why_not = e.what();
-    }
-    return result;
+    say(fmt::format("{} {} ...", at, describe(c)));
+    const auto row = runner_.measure(c, model);
+    if (!row) return std::nullopt;
+    keep(*row);
+    rows_.emplace(asked, *row);
+    say(fmt::format("{} {}: {}", at, describe(c), outcome(*row, runner_)));
+    return row;
   }
 
-  bench::Outcome measure(const bench::Target& t, bench::TrainingCase c,
-                         const std::vector<float>& parameters) {
-    bench::Outcome result{t, {}, "interrupted"};
-    const std::string at = next();
-    try {
-      if (c.rows == bench::sweep_max) c.rows = bench::most_training_rows(backend_, c);
-      say(fmt::format("{} {} ...", at, describe(c)));
-      const auto measured = bench::measure_training(backend_, c, parameters, acceptance_.rule, interrupted_);
-      if (!measured) return result;
-      if (measured->plan) say("plan: " + describe(*measured->plan));
-      ResultRow row;
-      set_identity(row, command_line());
-      fill_row(row, c, backend_name_, backend_, *measured);
-      append_results(out_, std::span(&row, 1));
-      say(fmt::format("{} {}: {}", at, describe(c), outcome(*measured)));
-      result.row = std::move(row);
-    } catch (const bench::DoesNotFit& e) {
-      result.why_not = e.what();
-    }
-    return result;
+  std::optional<ResultRow> measure(const std::string& at, bench::TrainingCase c,
+                                   const std::vector<float>& parameters) {
+    if (c.rows == bench::sweep_max) c.rows = bench::most_training_rows(backend_, c);
+    say(fmt::format("{} {} ...", at, describe(c)));
+    const auto measured = bench::measure_training(backend_, c, parameters, rule_, interrupted_);
+    if (!measured) return std::nullopt;
+    if (measured->plan) say("plan: " + describe(*measured->plan));
+    ResultRow row;
+    set_identity(row, command_line());
+    fill_row(row, c, backend_name_, backend_, *measured);
+    keep(row);
+    say(fmt::format("{} {}: {}", at, describe(c), outcome(*measured)));
+    return row;
   }
 
  private:
-  std::string next() { return fmt::format("[{}/{}]", ++done_, acceptance_.targets.size()); }
+  void keep(const ResultRow& row) {
+    append_results(out_, std::span(&row, 1));
+    bench::keep_products(backend_, out_);
+  }
 
   bench::Runner& runner_;
   Backend& backend_;
   const std::string& backend_name_;
-  const bench::Acceptance& acceptance_;
+  bench::SamplingRule rule_;
   const bench::Interrupted& interrupted_;
   std::filesystem::path out_;
-  size_t done_ = 0;
   std::map<std::string, ResultRow> rows_;
 };
+
+/// The model that the last target was about: targets of one model that follow each other share it.
+class Loaded {
+ public:
+  Loaded(Backend& backend, const bench::Acceptance& a, const std::map<std::string, ModelSource>& sources,
+         uint64_t seed)
+      : backend_(backend), acceptance_(a), sources_(sources), seed_(seed) {}
+
+  const ModelSource& select(const std::string& name) {
+    if (name != name_) {
+      model_.reset();
+      parameters_ = parameters_of(sources_.at(name), seed_);
+      name_ = name;
+    }
+    return sources_.at(name_);
+  }
+  const std::vector<float>& parameters() const { return parameters_; }
+  InferenceModel& model() {
+    if (!model_) model_ = backend_.inference(sources_.at(name_).spec, parameters_, acceptance_.dtype);
+    return *model_;
+  }
+  /// The device's memory is needed.
+  void release() { model_.reset(); }
+
+ private:
+  Backend& backend_;
+  const bench::Acceptance& acceptance_;
+  const std::map<std::string, ModelSource>& sources_;
+  uint64_t seed_;
+  std::string name_;
+  std::vector<float> parameters_;
+  std::unique_ptr<InferenceModel> model_;
+};
+
+std::optional<ResultRow> measure(Judge& judge, Loaded& loaded, const std::string& at, const bench::Target& t,
+                                 const bench::Acceptance& a, uint64_t seed) {
+  const ModelSource& source = loaded.select(t.model);
+  if (!t.is_training()) return judge.measure(at, case_of(t, source, a.dtype), loaded.model());
+  loaded.release();
+  return judge.measure(at, training_case_of(t, source, seed), loaded.parameters());
+}
+
+/// rows.csv -> rows.md, where the table stands after every row: whatever ends the program, what was measured
+/// can be read.
+std::filesystem::path table_file(const std::filesystem::path& results) {
+  return std::filesystem::path(results).replace_extension("md");
+}
 
 }  // namespace
 
 void bench_acceptance(const AcceptanceOptions& options) {
-  const auto start = Clock::now();
+  const Budget budget(options.budget);
   const bench::Acceptance a = bench::load_acceptance(options.preset);
   const auto sources = sources_of(a, options.models);
   const std::string device = options.device.empty() ? a.device : options.device;
@@ -206,33 +257,36 @@ void bench_acceptance(const AcceptanceOptions& options) {
 
   InterruptGuard guard;
   const bench::Interrupted interrupted = [&] { return guard.requested(); };
-  bench::Runner runner(*backend, {device, command_line(), options.seed, a.rule, say}, interrupted);
+  bench::SamplingRule rule = a.rule;
+  rule.enough = [&] { return budget.is_spent(); };
+  bench::Runner runner(*backend, {device, command_line(), options.seed, rule, say}, interrupted);
   print_ceilings(a.dtype, runner.ceilings(a.dtype));
   std::vector<bench::Outcome> outcomes;
-  for (const bench::Target& t : a.targets) outcomes.push_back({t, {}, "interrupted"});
-  Judge judge(runner, *backend, device, a, interrupted, out);
-  for (const auto& [name, source] : sources) {
-    std::unique_ptr<InferenceModel> model;
-    std::vector<float> parameters;
-    for (bench::Outcome& o : outcomes) {
-      if (o.target.model != name || guard.requested()) continue;
-      if (parameters.empty()) parameters = parameters_of(source, options.seed);
-      if (o.target.is_training()) {
-        model.reset();
-        o = judge.measure(o.target, training_case_of(o.target, source, options.seed), parameters);
-        continue;
+  for (const bench::Target& t : a.targets) outcomes.push_back({t, {}, "not yet"});
+  Judge judge(runner, *backend, device, rule, interrupted, out);
+  Loaded loaded(*backend, a, sources, options.seed);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    bench::Outcome& o = outcomes[i];
+    const std::string at = fmt::format("[{}/{}]", i + 1, outcomes.size());
+    o.why_not = guard.requested() ? "interrupted" : budget.in_words();
+    if (!guard.requested() && !budget.is_spent()) {
+      try {
+        o.row = measure(judge, loaded, at, o.target, a, options.seed);
+        o.why_not = "interrupted";
+      } catch (const Error& e) {
+        o.why_not = e.what();
+        say(fmt::format("{} {}: {}", at, o.target.what, e.what()));
       }
-      if (!model) model = backend->inference(source.spec, parameters, a.dtype);
-      o = judge.measure(o.target, case_of(o.target, source, a.dtype), *model);
     }
+    write_file_atomically(table_file(out), table(outcomes));
   }
 
   fmt::print("{}", table(outcomes));
   const auto missed =
       std::count_if(outcomes.begin(), outcomes.end(), [](const auto& o) { return !o.reached(); });
-  say(fmt::format("{} of {} targets reached in {:.0f} s; rows are in {}",
-                  outcomes.size() - static_cast<size_t>(missed), outcomes.size(),
-                  std::chrono::duration<double>(Clock::now() - start).count(), out.string()));
+  say(fmt::format("{} of {} targets reached in {:.0f} s; rows are in {}, this table is in {}",
+                  outcomes.size() - static_cast<size_t>(missed), outcomes.size(), budget.spent(),
+                  out.string(), table_file(out).string()));
   if (missed > 0) throw Error(fmt::format("{} of {} targets were not reached", missed, outcomes.size()));
 }
 

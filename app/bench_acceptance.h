@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,10 +15,13 @@ struct AcceptanceOptions {
   std::string device;               ///< empty: the preset's
   std::filesystem::path out;        ///< CSV; empty: the preset's name, here
   uint64_t seed = 1;
+  std::optional<double> budget;  ///< seconds, everything included
 };
 
-/// Compares the back end with the reference, measures every target, prints the table and adds the rows to the
-/// file. Throws Error if they disagree, before anything is measured, and if a target was missed, after all.
+/// Compares the back end with the reference, measures the targets in their order, adds the rows to the file
+/// and prints the table, which stands beside the file after every row. The row under way when the budget is
+/// spent ends with the samples that it has; those behind it are not begun. Throws Error if back end and
+/// reference disagree, before anything is measured, and if a target was missed, after all.
 void bench_acceptance(const AcceptanceOptions& options);
 
 }  // namespace photon

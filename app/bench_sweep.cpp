@@ -14,6 +14,7 @@
 #include "app/model_source.h"
 #include "bench/equal_memory.h"
 #include "bench/output.h"
+#include "bench/products.h"
 #include "bench/runner.h"
 #include "bench/sweep.h"
 #include "core/error.h"
@@ -120,6 +121,7 @@ void bench_sweep(const SweepOptions& o) {
     if (!complete) break;
   }
   output.finish();
+  bench::keep_products(*backend, o.out);
   for (const std::string& line : analysis::prediction_summary(output.rows())) say(line);
   print_kernels(*backend);
   if (!complete) {

@@ -9,6 +9,7 @@
 #include "app/device_report.h"
 #include "app/model_source.h"
 #include "bench/output.h"
+#include "bench/products.h"
 #include "bench/runner.h"
 #include "bench/sweep.h"
 #include "bench/training.h"
@@ -80,6 +81,7 @@ void bench_training(const BenchTraining& request) {
   if (done == 0) throw Error("no case fits into memory: nothing was measured");
   if (!request.profile.empty()) return finish_profile(work.sums, request.profile);
   work.output.finish();
+  bench::keep_products(*backend, request.out);
   print_kernels(*backend);
 }
 

@@ -22,7 +22,8 @@ void print_plan(const MemoryPlan& plan) {
 void print_kernels(const Backend& backend) {
   const auto lines = backend.kernels_run();
   if (lines.empty()) return;
-  fmt::print(stderr, "{}: launches (a graph's count once)\n", backend.device_name());
+  fmt::print(stderr, "{}: launches by the host (replays of a graph are not counted)\n",
+             backend.device_name());
   for (const std::string& line : lines) fmt::print(stderr, "  {}\n", line);
 }
 

@@ -165,6 +165,7 @@ std::optional<Timings> sample(const Backend& backend, InferenceModel& model, con
     const auto count = static_cast<int64_t>(out.total.size());
     if (count >= rule.min_samples && relative_error(out.total) <= rule.target_error) return end(Stop::steady);
     if (held_back.runs() >= rule.max_samples) return end(Stop::samples);
+    if (rule.enough && rule.enough()) return end(Stop::time);
     // A sample that would end far past the limit is not begun.
     const double usual = median(out.total.empty() ? left_out.total : out.total);
     if (seconds_since(start) + 0.5 * usual > rule.max_seconds) return end(Stop::time);

@@ -19,6 +19,7 @@ struct SamplingRule {
   int64_t max_samples = 200;
   double max_seconds = 10.0;   ///< of measuring; ends it after the sample in progress, one is always taken
   double target_error = 0.01;  ///< of the median of prefill + decode, see relative_error
+  std::function<bool()> enough = {};  ///< asked after each sample, as max_seconds is; empty: never
 };
 
 enum class Stop { steady, samples, time };

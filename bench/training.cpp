@@ -105,6 +105,7 @@ bool sample(const Backend& backend, Steps& steps, const SamplingRule& rule, cons
     const auto count = std::ssize(kept.all);
     if (count >= rule.min_samples && relative_error(kept.all) <= rule.target_error) return end(Stop::steady);
     if (held_back.runs() >= rule.max_samples) return end(Stop::samples);
+    if (rule.enough && rule.enough()) return end(Stop::time);
     const double usual = median(kept.all.empty() ? left_out.all : kept.all);
     if (seconds_since(start) + 0.5 * usual > rule.max_seconds) return end(Stop::time);
   }

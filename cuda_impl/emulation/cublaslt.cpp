@@ -5,8 +5,11 @@
 #include <cstring>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "cuda_impl/emulation/fault.h"
+#include "cuda_impl/emulation/lane_order.h"
+#include "cuda_impl/emulation/loaded_code.h"
 #include "cuda_impl/emulation/matmul.h"
 
 namespace photon::emulation {
@@ -55,6 +58,7 @@ struct MatrixLayout {
 
 struct MatmulPreference {
   size_t workspace = 0;
+  uint32_t reductions = CUBLASLT_REDUCTION_SCHEME_MASK;
   std::array<uint32_t, 4> alignment = {256, 256, 256, 256};  ///< of a, b, c, d
 };
 
@@ -65,6 +69,8 @@ struct Plan {
   uint64_t m = 0, n = 0, k = 0;
   uint64_t workspace = 0;
   std::array<uint32_t, 4> alignment = {2, 2, 2, 2};
+  uint32_t splits = 1;
+  uint32_t reduction = CUBLASLT_REDUCTION_SCHEME_NONE;
 };
 static_assert(sizeof(Plan) <= sizeof(cublasLtMatmulAlgo_t));
 
@@ -113,6 +119,46 @@ cublasStatus_t examine(const MatmulDescription& description, const Layouts& l, P
   plan.n = n;
   plan.k = k;
   return CUBLAS_STATUS_SUCCESS;
+}
+
+/// Splits K half of the time where it may.
+void split(Plan& plan, const MatrixLayout& d, const MatmulPreference& preference) {
+  Random random(emulation_seed() ^ plan.m << 40 ^ plan.n << 20 ^ plan.k);
+  if (random.below(2) == 0 || plan.k < 2) return;
+  const uint64_t splits = std::min<uint64_t>(2 + random.below(3), plan.k);
+  struct Scheme {
+    uint32_t reduction;
+    size_t workspace;
+  };
+  const size_t elements = static_cast<size_t>(d.batch_count) * plan.m * plan.n * splits;
+  std::vector<Scheme> schemes;
+  for (const Scheme& s : {Scheme{CUBLASLT_REDUCTION_SCHEME_INPLACE, plan.workspace},
+                          Scheme{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, elements * sizeof(float)},
+                          Scheme{CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE, elements * d.element_bytes()}}) {
+    if ((preference.reductions & s.reduction) != 0 && s.workspace <= preference.workspace) {
+      schemes.push_back(s);
+    }
+  }
+  if (schemes.empty()) return;
+  const Scheme& chosen = schemes[random.below(schemes.size())];
+  plan.splits = static_cast<uint32_t>(splits);
+  plan.reduction = chosen.reduction;
+  plan.workspace = chosen.workspace;
+}
+
+/// What a kernel of the library was made for: one for every plan, though some would serve several.
+std::string kernel_of(const MatmulDescription& description, const Layouts& l, const Plan& plan) {
+  std::string name("cublasLt");
+  const auto add = [&name](const auto& x) { name.append(reinterpret_cast<const char*>(&x), sizeof(x)); };
+  add(plan);
+  for (const MatrixLayout* layout : {&l.a, &l.b, &l.d}) {
+    add(layout->type);
+    add(layout->order);
+  }
+  add(description.transpose_a);
+  add(description.transpose_b);
+  add(description.epilogue);
+  return name;
 }
 
 /// A stretch of device memory that a product touches.
@@ -201,6 +247,7 @@ size_t cublasLtGetVersion() {
 }
 
 cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
+  if (spoils_capture()) return CUBLAS_STATUS_INTERNAL_ERROR;
   *handle = new MatmulHandle;
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -305,8 +352,9 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
     case CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES:
       return assign(preference->alignment[attribute - CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES], value,
                     bytes);
-    case CUBLASLT_MATMUL_PREF_SEARCH_MODE:
     case CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK:
+      return assign(preference->reductions, value, bytes);
+    case CUBLASLT_MATMUL_PREF_SEARCH_MODE:
     case CUBLASLT_MATMUL_PREF_MAX_WAVES_COUNT:
       return bytes == 4 ? CUBLAS_STATUS_SUCCESS : CUBLAS_STATUS_INVALID_VALUE;
   }
@@ -323,12 +371,14 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtM
   if (!description || !a || !b || !c || !d || !preference || requested < 1)
     return CUBLAS_STATUS_INVALID_VALUE;
   *returned_count = 0;
+  if (spoils_capture()) return CUBLAS_STATUS_INTERNAL_ERROR;
   Plan plan;
   const cublasStatus_t status = examine(*description, {*a, *b, *c, *d}, plan);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
   constexpr size_t wanted_workspace = 4096;
   plan.workspace = std::min(preference->workspace, wanted_workspace);
   plan.alignment = preference->alignment;
+  split(plan, *d, *preference);
   results[0] = {};
   std::memcpy(results[0].algo.data, &plan, sizeof(plan));
   results[0].workspaceSize = plan.workspace;
@@ -346,7 +396,11 @@ cublasStatus_t cublasLtMatmulAlgoConfigGetAttribute(const cublasLtMatmulAlgo_t* 
   const size_t needed = small ? 2 : 4;
   if (written != nullptr) *written = needed;
   if (algorithm == nullptr || bytes < needed) return CUBLAS_STATUS_INVALID_VALUE;
-  const uint32_t x = attribute == CUBLASLT_ALGO_CONFIG_SPLITK_NUM ? 1 : 0;
+  Plan plan;
+  std::memcpy(static_cast<void*>(&plan), algorithm->data, sizeof(plan));
+  const uint32_t x = attribute == CUBLASLT_ALGO_CONFIG_SPLITK_NUM         ? plan.splits
+                     : attribute == CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME ? plan.reduction
+                                                                          : 0;
   std::memcpy(value, &x, needed);
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -365,6 +419,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   Plan plan;
   const cublasStatus_t status = examine(*description, layouts, plan);
   if (status != CUBLAS_STATUS_SUCCESS) return status;
+  if (algorithm == nullptr && spoils_capture()) return CUBLAS_STATUS_INTERNAL_ERROR;  // it would choose one
   if (algorithm != nullptr) {
     Plan chosen;
     std::memcpy(static_cast<void*>(&chosen), algorithm->data, sizeof(chosen));
@@ -379,6 +434,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   problem.m = static_cast<int64_t>(plan.m);
   problem.n = static_cast<int64_t>(plan.n);
   problem.k = static_cast<int64_t>(plan.k);
+  problem.splits = static_cast<int64_t>(plan.splits);
+  problem.rounds_parts = plan.reduction == CUBLASLT_REDUCTION_SCHEME_INPLACE ||
+                         plan.reduction == CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE;
   std::memcpy(&problem.alpha, alpha, sizeof(float));
   std::memcpy(&problem.beta, beta, sizeof(float));
   problem.a = strided(a, *a_layout, description->transpose_a);
@@ -424,6 +482,7 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t desc
   if (problem.beta != 0.0f) check_alignment(c_extent, plan.alignment[2], heuristic);
   check_alignment(d_extent, plan.alignment[3], heuristic);
 
+  if (load_code(kernel_of(*description, layouts, plan)) != cudaSuccess) return CUBLAS_STATUS_INTERNAL_ERROR;
   const auto work = [=, a_layout = *a_layout, b_layout = *b_layout, c_layout = *c_layout,
                      d_layout = *d_layout, bias_stride = description->bias_batch_stride] {
     if (plan.workspace > 0) std::memset(workspace, 0xff, plan.workspace);

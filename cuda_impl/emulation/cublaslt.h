@@ -1,7 +1,9 @@
 // The part of cuBLASLt that the project uses, with its names, numbers and signatures: bf16 and float matrices
-// in either order, transposes, alpha and beta, bias epilogue, strided batches; fp32 accumulation. What
-// cuBLASLt refuses is refused with the same status. What it would compute wrongly or crash on (extents
-// outside device memory, overlaps, pointers less aligned than the plan was made for) throws EmulationError.
+// in either order, transposes, alpha and beta, bias epilogue, strided batches; fp32 accumulation; K split
+// over blocks, where the reduction schemes allow it, half of the time. What cuBLASLt refuses is refused with
+// the same status, as it does at its strictest: while a stream is captured it neither chooses an algorithm
+// nor runs one for the first time. What it would compute wrongly or crash on (extents outside device memory,
+// overlaps, pointers less aligned than the plan was made for) throws EmulationError.
 #pragma once
 
 #include <cstddef>
@@ -38,6 +40,13 @@ enum cublasComputeType_t { CUBLAS_COMPUTE_32F = 68, CUBLAS_COMPUTE_32F_PEDANTIC 
 enum cublasOperation_t { CUBLAS_OP_N = 0, CUBLAS_OP_T = 1, CUBLAS_OP_C = 2 };
 enum cublasLtOrder_t { CUBLASLT_ORDER_COL = 0, CUBLASLT_ORDER_ROW = 1 };
 enum cublasLtEpilogue_t { CUBLASLT_EPILOGUE_DEFAULT = 1, CUBLASLT_EPILOGUE_BIAS = 4 };
+enum cublasLtReductionScheme_t {
+  CUBLASLT_REDUCTION_SCHEME_NONE = 0,
+  CUBLASLT_REDUCTION_SCHEME_INPLACE = 1,
+  CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE = 2,
+  CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE = 4,
+  CUBLASLT_REDUCTION_SCHEME_MASK = 7,
+};
 enum cublasLtPointerMode_t { CUBLASLT_POINTER_MODE_HOST = 0, CUBLASLT_POINTER_MODE_DEVICE = 1 };
 
 enum cublasLtMatmulDescAttributes_t {
@@ -129,6 +138,8 @@ cublasStatus_t cublasLtMatmulPreferenceSetAttribute(cublasLtMatmulPreference_t p
                                                     cublasLtMatmulPreferenceAttributes_t attribute,
                                                     const void* value, size_t bytes);
 
+/// Half of the choices, drawn from the emulation's seed and the product, split K where the preference's mask
+/// of reduction schemes and its workspace allow it.
 cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_t description,
                                               cublasLtMatrixLayout_t a, cublasLtMatrixLayout_t b,
                                               cublasLtMatrixLayout_t c, cublasLtMatrixLayout_t d,

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <map>
 #include <string>
 
 #include "cuda_impl/emulation/fault.h"
@@ -30,6 +32,23 @@ void check_copy(const char* call, const void* to, const void* from, size_t bytes
   check_side(call, "destination", to, bytes,
              kind == cudaMemcpyHostToDevice || kind == cudaMemcpyDeviceToDevice);
   check_side(call, "source", from, bytes, kind == cudaMemcpyDeviceToHost || kind == cudaMemcpyDeviceToDevice);
+}
+
+/// Page-locked memory of the host, by its first byte.
+std::map<const char*, size_t> pinned;
+
+bool is_pinned(const void* p, size_t bytes) {
+  const auto* at = static_cast<const char*>(p);
+  const auto after = pinned.upper_bound(at);
+  return after != pinned.begin() && std::prev(after)->first + std::prev(after)->second >= at + bytes;
+}
+
+/// A graph would copy from or to whatever pageable memory holds, or is, when it runs: CUDA refuses.
+bool spoilt_by_pageable_memory(const void* to, const void* from, size_t bytes, cudaStream_t stream) {
+  const auto pageable = [bytes](const void* p) { return !device_memory().owns(p) && !is_pinned(p, bytes); };
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  cudaStreamIsCapturing(stream, &status);
+  return status == cudaStreamCaptureStatusActive && (pageable(to) || pageable(from)) && spoils_capture();
 }
 
 }  // namespace
@@ -154,8 +173,11 @@ cudaError_t cudaProfilerStop() {
 }
 
 cudaError_t cudaMallocHost(void** p, size_t bytes) {
+  if (spoils_capture()) return returned(cudaErrorStreamCaptureUnsupported);
   *p = std::aligned_alloc(256, (bytes + 255) / 256 * 256 + 256);
-  return returned(*p == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
+  if (*p == nullptr) return returned(cudaErrorMemoryAllocation);
+  pinned[static_cast<const char*>(*p)] = bytes;
+  return cudaSuccess;
 }
 
 cudaError_t cudaHostAlloc(void** p, size_t bytes, unsigned) {
@@ -163,6 +185,9 @@ cudaError_t cudaHostAlloc(void** p, size_t bytes, unsigned) {
 }
 
 cudaError_t cudaFreeHost(void* p) {
+  if (p == nullptr) return cudaSuccess;
+  if (spoils_capture()) return returned(cudaErrorStreamCaptureUnsupported);
+  if (pinned.erase(static_cast<const char*>(p)) == 0) return returned(cudaErrorInvalidValue);
   std::free(p);
   return cudaSuccess;
 }
@@ -180,6 +205,7 @@ cudaError_t cudaMemcpy2DAsync(void* to, size_t to_pitch, const void* from, size_
   check_copy("cudaMemcpy2DAsync", to, from, 1, kind);
   check_copy("cudaMemcpy2DAsync", static_cast<char*>(to) + (height - 1) * to_pitch + width - 1,
              static_cast<const char*>(from) + (height - 1) * from_pitch + width - 1, 1, kind);
+  if (spoilt_by_pageable_memory(to, from, width, stream)) return returned(cudaErrorStreamCaptureUnsupported);
   return enqueue(stream, cudaGraphNodeTypeMemcpy, [=] {
     for (size_t row = 0; row < height; ++row) {
       std::memcpy(static_cast<char*>(to) + row * to_pitch, static_cast<const char*>(from) + row * from_pitch,
@@ -192,6 +218,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpy
                             cudaStream_t stream) {
   if (bytes == 0) return cudaSuccess;
   check_copy("cudaMemcpyAsync", to, from, bytes, kind);
+  if (spoilt_by_pageable_memory(to, from, bytes, stream)) return returned(cudaErrorStreamCaptureUnsupported);
   return enqueue(stream, cudaGraphNodeTypeMemcpy, [=] { std::memmove(to, from, bytes); });
 }
 

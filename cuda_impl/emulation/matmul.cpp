@@ -61,6 +61,21 @@ float dot(const float* x, const float* y, int64_t size) {
   return sum;
 }
 
+/// The product of a row and a column, part by part.
+float dot(const MatmulProblem& p, const float* row, const float* column) {
+  if (p.splits == 1) return dot(row, column, p.k);
+  const auto rounded = [&](float x) {
+    return p.rounds_parts && p.d.type != CUDA_R_32F ? to_float(to_bf16(x)) : x;
+  };
+  float sum = 0.0f;
+  for (int64_t part = 0; part < p.splits; ++part) {
+    const int64_t begin = p.k * part / p.splits;
+    const int64_t end = p.k * (part + 1) / p.splits;
+    sum = rounded(sum + rounded(dot(row + begin, column + begin, end - begin)));
+  }
+  return sum;
+}
+
 }  // namespace
 
 void matmul(const MatmulProblem& p) {
@@ -74,7 +89,7 @@ void matmul(const MatmulProblem& p) {
       read(p.a, i, 0, p.a.column_stride, p.k, row.data());
       const float bias = p.bias == nullptr ? 0.0f : element({p.bias, p.d.type, 1, 0}, i, 0);
       for (int64_t j = 0; j < p.n; ++j) {
-        float x = p.alpha * dot(row.data(), &columns[j * p.k], p.k) + bias;
+        float x = p.alpha * dot(p, row.data(), &columns[j * p.k]) + bias;
         if (p.beta != 0.0f) x += p.beta * element(p.c, i, j);
         set_element(p.d, i, j, x);
       }

@@ -24,6 +24,8 @@ struct MatmulProblem {
   StridedMatrix d;   ///< (m, n), written
   const void* bias;  ///< (m) of d's type, or null
   float alpha, beta;
+  int64_t splits = 1;         ///< parts of K that are summed apart
+  bool rounds_parts = false;  ///< each part's sum, and the sum of those so far, to d's type
 };
 
 /// d = alpha · a · b + beta · c + bias, accumulated in float.

@@ -203,6 +203,9 @@ cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodePar
 
 namespace photon::emulation {
 
+/// For calls that no capture survives: invalidates those under way and says whether there is one.
+bool spoils_capture();
+
 /// Runs `work` now, or makes it a node of the graph if `stream` is being captured.
 emulated::cudaError_t enqueue(emulated::cudaStream_t stream, emulated::cudaGraphNodeType type,
                               std::function<void()> work, const emulated::cudaKernelNodeParams& kernel = {});
@@ -283,6 +286,9 @@ struct cudaLaunchConfig_t {
 
 namespace photon::emulation {
 
+/// As set_emulation_seed set it.
+uint64_t emulation_seed();
+
 /// Checks the extents as CUDA does, then enqueues invoke(call) for every thread.
 emulated::cudaError_t launch_kernel(const emulated::cudaLaunchConfig_t& config, const void* function,
                                     void (*invoke)(const void* call), std::shared_ptr<const void> call);
@@ -308,7 +314,11 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
 /// The device has `bytes` of memory from now on.
 void set_emulated_memory(size_t bytes);
 
-/// Orders of blocks and lanes are drawn from `seed` and the number of launches since this call.
+/// Orders of blocks and lanes are drawn from `seed` and the number of launches since this call; what cuBLASLt
+/// chooses, from `seed` and the product.
 void set_emulation_seed(uint64_t seed);
+
+/// No kernel is loaded from now on, as in a process that has just started.
+void forget_loaded_code();
 
 }  // namespace photon::emulated

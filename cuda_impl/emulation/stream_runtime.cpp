@@ -1,5 +1,6 @@
-// The runtime's streams, events, captures, graphs and launches. Calls that could make the device wait while a
-// stream is being captured are refused and spoil the capture, as CUDA does in its global mode.
+// The runtime's streams, events, captures, graphs and launches. While a stream is being captured, calls that
+// could make the device wait, take or give back its memory, or load code onto it are refused and spoil the
+// capture, as CUDA does in its global mode.
 #include <algorithm>
 #include <chrono>
 #include <map>
@@ -12,6 +13,7 @@
 #include "cuda_impl/emulation/block.h"
 #include "cuda_impl/emulation/kernel_name.h"
 #include "cuda_impl/emulation/lane_order.h"
+#include "cuda_impl/emulation/loaded_code.h"
 #include "cuda_impl/emulation/runtime.h"
 #include "cuda_impl/emulation/shared_memory.h"
 
@@ -67,18 +69,21 @@ bool capturing(cudaStream_t stream) {
   return stream != nullptr && stream->capture != nullptr;
 }
 
-/// For calls that no capture survives: invalidates those under way and says whether there is one.
-bool spoils_capture() {
-  for (const auto& capture : captures) capture->invalidated = true;
-  return !captures.empty();
-}
-
 size_t allowed_bytes(const void* function) {
   const auto found = allowed_dynamic_bytes.find(function);
   return found == allowed_dynamic_bytes.end() ? most_static_shared_bytes : found->second;
 }
 
 }  // namespace
+
+bool spoils_capture() {
+  for (const auto& capture : captures) capture->invalidated = true;
+  return !captures.empty();
+}
+
+uint64_t emulation_seed() {
+  return launch_seed;
+}
 
 cudaError_t enqueue(cudaStream_t stream, cudaGraphNodeType type, std::function<void()> work,
                     const cudaKernelNodeParams& kernel) {
@@ -114,6 +119,7 @@ cudaError_t launch_kernel(const cudaLaunchConfig_t& config, const void* function
       return returned(cudaErrorNotSupported);
     }
   }
+  if (const cudaError_t error = load_code(code_name(function)); error != cudaSuccess) return error;
   const KernelRun run{.function = function,
                       .invoke = invoke,
                       .call = call.get(),
@@ -195,11 +201,8 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
-  if (stream == nullptr) return cudaDeviceSynchronize();
-  if (!capturing(stream)) return cudaSuccess;
-  stream->capture->invalidated = true;
-  return returned(cudaErrorStreamCaptureUnsupported);
+cudaError_t cudaStreamSynchronize(cudaStream_t) {
+  return cudaDeviceSynchronize();
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
@@ -255,7 +258,8 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
   if (event == nullptr) return returned(cudaErrorInvalidResourceHandle);
-  return returned(event->capture ? cudaErrorCapturedEvent : cudaSuccess);
+  if (event->capture) return returned(cudaErrorCapturedEvent);
+  return returned(spoils_capture() ? cudaErrorStreamCaptureUnsupported : cudaSuccess);
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
@@ -358,6 +362,7 @@ cudaError_t cudaGraphKernelNodeGetParams(cudaGraphNode_t node, cudaKernelNodePar
 
 cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribute, int value) {
   if (function == nullptr) return returned(cudaErrorInvalidDeviceFunction);
+  if (spoils_capture()) return returned(cudaErrorStreamCaptureUnsupported);
   if (attribute == cudaFuncAttributeMaxDynamicSharedMemorySize) {
     if (value < 0 || static_cast<size_t>(value) > most_shared_bytes) return returned(cudaErrorInvalidValue);
     allowed_dynamic_bytes[function] = static_cast<size_t>(value);
@@ -367,6 +372,7 @@ cudaError_t cudaFuncSetAttribute(const void* function, cudaFuncAttribute attribu
 
 cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* function) {
   if (function == nullptr) return returned(cudaErrorInvalidDeviceFunction);
+  if (const cudaError_t error = load_code(code_name(function)); error != cudaSuccess) return error;
   *attributes = {};
   attributes->maxThreadsPerBlock = 1024;
   attributes->ptxVersion = attributes->binaryVersion = 90;
@@ -385,6 +391,7 @@ cudaError_t cudaFuncGetName(const char** name, const void* function) {
 cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const void* function, int threads,
                                                           size_t dynamic_shared_bytes) {
   if (function == nullptr || threads < 1 || threads > 1024) return returned(cudaErrorInvalidValue);
+  if (const cudaError_t error = load_code(code_name(function)); error != cudaSuccess) return error;
   const auto by_shared_memory = (most_shared_bytes + 1024) / (dynamic_shared_bytes + 1024);
   const int warps = (threads + 31) / 32;
   *blocks = std::min({64 / warps, 32, static_cast<int>(by_shared_memory)});

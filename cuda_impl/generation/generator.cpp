@@ -49,7 +49,7 @@ Arena Generator::measure(const GenerationRequest& request) const {
 void Generator::set_eager(bool eager) {
   eager_ = eager;
   graphs_.clear();
-  recorded_steps_.clear();
+  repeated_steps_.clear();
 }
 
 GenerationResult Generator::run(const GenerationRequest& request) {
@@ -68,10 +68,10 @@ GenerationResult Generator::run(const GenerationRequest& request) {
   return finish();
 }
 
-// Memory for a request of this shape; what was recorded for another is void.
+// Memory for a request of this shape; what was done or recorded for another is void.
 void Generator::place(const Session& session) {
   graphs_.clear();
-  recorded_steps_.clear();
+  repeated_steps_.clear();
   session_.reset();
   Arena measured;
   GenerationBuffers::lay_out(measured, spec_, session.mode, session.plan);
@@ -203,25 +203,19 @@ void Generator::upload_prompts(int64_t first, int64_t count, int64_t length) {
   stream_.upload(b_.prompt_ids, ids);
 }
 
-// Replays what `work` starts, recording it first if that has not been done; its cache traffic is counted
-// anew.
-void Generator::replay(const std::string& name, const std::function<void()>& work) {
+// Does what `work` starts, the same each time, as a graph of this name; its cache traffic is counted anew.
+void Generator::repeat(const std::string& name, const std::function<void()>& work) {
   const auto scoped = [&] {
     const Stream::Scope scope(stream_, name);
     work();
+    repeated_steps_[name] = steps_;
   };
   if (eager_) {
     scoped();
   } else {
-    Graph& graph = graphs_[name];
-    if (graph.empty()) {
-      graph.record(stream_, scoped);
-      recorded_steps_[name] = steps_;
-    }
-    steps_ = recorded_steps_[name];
-    graph.replay(stream_);
+    graphs_[name].run(stream_, scoped);
   }
-  for (const EncoderStep& step : steps_) {
+  for (const EncoderStep& step : repeated_steps_[name]) {
     const CacheTraffic traffic = clock_.traffic(step, prompt_units_[static_cast<size_t>(step.level)]);
     const int64_t layers = step.level == 0 ? spec_.layers : spec_.level(step.level).encoder_layers;
     CacheRows& moved = moved_[static_cast<size_t>(step.level)];
@@ -247,7 +241,7 @@ void Generator::decode() {
     if (!hand_out()) return;
   }
   while (!clock_.all_idle()) {
-    replay("meta_context", [&] { meta_context(); });
+    repeat("meta_context", [&] { meta_context(); });
     std::optional<PendingBurst> earlier = std::exchange(pending_, std::nullopt);
     read_burst(depth() == 0 ? 1 : 0);
     clock_.advance(meta);
@@ -260,7 +254,7 @@ void Generator::decode() {
 void Generator::decode_unrolled() {
   const GenerationPlan& plan = session_->plan;
   while (!clock_.all_idle()) {
-    replay("latents", [&] { unrolled_latents(); });
+    repeat("latents", [&] { unrolled_latents(); });
     clock_.advance(spec_.meta_context());
   }
   check(cudaMemcpyAsync(b_.tokens.start, b_.begin, static_cast<size_t>(plan.rows) * sizeof(int32_t),
@@ -406,8 +400,7 @@ int64_t Generator::kv_bytes_held() const {
 
 std::map<std::string, std::vector<const void*>> Generator::graph_kernels() const {
   std::map<std::string, std::vector<const void*>> out;
-  for (const auto& [name, graph] : graphs_)
-    if (!graph.empty()) out[name] = graph.kernels();
+  for (const auto& [name, graph] : graphs_) out[name] = graph.kernels();
   return out;
 }
 

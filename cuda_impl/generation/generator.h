@@ -1,6 +1,7 @@
 // Generation on the device (PHOTON, appendix A). One meta-context (vanilla: one token) with all its chunks,
-// steps, picks, cache writes and encoder steps is one graph, recorded once and replayed; where rows stand and
-// what they say lies on the device, and the host reads each meta-context's tokens while the next is made.
+// steps, picks, cache writes and encoder steps is one graph (runtime/graph): the first runs launch by launch,
+// the second is recorded, the rest are replayed. Where rows stand and what they say lies on the device, and
+// the host reads each meta-context's tokens while the next is made.
 #pragma once
 
 #include <functional>
@@ -34,7 +35,8 @@ class Generator {
 
   /// Launches one by one instead of graphs, for profiling. Graphs recorded so far are forgotten.
   void set_eager(bool eager);
-  /// Kernels of each graph, after a run that recorded it; its name is the scope that its launches stand in.
+  /// Kernels of each graph, none of one that was not recorded; its name is the scope that its launches stand
+  /// in.
   std::map<std::string, std::vector<const void*>> graph_kernels() const;
 
  private:
@@ -80,7 +82,7 @@ class Generator {
   void upload_prompts(int64_t first, int64_t count, int64_t length);
   void decode();
   void decode_unrolled();
-  void replay(const std::string& name, const std::function<void()>& work);
+  void repeat(const std::string& name, const std::function<void()>& work);
   void read_burst(int64_t ahead);
   bool hand_out();
   bool hand_out(const PendingBurst& burst);
@@ -156,8 +158,8 @@ class Generator {
   RowClock clock_;
   int current_ = 0;                 // of the two residual buffers
   std::vector<int32_t> made_;       // by level: units of this meta-context already encoded
-  std::vector<EncoderStep> steps_;  // of the meta-context being recorded or run
-  std::map<std::string, std::vector<EncoderStep>> recorded_steps_;
+  std::vector<EncoderStep> steps_;  // of the meta-context being run or recorded
+  std::map<std::string, std::vector<EncoderStep>> repeated_steps_;
   std::vector<CacheRows> moved_;
   std::vector<CacheRows> prefill_moved_;
   std::optional<PendingBurst> pending_;

@@ -3,18 +3,20 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/library_products.h"
 #include "core/parameters.h"
 #include "cuda_impl/cases/timed_kernel.h"
 #include "cuda_impl/runtime/ceilings.h"
 #include "cuda_impl/runtime/device.h"
 #include "cuda_impl/runtime/inference.h"
+#include "cuda_impl/runtime/matmul.h"
 #include "cuda_impl/runtime/stream.h"
 #include "cuda_impl/training/trainable.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
 
-class DeviceBackend final : public Backend {
+class DeviceBackend final : public Backend, public LibraryProducts {
  public:
   DeviceBackend() { limits_.multiprocessors = device_.multiprocessors(); }
 
@@ -27,6 +29,7 @@ class DeviceBackend final : public Backend {
   std::string driver_version() const override { return device_.driver_version(); }
   DType own_dtype() const override { return DType::bfloat16; }
   std::vector<std::string> kernels_run() const override { return Stream::launched(); }
+  std::vector<std::string> products_made() const override { return Matmul::plans(); }
   Ceilings measure_ceilings(DType dtype) override { return PHOTON_GPU::measure_ceilings(device_, dtype); }
   std::unique_ptr<TimedKernel> timed_kernel(const Kernel& kernel, DType dtype, int64_t footprint) override {
     return make_timed_kernel(kernel, dtype, footprint, limits_.multiprocessors);

@@ -3,6 +3,7 @@
 namespace photon::PHOTON_GPU {
 
 std::vector<const void*> Graph::kernels() const {
+  if (empty()) return {};
   size_t count = 0;
   check(cudaGraphGetNodes(graph_, nullptr, &count), "cudaGraphGetNodes");
   std::vector<cudaGraphNode_t> nodes(count);

@@ -1,4 +1,6 @@
-// A recorded sequence of launches, replayed with one call.
+// A sequence of launches that is replayed with one call, once it has run launch by launch. While a stream is
+// recorded, nothing may be loaded onto the device and no library asked for a choice: CUDA refuses, or not,
+// depending on its version. The first run has done both.
 #pragma once
 
 #include <vector>
@@ -18,9 +20,29 @@ class Graph {
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
 
-  /// Records what `work` starts on the stream; nothing of it runs. Throws Error if it cannot be recorded.
-  template <class F>
-  void record(Stream& stream, F work) {
+  /// Does what `work` starts on the stream: launch by launch the first time, recorded and replayed the second
+  /// time, replayed alone from then on; each time once. Throws Error if it cannot be recorded.
+  template <class Work>
+  void run(Stream& stream, Work&& work) {
+    if (!started_) {
+      work();
+      started_ = true;
+      return;
+    }
+    if (empty()) record(stream, work);
+    replay(stream);
+  }
+
+  bool empty() const { return executable_ == nullptr; }  ///< nothing has been recorded
+  void replay(Stream& stream) { check(cudaGraphLaunch(executable_, stream.handle()), "cudaGraphLaunch"); }
+  /// The functions of its kernel nodes, in the order of recording, none before that; null for a library's,
+  /// which the runtime does not know.
+  std::vector<const void*> kernels() const;
+
+ private:
+  /// Nothing of `work` runs.
+  template <class Work>
+  void record(Stream& stream, Work& work) {
     check(cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeThreadLocal),
           "cudaStreamBeginCapture");
     try {
@@ -36,13 +58,7 @@ class Graph {
     check(cudaGraphInstantiate(&executable_, graph_, 0), "cudaGraphInstantiate");
   }
 
-  bool empty() const { return executable_ == nullptr; }
-  void replay(Stream& stream) { check(cudaGraphLaunch(executable_, stream.handle()), "cudaGraphLaunch"); }
-  /// The functions of its kernel nodes, in the order of recording; null for a library's, which the runtime
-  /// does not know.
-  std::vector<const void*> kernels() const;
-
- private:
+  bool started_ = false;  // has run launch by launch
   cudaGraph_t graph_ = nullptr;
   cudaGraphExec_t executable_ = nullptr;
 };

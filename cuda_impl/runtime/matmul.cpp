@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
+#include <set>
+
 #include "core/error.h"
 #include "cuda_impl/runtime/error.h"
 
@@ -28,6 +31,43 @@ double row_bytes(int64_t rows, int64_t read, int64_t written, bool in_float, boo
   const double bytes = (in_float ? sizeof(float) : sizeof(bf16)) * (accumulate ? 2.0 : 1.0);
   return static_cast<double>(rows) *
          (static_cast<double>(read) * sizeof(bf16) + static_cast<double>(written) * bytes);
+}
+
+/// The algorithm by the library's numbers: "algorithm 66, tile 20, ..., split 1".
+std::string algorithm_of(const cublasLtMatmulHeuristicResult_t& found) {
+  const auto number = [&](cublasLtMatmulAlgoConfigAttributes_t which) {
+    uint32_t value = 0;
+    const cublasStatus_t known =
+        cublasLtMatmulAlgoConfigGetAttribute(&found.algo, which, &value, sizeof(value), nullptr);
+    return known == CUBLAS_STATUS_SUCCESS ? std::to_string(value) : "?";
+  };
+  return fmt::format(
+      "algorithm {}, tile {}, stages {}, split {}, reduction {}, {} waves, {} bytes of workspace",
+      number(CUBLASLT_ALGO_CONFIG_ID), number(CUBLASLT_ALGO_CONFIG_TILE_ID),
+      number(CUBLASLT_ALGO_CONFIG_STAGES_ID), number(CUBLASLT_ALGO_CONFIG_SPLITK_NUM),
+      number(CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME), found.wavesCount, found.workspaceSize);
+}
+
+/// Of all instances: they make the same plans for the same shapes.
+class MadePlans {
+ public:
+  void add(std::string line) {
+    const std::lock_guard lock(mutex_);
+    lines_.insert(std::move(line));
+  }
+  std::vector<std::string> copy() {
+    const std::lock_guard lock(mutex_);
+    return {lines_.begin(), lines_.end()};
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> lines_;
+};
+
+MadePlans& made_plans() {
+  static MadePlans plans;
+  return plans;
 }
 
 }  // namespace
@@ -118,6 +158,10 @@ const Matmul::Plan& Matmul::plan(const Multiplication& p) {
   int count = 0;
   cublasStatus_t status =
       prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, static_cast<size_t>(workspace_bytes));
+  // A mask of what is allowed; unset, it is everything.
+  if (status == CUBLAS_STATUS_SUCCESS) {
+    status = prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, uint32_t{CUBLASLT_REDUCTION_SCHEME_NONE});
+  }
   for (const auto& [which, bytes] :
        {std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key.a_alignment},
         std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, key.b_alignment},
@@ -135,6 +179,8 @@ const Matmul::Plan& Matmul::plan(const Multiplication& p) {
     throw Error(fmt::format("cuBLASLt has no way to multiply {}", described(key)));
   }
   check(status, "cublasLtMatmulAlgoGetHeuristic");
+  made_plans().add(
+      fmt::format("cuBLASLt {}: {}: {}", cublasLtGetVersion(), described(key), algorithm_of(made->found)));
   plan = std::move(made);
   return *plan;
 }
@@ -218,13 +264,8 @@ Work weight_gradient_work(const WeightGradient& p) {
           .flops = matrix_work(elements, p.rows, sizeof(bf16)).flops};
 }
 
-std::vector<std::string> Matmul::plans() const {
-  std::vector<std::string> out;
-  for (const auto& [key, plan] : plans_) {
-    out.push_back(fmt::format("{}: {} waves, {} bytes of workspace", described(key), plan->found.wavesCount,
-                              plan->found.workspaceSize));
-  }
-  return out;
+std::vector<std::string> Matmul::plans() {
+  return made_plans().copy();
 }
 
 }  // namespace photon::PHOTON_GPU

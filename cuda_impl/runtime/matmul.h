@@ -1,6 +1,7 @@
 // Matrix products out = x Wᵀ (+ bias) (+ out) and their two gradients by cuBLASLt: bf16 operands, float
 // accumulation. A shape's plan is made once, from the library's heuristic and without timing, so that a run
-// can be repeated bit for bit.
+// can be repeated bit for bit. No plan splits K over blocks: partial sums would be rounded to the output's
+// bf16, and one launch would be two.
 #pragma once
 
 #include <compare>
@@ -76,8 +77,9 @@ class Matmul {
   void operator()(Stream& stream, const char* op, const InputGradient& p);
   void operator()(Stream& stream, const char* op, const WeightGradient& p);
 
-  /// The plans made so far, one line each: "m x n x k ...: waves, workspace".
-  std::vector<std::string> plans() const;
+  /// The plans that this process has made so far, a line each: the library's version, the shape, the
+  /// algorithm by the library's numbers, and into how many parts it splits K.
+  static std::vector<std::string> plans();
 
  private:
   struct Plan;

@@ -73,6 +73,7 @@ std::vector<Launch> profile(Generator& generator, Stream& stream, const Generati
   {
     generator.set_eager(false);
     const Recording recording(stream, recorded);
+    generator.run(request);
     replayed = generator.run(request);
   }
   const auto graphs = generator.graph_kernels();

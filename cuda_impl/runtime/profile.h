@@ -45,8 +45,9 @@ class Eager {
   T& of_;
 };
 
-/// Runs the request twice: as always, recording the graphs, then launch by launch between cudaProfilerStart
-/// and cudaProfilerStop, in a range `label`. Throws Error if the two differ in kernels or tokens.
+/// Runs the request as always, twice, so that every graph is recorded, then launch by launch between
+/// cudaProfilerStart and cudaProfilerStop, in a range `label`. Throws Error if they differ in kernels or
+/// tokens.
 std::vector<Launch> profile(Generator& generator, Stream& stream, const GenerationRequest& request,
                             const std::string& label);
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <mutex>
+#include <unordered_map>
 #include <utility>
 
 #include "core/error.h"
@@ -27,17 +29,50 @@ std::string_view root_relative(std::string_view path) {
   return at == std::string_view::npos ? path : path.substr(at);
 }
 
-/// By file and op; a stream is used by one thread.
-std::map<std::pair<std::string_view, std::string_view>, int64_t>& launch_counts() {
-  static std::map<std::pair<std::string_view, std::string_view>, int64_t> counts;
+/// What this process has launched, by file and op. A stream is used by one thread, the process by several.
+class LaunchCounts {
+ public:
+  using Counts = std::map<std::pair<std::string_view, std::string_view>, int64_t>;
+
+  void add(std::string_view file, std::string_view op) {
+    const std::lock_guard lock(mutex_);
+    ++counts_[{file, op}];
+  }
+  Counts copy() {
+    const std::lock_guard lock(mutex_);
+    return counts_;
+  }
+
+ private:
+  std::mutex mutex_;
+  Counts counts_;
+};
+
+LaunchCounts& launch_counts() {
+  static LaunchCounts counts;
   return counts;
+}
+
+/// Dynamic shared memory of a kernel beyond 48 KiB has to be asked for, and the last word counts, whichever
+/// stream says it: an attribute of the kernel in this process. So what was allowed is known here, for all
+/// streams, and is only ever raised. No more than is needed: what the kernel declares by itself counts
+/// against the same limit.
+void allow_shared_bytes(const Op& op, const void* kernel, size_t bytes) {
+  static std::mutex mutex;
+  static std::unordered_map<const void*, size_t> allowed;
+  const std::lock_guard lock(mutex);
+  size_t& most = allowed[kernel];
+  if (bytes <= most) return;
+  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+        op.name, op.where);
+  most = bytes;
 }
 
 }  // namespace
 
 std::vector<std::string> Stream::launched() {
   std::vector<std::string> lines;
-  for (const auto& [op, count] : launch_counts()) {
+  for (const auto& [op, count] : launch_counts().copy()) {
     lines.push_back(fmt::format("{:<24}{:>10}  {}", op.second, count, op.first));
   }
   return lines;
@@ -87,13 +122,8 @@ void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
         op.name, root_relative(op.where.file_name()), op.where.line(), b.x, b.y, b.z, grid.threads,
         grid.shared_bytes, most_threads_, most_shared_bytes_));
   }
-  if (!dry() && grid.shared_bytes > shared_bytes_without_asking &&
-      grid.shared_bytes > allowed_bytes_[kernel]) {
-    // No more than is needed: what the kernel declares by itself counts against the same limit.
-    check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                               static_cast<int>(grid.shared_bytes)),
-          op.name, op.where);
-    allowed_bytes_[kernel] = grid.shared_bytes;
+  if (!dry() && grid.shared_bytes > shared_bytes_without_asking) {
+    allow_shared_bytes(op, kernel, grid.shared_bytes);
   }
   begin(op);
   if (records_ != nullptr) records_->back().kernel = kernel;
@@ -101,7 +131,7 @@ void Stream::begin(const Op& op, const Grid& grid, const void* kernel) {
 
 void Stream::begin(const Op& op) {
   nvtx_push(op.name, 0);
-  if (!dry()) ++launch_counts()[{root_relative(op.where.file_name()), op.name}];
+  if (!dry()) launch_counts().add(root_relative(op.where.file_name()), op.name);
   if (records_ != nullptr) {
     records_->push_back({op.name, root_relative(op.where.file_name()), scope_, nullptr, op.work});
   }

@@ -9,7 +9,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "core/cost.h"
@@ -130,8 +129,6 @@ class Stream {
   cudaStream_t stream_ = nullptr;
   size_t most_shared_bytes_ = 0;
   unsigned most_threads_ = 0;
-  std::unordered_map<const void*, size_t>
-      allowed_bytes_;  ///< of kernels with more than 48 KiB of shared memory
   std::string scope_;
   std::vector<LaunchRecord>* records_ = nullptr;
 };

@@ -46,10 +46,10 @@ class Trainable final : public TrainableModel {
     Losses replayed;
     {
       const Recording recording(stream_, recorded);
-      replayed = run(batch, shape);
-      AdamWStep nothing = step;  // the same weights for both
-      nothing.learning_rate = 0.0;
-      parameters_.adamw_step(stream_, nothing);
+      for (int i = 0; i < 2; ++i) {  // launch by launch, then recorded
+        replayed = run(batch, shape);
+        parameters_.clear_gradients(stream_);
+      }
     }
     TrainingPass& pass = *active_;
     std::vector<LaunchRecord> launched;

@@ -90,6 +90,10 @@ double TrainedParameters::gradient_norm(Stream& stream) const {
   return std::sqrt(squares);
 }
 
+void TrainedParameters::clear_gradients(Stream& stream) const {
+  stream.clear(array(Array::gradients), places_.elements() * static_cast<int64_t>(sizeof(float)));
+}
+
 void TrainedParameters::adamw_step(Stream& stream, const AdamWStep& step) const {
   const Stream::Scope scope(stream, "optimizer");
   adamw(stream, {.parameters = array(Array::parameters),

@@ -23,6 +23,7 @@ class TrainedParameters {
 
   /// Euclidean norm over the gradients of trained parameters; waits for the device.
   double gradient_norm(Stream& stream) const;
+  void clear_gradients(Stream& stream) const;
   /// Updates and clears the gradients.
   void adamw_step(Stream& stream, const AdamWStep& step) const;
 

@@ -100,8 +100,7 @@ Losses TrainingPass::run(Stream& stream, Matmul& matmul, const TrainedParameters
   if (eager_) {
     launch(stream, matmul, parameters);
   } else {
-    if (graph_.empty()) graph_.record(stream, [&] { launch(stream, matmul, parameters); });
-    graph_.replay(stream);
+    graph_.run(stream, [&] { launch(stream, matmul, parameters); });
   }
   if (shape_.gradients) {
     const Stream::Scope scope(stream, "backward");

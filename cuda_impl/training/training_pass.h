@@ -1,5 +1,5 @@
-// One shape of pass through a model in training: forward, losses and gradients of a batch as one recorded
-// graph, with the memory that they take.
+// One shape of pass through a model in training: forward, losses and gradients of a batch as one graph
+// (runtime/graph), with the memory that they take.
 #pragma once
 
 #include <vector>
@@ -35,7 +35,7 @@ class TrainingPass {
   void set_eager(bool eager) { eager_ = eager; }
   /// The scope of what a graph replays.
   static constexpr const char* scope_name = "pass";
-  /// As Graph::kernels, once run.
+  /// As Graph::kernels, once recorded: by the second run.
   std::vector<const void*> graph_kernels() const { return graph_.kernels(); }
 
  private:

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "core/paths.h"
 #include "core/results.h"
@@ -11,6 +13,11 @@
 
 namespace photon::testing {
 namespace {
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
 
 class BenchAcceptance : public ::testing::Test {
  protected:
@@ -58,11 +65,11 @@ at_least = )" << (reachable ? "1e-6" : "1.0")
     return file.string();
   }
   /// On tiny models, which take the place of the preset's.
-  ProgramRun run(const std::string& file, const std::string& device) {
+  ProgramRun run(const std::string& file, const std::string& device, const std::string& more = "") {
     const auto models = share_folder() / "configs" / "models";
     return run_photon("bench --preset " + file + " " + (models / "block-tiny.toml").string() + " " +
                       (models / "photon-tiny.toml").string() + " --device " + device + " --out " +
-                      csv().string());
+                      csv().string() + more);
   }
   std::filesystem::path csv() const { return folder_ / "rows.csv"; }
 
@@ -90,6 +97,81 @@ TEST_F(BenchAcceptance, RunsTheKernelsWithoutAGpu) {
   EXPECT_EQ(done.code, 0) << done.messages;
   EXPECT_NE(done.out.find("| decode of the second model | 2 |"), std::string::npos) << done.out;
   EXPECT_EQ(read_results(csv()).size(), 2u) << done.messages;
+  EXPECT_EQ(read_file(folder_ / "rows.md"), done.out) << "the table, kept";
+  const std::string products = read_file(folder_ / "rows.products.txt");
+  EXPECT_TRUE(products.starts_with("emulated: cuBLASLt 130000: ")) << products;
+  EXPECT_NE(products.find("algorithm 0"), std::string::npos) << products;
+  EXPECT_NE(products.find("split 1"), std::string::npos) << products;
+  EXPECT_EQ(run(preset(true), "emulated").code, 0);
+  EXPECT_EQ(read_file(folder_ / "rows.products.txt"), products) << "each once";
+}
+
+TEST_F(BenchAcceptance, ABudgetThatIsSpentBeginsNoRow) {
+  const ProgramRun done = run(preset(true), "cpu", " --budget 1e-9");
+  EXPECT_EQ(done.code, 1);
+  for (const char* what : {"| decode of the second model |", "| prefill of the first model |"}) {
+    EXPECT_NE(done.out.find(what), std::string::npos) << done.out;
+  }
+  EXPECT_NE(done.out.find("not measured: the budget of 1e-09 s was spent"), std::string::npos) << done.out;
+  EXPECT_EQ(read_file(folder_ / "rows.md"), done.out);
+  EXPECT_FALSE(std::filesystem::exists(csv()));
+  EXPECT_EQ(run(preset(true), "cpu", " --budget 0").code, 2);
+}
+
+// The second row takes longer than anyone waits: the program is killed, as by a limit on its time.
+TEST_F(BenchAcceptance, WhatWasMeasuredIsKeptWhenTheProgramIsKilled) {
+  const std::string file = preset(true);
+  std::string text = read_file(file);
+  text.replace(text.find("new = 4"), 7, "new = 1048576");
+  std::ofstream(file) << text;
+  const auto models = share_folder() / "configs" / "models";
+  const std::string command =
+      photon_program() + " bench --preset " + file + " " + (models / "block-tiny.toml").string() + " " +
+      (models / "photon-tiny.toml").string() + " --device cpu --out " + csv().string();
+  const std::string script = command + " >/dev/null 2>&1 & pid=$!; for i in $(seq 1200); do test -s " +
+                             (folder_ / "rows.md").string() +
+                             " && break; sleep 0.1; done; kill -KILL $pid; wait $pid";
+  EXPECT_NE(std::system(script.c_str()), 0) << "it was killed";
+  const std::string table = read_file(folder_ / "rows.md");
+  EXPECT_NE(table.find("| decode of the second model | 2 |"), std::string::npos) << table;
+  EXPECT_NE(table.find("not measured: not yet"), std::string::npos) << table;
+  EXPECT_EQ(read_results(csv()).size(), 1u);
+}
+
+TEST_F(BenchAcceptance, ARowThatFailsIsOneOfTheTable) {
+  const auto file = folder_ / "training.toml";
+  std::ofstream(file) << R"(device = "cuda"
+dtype = "bfloat16"
+max_seconds = 0.01
+min_samples = 1
+[models]
+photon = "configs/models/photon-tiny.toml"
+[check]
+models = ["configs/models/photon-tiny.toml"]
+rows = 1
+length = 16
+steps = 1
+largest_error = 0.05
+[[target]]
+what = "no multiple of a meta-context"
+model = "photon"
+batch = 1
+length = 17
+measured = "step_mfu"
+at_least = 1e-6
+[[target]]
+what = "the next one"
+model = "photon"
+batch = 1
+length = 16
+measured = "step_mfu"
+at_least = 1e-6
+)";
+  const ProgramRun done =
+      run_photon("bench --preset " + file.string() + " --device cpu --out " + csv().string());
+  EXPECT_EQ(done.code, 1);
+  EXPECT_NE(done.out.find("not measured: training rows of 17 tokens"), std::string::npos) << done.out;
+  EXPECT_NE(done.out.find("| the next one | 1 |"), std::string::npos) << done.out;
 }
 
 TEST_F(BenchAcceptance, ChecksAndMeasuresTrainingSteps) {
@@ -137,7 +219,7 @@ at_least = 1.0
     EXPECT_EQ(row.text("model"), "photon-tiny") << "takes the place of both";
     EXPECT_GT(row.number("step_bytes_planned").value_or(0.0), 0.0);
   }
-  EXPECT_EQ(rows[0].text("recompute"), "layer") << "the order of models, then of targets";
+  EXPECT_EQ(rows[1].text("recompute"), "layer") << "the order of targets";
 }
 
 TEST_F(BenchAcceptance, MissedTargetsFailAfterAllIsMeasured) {

@@ -13,7 +13,7 @@
 namespace photon::bench {
 namespace {
 
-constexpr SamplingRule rule{.min_samples = 4, .max_samples = 30, .max_seconds = 1e4, .target_error = 0.01};
+const SamplingRule rule{.min_samples = 4, .max_samples = 30, .max_seconds = 1e4, .target_error = 0.01};
 
 class SamplingTest : public ::testing::Test {
  protected:
@@ -52,6 +52,22 @@ TEST_F(SamplingTest, ARestlessOrUnknownClockEndsTheWarmUpAllTheSame) {
   no_time.max_seconds = 1e-9;
   EXPECT_EQ(run(no_time).stop_text, "time");
   EXPECT_EQ(backend_.device.runs, 1 + 1);
+}
+
+TEST_F(SamplingTest, EndsWithWhatThereIsOnceItIsEnough) {
+  SamplingRule until_third = rule;
+  int asked = 0;
+  until_third.enough = [&] { return ++asked == 3; };
+  until_third.target_error = 0.0;
+  const Timings t = run(until_third);
+  EXPECT_EQ(t.total.size(), 3u);
+  EXPECT_EQ(t.stop_text, "time");
+  asked = 0;
+  const TrainingCase c{.spec = small_spec(2), .rows = 3, .length = 8, .loss = {}, .seed = 1};
+  const auto steps = measure_training(backend_, c, {}, until_third, {});
+  ASSERT_TRUE(steps);
+  EXPECT_EQ(steps->samples, 3);
+  EXPECT_EQ(steps->stop_text, "time");
 }
 
 TEST_F(SamplingTest, RunsThatWereHeldBackAreLeftOutAndCounted) {

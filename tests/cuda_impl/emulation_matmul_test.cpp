@@ -1,6 +1,9 @@
 // The emulated cuBLASLt against triple loops: every transpose and order, leading dimensions with gaps, alpha
 // and beta, bias, batches, both types; and what it refuses. Inputs are small integers, so that sums are
 // exact.
+#include <bit>
+#include <set>
+
 #include "tests/cuda_impl/emulation_support.h"
 
 namespace photon::emulated {
@@ -107,6 +110,17 @@ class Multiply {
     EXPECT_EQ(cublasLtMatmulPreferenceSetAttribute(preference_, attribute, &value, sizeof(value)),
               CUBLAS_STATUS_SUCCESS);
   }
+  /// Of the reductions of a split K.
+  void allow(uint32_t schemes) { prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, schemes); }
+  /// Of what was chosen.
+  uint32_t config(cublasLtMatmulAlgoConfigAttributes_t attribute) const {
+    uint32_t value = 0;
+    size_t written = 0;
+    EXPECT_EQ(cublasLtMatmulAlgoConfigGetAttribute(&chosen_.algo, attribute, &value, sizeof(value), &written),
+              CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(written, sizeof(value));
+    return value;
+  }
   void transpose(bool a, bool b) {
     set(CUBLASLT_MATMUL_DESC_TRANSA, a ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, b ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -193,6 +207,7 @@ TEST(EmulatedMatmul, EqualsTripleLoops) {
     const Matrix c(stored(outputs, m, n, d_by_rows), engine);
     const Matrix d(stored(outputs, m, n, d_by_rows), engine);
     Multiply multiply;
+    multiply.allow(CUBLASLT_REDUCTION_SCHEME_NONE);
     multiply.alpha = flip() ? 1.0f : 0.5f;
     multiply.beta = flip() ? 0.0f : flip() ? 1.0f : -2.0f;
     multiply.transpose(transpose_a, transpose_b);
@@ -210,8 +225,59 @@ TEST(EmulatedMatmul, EqualsTripleLoops) {
   }
 }
 
+// Sums of integers are exact however they are split, but not if the parts are rounded to bf16.
+TEST(EmulatedMatmul, SplitsKWhereItMay) {
+  std::mt19937_64 engine(test_seed());
+  const int64_t k = 1000;
+  const Matrix a(Stored{CUDA_R_16BF, 9, k}, engine);
+  const Matrix b(Stored{CUDA_R_16BF, k, 7}, engine);
+  const Matrix d(Stored{CUDA_R_16BF, 9, 7}, engine);
+  const DeviceArray<char> workspace(1 << 16);
+  bool rounded_apart = false;
+  for (const uint32_t allowed : {0u, 1u, 2u, 4u, 7u}) {
+    std::set<uint32_t> splits;
+    std::set<uint32_t> reductions;
+    for (uint64_t seed = 1; seed <= 40; ++seed) {
+      set_emulation_seed(seed);
+      Multiply multiply;
+      multiply.prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, size_t{1} << 16);
+      multiply.workspace = workspace.data();
+      multiply.workspace_bytes = size_t{1} << 16;
+      if (allowed != 7) multiply.allow(allowed);  // unset, all are
+      ASSERT_EQ(multiply.choose(a, b, d, d), CUBLAS_STATUS_SUCCESS);
+      const uint32_t split = multiply.config(CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
+      const uint32_t reduction = multiply.config(CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
+      EXPECT_EQ(split > 1, reduction != CUBLASLT_REDUCTION_SCHEME_NONE);
+      EXPECT_EQ(reduction & ~allowed, 0u);
+      splits.insert(split);
+      reductions.insert(reduction);
+      const std::vector<double> want = expected(multiply, a, false, b, false, d, d, {}, k);
+      ASSERT_EQ(multiply.run(a, b, d, d), CUBLAS_STATUS_SUCCESS);
+      const bool exact = d.read() == want;
+      const bool in_float =
+          reduction == CUBLASLT_REDUCTION_SCHEME_NONE || reduction == CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+      EXPECT_TRUE(exact || !in_float)
+          << "seed " << seed << ", " << split << " parts, reduction " << reduction;
+      rounded_apart = rounded_apart || !exact;
+    }
+    const size_t schemes = static_cast<size_t>(std::popcount(allowed));
+    EXPECT_EQ(reductions.size(), 1 + schemes) << "all that are allowed, and none";
+    EXPECT_EQ(splits.size(), allowed == 0 ? 1u : 4u);
+  }
+  EXPECT_TRUE(rounded_apart);
+  Multiply multiply;  // without a workspace, in place alone
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    set_emulation_seed(seed);
+    multiply.allow(CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | CUBLASLT_REDUCTION_SCHEME_OUTPUT_TYPE);
+    ASSERT_EQ(multiply.choose(a, b, d, d), CUBLAS_STATUS_SUCCESS);
+    EXPECT_EQ(multiply.config(CUBLASLT_ALGO_CONFIG_SPLITK_NUM), 1u);
+  }
+  set_emulation_seed(test_seed());
+}
+
 class EmulatedMatmulFaults : public ::testing::Test {
  protected:
+  EmulatedMatmulFaults() { multiply_.allow(CUBLASLT_REDUCTION_SCHEME_NONE); }
   std::mt19937_64 engine_{test_seed()};
   Matrix a_{Stored{CUDA_R_16BF, 8, 6}, engine_};
   Matrix b_{Stored{CUDA_R_16BF, 6, 5}, engine_};
@@ -337,8 +403,10 @@ TEST_F(EmulatedMatmulFaults, AlgorithmOfAnotherShape) {
 
 TEST_F(EmulatedMatmulFaults, ProductsAreCaptured) {
   ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
-  const std::vector<double> before = d_.read();
   const std::vector<double> want = expected(multiply_, a_, false, b_, false, c_, d_, {}, 6);
+  ASSERT_EQ(multiply_.run(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS) << "which loads the kernel";
+  cudaMemset(d_.data(), 0, 8 * 5 * sizeof(bf16));
+  const std::vector<double> before = d_.read();
   cudaStream_t stream = nullptr;
   cudaStreamCreate(&stream);
   cudaStreamBeginCapture(stream, cudaStreamCaptureModeGlobal);
@@ -350,9 +418,34 @@ TEST_F(EmulatedMatmulFaults, ProductsAreCaptured) {
   ASSERT_EQ(cudaGraphInstantiate(&exec, graph), cudaSuccess);
   EXPECT_EQ(cudaGraphLaunch(exec, stream), cudaSuccess);
   EXPECT_EQ(d_.read(), want);
+  EXPECT_NE(before, want);
   cudaGraphExecDestroy(exec);
   cudaGraphDestroy(graph);
   cudaStreamDestroy(stream);
+}
+
+// Public reports have CUDA 13 answer so; other versions let it pass.
+TEST_F(EmulatedMatmulFaults, NothingIsChosenOrLoadedDuringACapture) {
+  ASSERT_EQ(multiply_.choose(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
+  cudaStream_t stream = nullptr;
+  cudaStreamCreate(&stream);
+  const auto refused = [&](auto call) {
+    cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    EXPECT_EQ(call(), CUBLAS_STATUS_INTERNAL_ERROR);
+    cudaGraph_t graph = nullptr;
+    EXPECT_EQ(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+  };
+  refused([&] { return multiply_.choose(a_, b_, c_, d_); });
+  refused([&] {
+    cublasLtHandle_t handle = nullptr;
+    return cublasLtCreate(&handle);
+  });
+  forget_loaded_code();
+  refused([&] { return multiply_.run(a_, b_, c_, d_, stream); });
+  refused([&] { return multiply_.run(a_, b_, c_, d_); });
+  EXPECT_EQ(multiply_.run(a_, b_, c_, d_), CUBLAS_STATUS_SUCCESS);
+  cudaStreamDestroy(stream);
+  cudaGetLastError();
 }
 
 }  // namespace

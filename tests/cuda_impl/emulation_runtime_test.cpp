@@ -167,6 +167,10 @@ class EmulatedCaptures : public ::testing::Test {
   void SetUp() override {
     ASSERT_EQ(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), cudaSuccess);
     ASSERT_EQ(cudaStreamCreate(&other_), cudaSuccess);
+    cudaFuncAttributes attributes{};  // asking for them loads a kernel
+    for (const auto kernel : {add_one, double_it}) {
+      ASSERT_EQ(cudaFuncGetAttributes(&attributes, kernel), cudaSuccess);
+    }
   }
   void TearDown() override {
     EXPECT_EQ(cudaStreamDestroy(stream_), cudaSuccess);
@@ -260,27 +264,68 @@ TEST_F(EmulatedCaptures, StreamsForkAndJoin) {
   cudaEventDestroy(joined);
 }
 
-TEST_F(EmulatedCaptures, CallsThatWouldWaitSpoilThem) {
+TEST_F(EmulatedCaptures, DoNotSurviveCallsThatWaitTakeMemoryOrLoadCode) {
   const DeviceArray<int> data(4);
-  const auto spoils = [&](auto call, cudaError_t expected) {
-    ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeGlobal), cudaSuccess);
+  const DeviceArray<int> more(4);
+  std::vector<int> pageable(4);
+  void* page_locked = nullptr;
+  ASSERT_EQ(cudaMallocHost(&page_locked, 16), cudaSuccess);
+  cudaEvent_t event = nullptr;
+  ASSERT_EQ(cudaEventCreate(&event), cudaSuccess);
+  ASSERT_EQ(cudaEventRecord(event, other_), cudaSuccess);
+  const auto spoils = [&](auto call, cudaError_t expected = cudaErrorStreamCaptureUnsupported) {
+    ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
     EXPECT_EQ(call(), expected);
     EXPECT_EQ(start_in(stream_, add_one, data.data()), cudaErrorStreamCaptureInvalidated);
     cudaGraph_t graph = nullptr;
     EXPECT_EQ(cudaStreamEndCapture(stream_, &graph), cudaErrorStreamCaptureInvalidated);
     EXPECT_EQ(graph, nullptr);
   };
-  spoils([&] { return cudaStreamSynchronize(stream_); }, cudaErrorStreamCaptureUnsupported);
-  spoils([&] { return cudaDeviceSynchronize(); }, cudaErrorStreamCaptureUnsupported);
-  spoils([&] { return cudaFree(data.data()); }, cudaErrorStreamCaptureUnsupported);
-  spoils(
-      [] {
-        void* p = nullptr;
-        return cudaMalloc(&p, 4);
-      },
-      cudaErrorStreamCaptureUnsupported);
+  void* p = nullptr;
+  spoils([&] { return cudaStreamSynchronize(stream_); });
+  spoils([&] { return cudaStreamSynchronize(other_); });
+  spoils([&] { return cudaStreamQuery(other_); });
+  spoils([&] { return cudaDeviceSynchronize(); });
+  spoils([&] { return cudaEventQuery(event); });
+  spoils([&] { return cudaEventSynchronize(event); });
+  spoils([&] { return cudaFree(data.data()); });
+  spoils([&] { return cudaMalloc(&p, 4); });
+  spoils([&] { return cudaMallocHost(&p, 4); });
+  spoils([&] { return cudaFreeHost(page_locked); });
   spoils([&] { return cudaMemset(data.data(), 0, 4); }, cudaErrorStreamCaptureImplicit);
+  spoils([&] { return cudaMemcpy(data.data(), more.data(), 16, cudaMemcpyDeviceToDevice); },
+         cudaErrorStreamCaptureImplicit);
+  spoils([&] { return cudaMemcpyAsync(data.data(), pageable.data(), 16, cudaMemcpyHostToDevice, stream_); });
+  spoils([&] { return cudaMemcpyAsync(pageable.data(), data.data(), 16, cudaMemcpyDeviceToHost, stream_); });
+  spoils([&] { return cudaFuncSetAttribute(add_one, cudaFuncAttributeMaxDynamicSharedMemorySize, 1024); });
+  forget_loaded_code();
+  cudaFuncAttributes attributes{};
+  int blocks = 0;
+  ASSERT_EQ(cudaFuncGetAttributes(&attributes, add_one), cudaSuccess);
+  spoils([&] { return start_in(stream_, double_it, data.data()); });
+  spoils([&] { return start_in(other_, double_it, data.data()); });
+  spoils([&] { return cudaFuncGetAttributes(&attributes, double_it); });
+  spoils([&] { return cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, double_it, 32, 0); });
   EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
+  EXPECT_EQ(cudaEventQuery(event), cudaSuccess);
+  EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
+  EXPECT_EQ(cudaFreeHost(page_locked), cudaSuccess);
+}
+
+TEST_F(EmulatedCaptures, TakeCopiesOfPageLockedMemory) {
+  const DeviceArray<int> data(std::vector<int>{1, 2, 3, 4});
+  void* page_locked = nullptr;
+  ASSERT_EQ(cudaMallocHost(&page_locked, 16), cudaSuccess);
+  ASSERT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal), cudaSuccess);
+  EXPECT_EQ(cudaMemcpyAsync(page_locked, data.data(), 16, cudaMemcpyDeviceToHost, stream_), cudaSuccess);
+  EXPECT_EQ(
+      cudaMemcpyAsync(static_cast<char*>(page_locked) + 4, data.data(), 16, cudaMemcpyDeviceToHost, stream_),
+      cudaErrorStreamCaptureUnsupported)
+      << "beyond its end";
+  cudaGraph_t graph = nullptr;
+  EXPECT_EQ(cudaStreamEndCapture(stream_, &graph), cudaErrorStreamCaptureInvalidated);
+  EXPECT_EQ(cudaFreeHost(page_locked), cudaSuccess);
+  EXPECT_EQ(cudaFreeHost(page_locked), cudaErrorInvalidValue);
 }
 
 }  // namespace

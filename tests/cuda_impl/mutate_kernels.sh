@@ -1,6 +1,6 @@
 #!/bin/bash
-# Shows that the tests of the emulated kernels notice arithmetic mistakes: makes the changes of mutations.txt one
-# after another in a copy of the tree, builds, and expects the tests named beside them to fail.
+# Shows that the tests of the emulated kernels and of the runtime around them notice mistakes: makes the changes of
+# mutations.txt one after another in a copy of the tree, builds, and expects the tests named beside them to fail.
 #
 #   tests/cuda_impl/mutate_kernels.sh [WORD...]    the mutations of files whose name has one of the words; all
 #   tests/cuda_impl/mutate_kernels.sh --check      only that the table fits the kernels, and names every one
@@ -19,13 +19,21 @@ read_table() {
   local line part=
   while IFS= read -r line || [ -n "$line" ]; do
     case $line in
-    [a-z]*.cu:\ * | [a-z]*.h:\ *)
+    [a-z]*.cu:\ * | [a-z]*.h:\ * | [a-z]*.cpp:\ *)
       files+=("${line%%: *}") filters+=("${line#*: }") originals+=("") mutants+=("")
       ;;
     "- "*) originals[-1]+="${originals[-1]:+$'\n'}${line#- }" ;;
     "+ "*) mutants[-1]+="${mutants[-1]:+$'\n'}${line#+ }" ;;
     esac
   done <"$table"
+}
+
+# path_of FILE: below the root; kernels are named without their folder.
+path_of() {
+  case $1 in
+  */*) echo "cuda_impl/$1" ;;
+  *) echo "cuda_impl/kernels/$1" ;;
+  esac
 }
 
 # occurrences FILE TEXT: how often the text stands in the file.
@@ -39,11 +47,12 @@ occurrences() {
 }
 
 check_table() {
-  local failed=0 i kernel
+  local failed=0 i kernel path
   for i in "${!files[@]}"; do
-    if [ ! -f "cuda_impl/kernels/${files[i]}" ]; then
-      echo "$table: no file cuda_impl/kernels/${files[i]}" && failed=1
-    elif [ "$(occurrences "cuda_impl/kernels/${files[i]}" "${originals[i]}")" != 1 ]; then
+    path=$(path_of "${files[i]}")
+    if [ ! -f "$path" ]; then
+      echo "$table: no file $path" && failed=1
+    elif [ "$(occurrences "$path" "${originals[i]}")" != 1 ]; then
       echo "$table: in ${files[i]} there is not exactly one '${originals[i]}'" && failed=1
     elif [ "${originals[i]}" = "${mutants[i]}" ]; then
       echo "$table: '${originals[i]}' in ${files[i]} stays as it is" && failed=1
@@ -121,7 +130,7 @@ for i in "${!files[@]}"; do
     continue
     ;;
   esac
-  file=$scratch/tree/cuda_impl/kernels/${files[i]}
+  file=$scratch/tree/$(path_of "${files[i]}")
   text=$(<"$file")
   printf '%s\n' "${text/"${originals[i]}"/"${mutants[i]}"}" >"$file"
   if ! build; then
@@ -132,7 +141,7 @@ for i in "${!files[@]}"; do
   else
     echo "noticed   ${files[i]}: '${mutants[i]}'"
   fi
-  cp "$root/cuda_impl/kernels/${files[i]}" "$file"
+  cp "$root/$(path_of "${files[i]}")" "$file"
   build  # the next entry's tests may run this kernel, too
 done
 [ "$count" -gt 0 ] || { echo "no mutation of: $*" && exit 1; }

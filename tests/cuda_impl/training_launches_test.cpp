@@ -77,9 +77,21 @@ TEST(TrainingLaunches, AProfileTrainsByOneStep) {
   std::vector<float> after(start.size());
   model->read_parameters(after);
   EXPECT_EQ(after, start);
-  model->profile(batch, {}, {.learning_rate = 1e-3}, "a step");
-  model->read_parameters(after);
-  EXPECT_NE(after, start);
+  // Its moments, too, are those of one step.
+  const auto profiled = make_trainable(spec, start, Recompute::none);
+  const auto stepped = make_trainable(spec, start, Recompute::none);
+  const AdamWStep step{.learning_rate = 1e-3};
+  profiled->profile(batch, {}, step, "a step");
+  stepped->accumulate_gradients(batch, {}, 1.0);
+  stepped->adamw_step(step);
+  const auto state = [&](const TrainableModel& of) {
+    std::vector<std::vector<float>> out(3, std::vector<float>(start.size()));
+    of.read_parameters(out[0]);
+    of.read_moments(out[1], out[2]);
+    return out;
+  };
+  EXPECT_EQ(state(*profiled), state(*stepped));
+  EXPECT_NE(state(*profiled)[0], start);
 }
 
 TEST(TrainingLaunches, RefusesALengthThatDoesNotDivide) {

@@ -111,33 +111,56 @@ double decode_seconds(const Mix& mix, int64_t rows, StepCosts& costs) {
   return seconds;
 }
 
+/// Prompts one after another, cut where a step's budget ends.
+class PromptStream {
+ public:
+  PromptStream(const Mix& mix, int64_t budget) : mix_(mix), budget_(budget) {}
+
+  /// What a step encodes of the first `entered` prompts.
+  std::span<const PrefillPiece> step(int64_t entered) {
+    pieces_.clear();
+    for (int64_t left = budget_; left > 0 && prompt_ < entered;) {
+      const ServicePlan& plan = mix_.plans()[static_cast<size_t>(prompt_) % mix_.plans().size()];
+      const int64_t from = std::max(from_, plan.shared_units);
+      const int64_t to = std::min(plan.prompt_units, from + left);
+      if (to > from) pieces_.push_back({from, to, to == plan.prompt_units});
+      left -= to - from;
+      encoded_ += static_cast<double>(to - from) / static_cast<double>(std::max<int64_t>(1, units(plan)));
+      from_ = to;
+      if (to < plan.prompt_units) break;
+      if (units(plan) == 0) encoded_ += 1.0;
+      from_ = 0;
+      ++prompt_;
+    }
+    return pieces_;
+  }
+
+  /// Prompts, parts of one counted as such.
+  double encoded() const { return encoded_; }
+
+ private:
+  static int64_t units(const ServicePlan& plan) { return plan.prompt_units - plan.shared_units; }
+
+  const Mix& mix_;
+  int64_t budget_;
+  std::vector<PrefillPiece> pieces_;
+  int64_t prompt_ = 0;
+  int64_t from_ = 0;  // of this prompt
+  double encoded_ = 0.0;
+};
+
 /// Mean time that encoding one prompt takes where `arriving` of them enter with a step.
 double prefill_seconds(const Mix& mix, double arriving, int64_t budget, StepCosts& costs) {
   const double each = std::max(1.0, arriving);
-  const int steps = static_cast<int>(std::clamp(0x1p16 / each, 8.0, 512.0));
-  std::vector<PrefillPiece> pieces;
+  const double steps = std::clamp(0x1p16 / each, 8.0, 512.0);
+  constexpr double least = 32.0;  // prompts, however many steps one takes
+  PromptStream prompts(mix, budget);
   double seconds = 0.0;
-  int64_t prompts = 0;
-  for (int s = 1; s <= steps; ++s) {
-    int64_t left = budget;
-    const auto run = [&] {
-      if (!pieces.empty()) seconds += costs.step_seconds(pieces, {});
-      pieces.clear();
-      left = budget;
-    };
-    for (; static_cast<double>(prompts) < std::floor(each * s); ++prompts) {
-      const ServicePlan& plan = mix.plans()[static_cast<size_t>(prompts) % mix.plans().size()];
-      for (int64_t from = plan.shared_units; from < plan.prompt_units;) {
-        const int64_t to = std::min(plan.prompt_units, from + left);
-        pieces.push_back({from, to, to == plan.prompt_units});
-        left -= to - from;
-        from = to;
-        if (left == 0) run();
-      }
-    }
-    run();
+  for (double s = 1.0; s <= steps || prompts.encoded() < least; s += 1.0) {
+    const auto pieces = prompts.step(static_cast<int64_t>(each * s));
+    if (!pieces.empty()) seconds += costs.step_seconds(pieces, {});
   }
-  return seconds / static_cast<double>(prompts);
+  return seconds / prompts.encoded();
 }
 
 }  // namespace

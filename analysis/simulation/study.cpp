@@ -248,9 +248,11 @@ Row describe(const Study& study, std::span<const Request> requests) {
   row.offered_requests_per_s = offered(study, requests);
   row.prompt = row.new_tokens = 0.0;
   for (const Request& r : requests) {
-    row.prompt += static_cast<double>(r.prompt) / static_cast<double>(requests.size());
-    row.new_tokens += static_cast<double>(r.answer) / static_cast<double>(requests.size());
+    row.prompt += static_cast<double>(r.prompt);
+    row.new_tokens += static_cast<double>(r.answer);
   }
+  row.prompt /= static_cast<double>(requests.size());
+  row.new_tokens /= static_cast<double>(requests.size());
   row.samples_per_prompt = study.service.samples;
   row.shared_prefix = study.service.shared_prefix;
   row.requests = std::ssize(requests);

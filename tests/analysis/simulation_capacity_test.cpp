@@ -189,7 +189,7 @@ TEST(Replicas, WithLimitsAreNeverFewerAndDoNotHangOnTheRunsLength) {
     EXPECT_GE(good.replicas, 5) << "loose limits do not make an overloaded fleet enough";
     EXPECT_GE(good.within_limits, wanted_share);
     EXPECT_NE(good.verdict, "too short");
-    s.load.requests = 40'000;
+    s.load.requests = 20'000;
     EXPECT_EQ(run_study(s, nullptr, {})[0].replicas, good.replicas);
     s.limits = {};
     s.limits.total = 1e9;  // nobody is ever late

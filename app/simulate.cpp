@@ -393,7 +393,10 @@ void setup(CLI::App& app) {
   command->add_option("--engine", o->engine, "Serve the same requests on this back end, too, one at a time")
       ->type_name("DEVICE");
   command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
-  command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
+  command
+      ->add_option(
+          "--ceilings", o->ceilings,
+          "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
       ->capture_default_str();
   command->add_option("--seed", o->seed, "Of arrivals and lengths")->capture_default_str();
   command->add_option("--format", o->format, "md, json or csv")->capture_default_str();

@@ -98,6 +98,7 @@ Row run_engine(const Study& study, const Trace* trace, const std::string& device
   config.record_from = recorded_from(requests);
   Row row = describe(study, requests);
   row.hardware = backend->device_name();
+  row.ceilings.clear();
   row.band = "engine";
   row.efficiency = "measured, not simulated";
   summarize(requests, service.spec.meta_context(), config, simulate(requests, config, costs), study.limits,

@@ -56,6 +56,7 @@ std::span<const Column> columns() {
       {"reading", "", "causal, parallel, literal or hatted; empty for vanilla", &Row::reading},
       {"generation", "", "hiergen or recgen (streamed)", &Row::generation, setting},
       {"hardware", "", "name in the hardware file", &Row::hardware, setting},
+      {"ceilings", "", "measured, reported by others or of the data sheet", &Row::ceilings, setting},
       {"dtype", "", "of weights and cache", &Row::dtype, setting},
       {"band", "", "low, mid or high end of the efficiency", &Row::band, setting},
       {"efficiency", "", "where it comes from", &Row::efficiency, setting},

@@ -17,7 +17,7 @@ struct Row {
   static constexpr double none = std::numeric_limits<double>::quiet_NaN();  ///< an empty cell
 
   int64_t schema_version = version;
-  std::string model, architecture, reading, generation, hardware, dtype;
+  std::string model, architecture, reading, generation, hardware, ceilings, dtype;
   std::string band, efficiency;
   double prefill_efficiency = none, decode_efficiency = none;
   std::string arrivals, prompt_law, answer_law;

@@ -19,6 +19,12 @@ double offered(const Study& study, std::span<const Request> requests) {
   return last > 0.0 ? static_cast<double>(requests.size() - 1) / last : Row::none;
 }
 
+std::string ceilings_of(const Study& study) {
+  const Hardware::Origins origins = study.hardware.origins(study.dtype, study.data_sheet_only);
+  if (origins.bandwidth == origins.matrix_rate) return std::string(origins.bandwidth);
+  return fmt::format("bandwidth {}, matrix rate {}", origins.bandwidth, origins.matrix_rate);
+}
+
 ReplicaConfig replica_config(const Study& study, const ModelCosts& costs) {
   return {.room_bytes = costs.room_bytes(study.hardware.memory_bytes),
           .most_rows = study.most_rows,
@@ -240,6 +246,7 @@ Row describe(const Study& study, std::span<const Request> requests) {
   if (spec.depth() > 0) row.reading = to_string(spec.reading);
   row.generation = to_string(study.service.generation);
   row.hardware = study.hardware.name;
+  row.ceilings = ceilings_of(study);
   row.dtype = to_string(study.dtype);
   row.efficiency = study.efficiency.source;
   row.arrivals = to_string(arrivals.kind);

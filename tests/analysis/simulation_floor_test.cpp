@@ -200,7 +200,8 @@ Study study_of(const Subject& subject) {
   s.service.spec = load_model_spec(configs / "models" / (std::string(subject.model) + ".toml"));
   s.service.generation = subject.generation;
   s.hardware = load_hardware(configs / "hardware" / "h200.toml");
-  s.hardware.data_sheet.launch_seconds = s.hardware.measured.launch_seconds = 0.0;
+  for (Hardware::Rates* rates : {&s.hardware.data_sheet, &s.hardware.reported, &s.hardware.measured})
+    rates->launch_seconds = 0.0;
   s.load.arrivals = {.kind = ArrivalLaw::Kind::at_once};
   s.load.seed = 1;
   return s;

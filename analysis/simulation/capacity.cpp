@@ -153,7 +153,8 @@ class PromptStream {
 double prefill_seconds(const Mix& mix, double arriving, int64_t budget, StepCosts& costs) {
   const double each = std::max(1.0, arriving);
   const double steps = std::clamp(0x1p16 / each, 8.0, 512.0);
-  constexpr double least = 32.0;  // prompts, however many steps one takes
+  // Long prompts cost the most, so many of them are needed if they differ.
+  const double least = std::min(4096.0, 32.0 * static_cast<double>(mix.plans().size()));
   PromptStream prompts(mix, budget);
   double seconds = 0.0;
   for (double s = 1.0; s <= steps || prompts.encoded() < least; s += 1.0) {

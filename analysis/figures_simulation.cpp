@@ -121,14 +121,13 @@ void load_figure(std::span<const Row* const> rows, const std::string& name,
 void capacity_figure(std::span<const Row* const> rows, const std::string& name, const std::string& title,
                      const PlotAxis& x, Value at, std::vector<CaptionedFigure>& out) {
   Figure figure{.name = name, .title = title, .panels = {}};
-  figure.panels = {
-      panel_of(rows, "throughput", x, at, log_axis("tokens/s, out"), throughput),
-      panel_of(rows, "requests that a GiB of cache holds", x, at, log_axis("requests/GiB"),
-               [](const Row& r) { return r.requests_per_gib; }),
-      panel_of(rows, "cost", x, at, log_axis("price of a million tokens", PlotAxis::Ticks::plain),
-               [](const Row& r) { return r.cost_per_million_tokens; }),
-      panel_of(rows, "energy", x, at, log_axis("kWh a million tokens", PlotAxis::Ticks::plain),
-               [](const Row& r) { return r.energy_kwh_per_million_tokens; })};
+  figure.panels = {panel_of(rows, "throughput", x, at, log_axis("tokens/s, out"), throughput),
+                   panel_of(rows, "requests that a GiB of cache holds", x, at, log_axis("requests/GiB"),
+                            [](const Row& r) { return r.requests_per_gib; }),
+                   panel_of(rows, "cost", x, at, log_axis("$ a million tokens", PlotAxis::Ticks::plain),
+                            [](const Row& r) { return r.cost_per_million_tokens; }),
+                   panel_of(rows, "energy", x, at, log_axis("kWh a million tokens", PlotAxis::Ticks::plain),
+                            [](const Row& r) { return r.energy_kwh_per_million_tokens; })};
   std::erase_if(figure.panels, [](const PlotPanel& p) { return !drawable(p); });
   if (figure.panels.empty()) return;
   out.push_back(

@@ -1,6 +1,7 @@
 // photon simulate: a fleet that serves many requests, from the traffic model alone.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -36,12 +37,11 @@ struct Options {
   std::string contexts;
   std::string samples = "1";
   int64_t shared_prefix = 0;
-  int64_t requests = 10'000;
+  std::optional<int64_t> requests;
   std::string replicas = "1";
   int64_t rows = 0;
   int64_t prefill_tokens = 8192;
-  double limit_ttft = 0.0;
-  double limit_burst = 0.0;
+  std::optional<double> limit_ttft, limit_burst, limit_token, limit_total;
   std::string prefill_efficiency;
   std::string decode_efficiency;
   std::filesystem::path measured;
@@ -119,45 +119,76 @@ std::vector<int64_t> replicas_of(const Options& o) {
   return o.replicas == "auto" ? std::vector<int64_t>{0} : bench::parse_sweep(o.replicas, "--replicas");
 }
 
-EfficiencyBand efficiency_of(const Options& o, std::span<const ResultRow> measured, const ModelSpec& spec,
-                             Generation generation) {
+EfficiencyBand efficiency_of(const Options& o, std::span<const ResultRow> measured,
+                             const MeasuredAs& wanted) {
   EfficiencyBand band;
   band.source = "the floor: what no machine beats";
-  if (!o.measured.empty()) band = measured_band(measured, spec.architecture(), to_string(generation));
+  if (!o.measured.empty()) {
+    try {
+      band = measured_band(measured, wanted);
+    } catch (const Error& e) {
+      throw Error(fmt::format("{}: {}", o.measured.string(), e.what()));
+    }
+  }
+  const std::string measured_source = band.source;
   const auto set = [&](const std::string& text, const char* option, double Efficiency::*regime) {
     if (text.empty()) return;
     const auto values = parse_band(text, option);
     band.low.*regime = values[0];
     band.mid.*regime = values[1];
     band.high.*regime = values[2];
-    band.source = "given";
+    band.source = o.measured.empty() ? "given" : fmt::format("{} given, {}", option + 2, measured_source);
   };
   set(o.prefill_efficiency, "--prefill-efficiency", &Efficiency::prefill);
   set(o.decode_efficiency, "--decode-efficiency", &Efficiency::decode);
   return band;
 }
 
+Limits limits_of(const Options& o) {
+  Limits limits;
+  const auto set = [](std::optional<double> seconds, const char* option, double& limit) {
+    if (!seconds) return;
+    if (!(*seconds > 0.0)) throw UsageError(fmt::format("{} {}: seconds, above 0", option, *seconds));
+    limit = *seconds;
+  };
+  set(o.limit_ttft, "--limit-ttft", limits.ttft);
+  set(o.limit_burst, "--limit-burst", limits.burst);
+  set(o.limit_token, "--limit-token", limits.token);
+  set(o.limit_total, "--limit-total", limits.total);
+  return limits;
+}
+
+/// All of a trace whose arrivals are served.
+int64_t default_requests(const ArrivalLaw& law, const Trace* trace) {
+  return law.kind == ArrivalLaw::Kind::trace && trace != nullptr ? std::ssize(trace->requests) : 10'000;
+}
+
 /// Everything that was asked for, in the order of the rows.
-std::vector<Study> studies_of(const Options& o) {
+std::vector<Study> studies_of(const Options& o, const Trace* trace) {
   const auto laws = arrival_laws(o);
   const auto lengths = lengths_of(o);
   const auto samples = bench::parse_sweep(o.samples, "--samples");
   const auto replicas = replicas_of(o);
+  const bool at_once = std::any_of(
+      laws.begin(), laws.end(), [](const ArrivalLaw& law) { return law.kind == ArrivalLaw::Kind::at_once; });
+  if (at_once && replicas.front() == 0) {
+    throw UsageError("--replicas auto: the fewest that keep up with a rate; --rate max has none");
+  }
   const DType dtype = parse_dtype(o.dtype);
   if (o.ceilings != "measured" && o.ceilings != "datasheet") {
     throw UsageError(fmt::format("--ceilings {}: measured or datasheet", o.ceilings));
   }
-  if (!(o.limit_ttft >= 0.0) || !(o.limit_burst >= 0.0))
-    throw UsageError("a limit is a number of seconds above 0");
   const std::vector<ResultRow> measured =
       o.measured.empty() ? std::vector<ResultRow>{} : read_results(o.measured);
   const Hardware hardware = load_hardware(o.hardware);
+  const Limits limits = limits_of(o);
   std::vector<Generation> generations;
   for (const std::string& name : split(o.generations)) generations.push_back(parse_generation(name));
 
   std::vector<Study> studies;
   for (const auto& file : o.models) {
     const ModelSpec spec = load_model_spec(file, o.overrides);
+    const size_t before = studies.size();
     for (const Generation generation : generations) {
       if (generation == Generation::recgen && spec.depth() < 2) continue;
       Study study;
@@ -166,14 +197,14 @@ std::vector<Study> studies_of(const Options& o) {
       study.service.shared_prefix = o.shared_prefix;
       study.service.prefill_tokens = o.prefill_tokens;
       study.service.weight_bytes = study.service.kv_bytes = element_bytes(dtype);
-      study.load.requests = o.requests;
       study.load.seed = o.seed;
       study.hardware = hardware;
       study.dtype = dtype;
       study.data_sheet_only = o.ceilings == "datasheet";
-      study.efficiency = efficiency_of(o, measured, spec, generation);
-      if (o.limit_ttft > 0.0) study.limits.ttft = o.limit_ttft;
-      if (o.limit_burst > 0.0) study.limits.burst = o.limit_burst;
+      study.efficiency = efficiency_of(
+          o, measured,
+          {.spec = spec, .generation = generation, .device = hardware.name, .dtype = to_string(dtype)});
+      study.limits = limits;
       study.most_rows = o.rows;
       for (const Lengths& length : lengths) {
         study.prompt_law = length.prompt;
@@ -184,6 +215,7 @@ std::vector<Study> studies_of(const Options& o) {
           study.service.samples = count;
           for (const ArrivalLaw& law : laws) {
             study.load.arrivals = law;
+            study.load.requests = o.requests.value_or(default_requests(law, trace));
             for (const int64_t n : replicas) {
               study.replicas = n;
               studies.push_back(study);
@@ -191,6 +223,10 @@ std::vector<Study> studies_of(const Options& o) {
           }
         }
       }
+    }
+    if (studies.size() == before) {
+      fmt::print(stderr, "{}: no rows: recgen needs a model of two levels or more, this one has {}\n",
+                 file.string(), spec.depth());
     }
   }
   if (studies.empty()) throw UsageError("nothing to simulate: recgen needs a model of two levels or more");
@@ -206,19 +242,77 @@ void write_out(const std::filesystem::path& folder, std::span<const Row> rows) {
   }
 }
 
+Trace trace_of(const Options& o) {
+  Trace trace = read_trace(o.trace);
+  if (trace.left_out > 0) {
+    fmt::print(stderr, "{}: {} requests without a token in or out are left out\n", o.trace.string(),
+               trace.left_out);
+  }
+  if (o.requests && arrivals_of(o) == ArrivalLaw::Kind::trace && *o.requests != std::ssize(trace.requests)) {
+    fmt::print(stderr, "{}: {} of {} requests, --requests {}\n", o.trace.string(),
+               std::min(*o.requests, std::ssize(trace.requests)), trace.requests.size(), *o.requests);
+  }
+  return trace;
+}
+
+/// Says what a row's figures do not tell.
+void warn(const Row& row) {
+  const std::string who = fmt::format("{} {}, {} band, {:.4g} requests/s on {} replicas", row.model,
+                                      row.generation, row.band, row.offered_requests_per_s, row.replicas);
+  if (row.verdict == "overloaded") {
+    fmt::print(
+        stderr,
+        "{}: overloaded, {:.3g} times what they can do. The queue grows as long as requests arrive: times "
+        "to the first token and in all tell the length of this run\n",
+        who, row.load);
+  } else if (row.verdict == "too short" && row.arrivals == to_string(ArrivalLaw::Kind::at_once)) {
+    fmt::print(stderr,
+               "{} {}: too short to tell what is done at most: {} requests are fewer than two batches of {}; "
+               "--requests N\n",
+               row.model, row.generation, row.requests, row.batch_peak);
+  } else if (row.verdict == "too short") {
+    fmt::print(
+        stderr,
+        "{}: too short to tell what goes on for ever: half of the requests stay {:.3g} s or longer, and "
+        "they arrive for {:.3g} s; --requests N\n",
+        who, row.total_p50_seconds, static_cast<double>(row.requests) / row.offered_requests_per_s);
+  }
+}
+
+/// Options that others leave nothing to do.
+void refuse_unused(const Options& o, const CLI::App& command) {
+  const auto given = [&](const char* option) { return command.count(option) > 0; };
+  const auto refuse = [](const std::string& what) { throw UsageError(what); };
+  const ArrivalLaw::Kind kind = arrivals_of(o);
+  const auto laws = arrival_laws(o);
+  const bool all_at_once = std::all_of(
+      laws.begin(), laws.end(), [](const ArrivalLaw& law) { return law.kind == ArrivalLaw::Kind::at_once; });
+  if (all_at_once && given("--arrivals")) {
+    refuse(fmt::format("--arrivals {}: --rate max, all at once, leaves nothing to it", o.arrivals));
+  }
+  for (const char* const option : {"--burst-factor", "--burst-seconds"}) {
+    if (given(option) && kind != ArrivalLaw::Kind::bursts)
+      refuse(fmt::format("{}: of --arrivals bursts", option));
+  }
+  if (given("--context") && given("--prompt")) refuse("--prompt beside --context: one or the other");
+  const bool recorded =
+      kind == ArrivalLaw::Kind::trace || (o.prompt == "trace" && !given("--context")) || o.answer == "trace";
+  if (given("--trace") && !recorded) {
+    refuse(fmt::format("--trace {}: nothing uses it; --arrivals trace, --prompt trace or --new trace",
+                       o.trace.string()));
+  }
+  if (given("--measured") && given("--prefill-efficiency") && given("--decode-efficiency")) {
+    refuse("--measured beside --prefill-efficiency and --decode-efficiency: nothing is left to it");
+  }
+}
+
 void run(const Options& o) {
   if (o.format != "md" && o.format != "json" && o.format != "csv") {
     throw UsageError(fmt::format("--format {}: md, json or csv", o.format));
   }
-  const std::vector<Study> studies = studies_of(o);
   std::optional<Trace> trace;
-  if (!o.trace.empty()) {
-    trace = read_trace(o.trace);
-    if (trace->left_out > 0) {
-      fmt::print(stderr, "{}: {} requests without a token in or out are left out\n", o.trace.string(),
-                 trace->left_out);
-    }
-  }
+  if (!o.trace.empty()) trace = trace_of(o);
+  const std::vector<Study> studies = studies_of(o, trace ? &*trace : nullptr);
   const InterruptGuard guard;
   std::vector<Row> rows;
   int64_t impossible = 0;
@@ -226,6 +320,7 @@ void run(const Options& o) {
     const Study& study = studies[i];
     try {
       for (Row& row : run_study(study, trace ? &*trace : nullptr, [&] { return guard.requested(); })) {
+        warn(row);
         rows.push_back(std::move(row));
       }
       if (!o.engine.empty()) {
@@ -270,8 +365,10 @@ void setup(CLI::App& app) {
   command->add_option("--samples", o->samples, "Answers to each prompt")->capture_default_str();
   command->add_option("--shared-prefix", o->shared_prefix, "Tokens that all prompts begin with")
       ->capture_default_str();
-  command->add_option("--requests", o->requests, "How many")->capture_default_str();
-  command->add_option("--replicas", o->replicas, "GPUs; auto: the fewest that keep 99 % within the limits")
+  command->add_option("--requests", o->requests, "How many [10000; with --arrivals trace all of it]");
+  command
+      ->add_option("--replicas", o->replicas,
+                   "GPUs; auto: the fewest that can do the load and keep 99 % within the limits")
       ->capture_default_str();
   command->add_option("--rows", o->rows, "Rows in a batch at most; 0: as memory allows")
       ->capture_default_str();
@@ -280,16 +377,26 @@ void setup(CLI::App& app) {
                    "Prompt tokens that a step encodes at most for each token that it adds to a row")
       ->capture_default_str();
   command->add_option("--limit-ttft", o->limit_ttft, "Seconds to the first token, at most");
-  command->add_option("--limit-burst", o->limit_burst, "Seconds between two bursts of a request, at most");
+  command->add_option("--limit-burst", o->limit_burst,
+                      "Seconds between two bursts of a request, at most: a burst is a token of a vanilla "
+                      "model, 16 of PHOTON 4x4");
+  command->add_option("--limit-token", o->limit_token,
+                      "Seconds a token after the first burst, mean of a request, at most");
+  command->add_option("--limit-total", o->limit_total, "Seconds to the last token, at most");
   command->add_option("--prefill-efficiency", o->prefill_efficiency,
-                      "Serial floor / time of prefill: one number or LOW:MID:HIGH");
+                      "Serial floor / time of prefill, up to 1, of all models: one number or LOW:MID:HIGH");
   command->add_option("--decode-efficiency", o->decode_efficiency, "The same of decode");
-  command->add_option("--measured", o->measured, "Both from the bench rows of a results file")
+  command
+      ->add_option("--measured", o->measured,
+                   "Both from a results file: bench rows of each model and generation on this hardware")
       ->type_name("RESULTS.csv");
   command->add_option("--engine", o->engine, "Serve the same requests on this back end, too, one at a time")
       ->type_name("DEVICE");
   command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
-  command->add_option("--ceilings", o->ceilings, "measured, where the file has them, or datasheet")
+  command
+      ->add_option(
+          "--ceilings", o->ceilings,
+          "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
       ->capture_default_str();
   command->add_option("--seed", o->seed, "Of arrivals and lengths")->capture_default_str();
   command->add_option("--format", o->format, "md, json or csv")->capture_default_str();
@@ -305,10 +412,13 @@ void setup(CLI::App& app) {
       "  photon simulate MODELS --hardware HW.toml --rate max --context 2048-1048576*2 --out DIR\n"
       "  photon simulate MODELS --hardware HW.toml --rate max --samples 1-64*2 --out DIR\n"
       "How many GPUs a load takes:\n"
-      "  photon simulate MODELS --hardware HW.toml --rate 100 --replicas auto --limit-ttft 1 --limit-burst "
-      "0.5\n"
+      "  photon simulate MODELS --hardware HW.toml --rate 100 --replicas auto --limit-ttft 1 --limit-token "
+      "0.02\n"
       "The rules are in docs/simulator.md, the figures in docs/numbers.md.");
-  command->callback([o] { run(*o); });
+  command->callback([o, command] {
+    refuse_unused(*o, *command);
+    run(*o);
+  });
 }
 
 const RegisterCommand registered{65, setup};

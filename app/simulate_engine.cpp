@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
 
 #include "app/command.h"
@@ -38,6 +39,10 @@ class MeasuredCosts final : public StepCosts {
     }
     steps_.push_back(first);
     steps_.insert(steps_.end(), made.burst_seconds.begin(), made.burst_seconds.end());
+    if (plan.silent_steps == 0) return;
+    double rest = made.prefill_seconds + made.decode_seconds - made.ttft_seconds;
+    for (const double seconds : made.burst_seconds) rest -= seconds;
+    steps_.push_back(std::max(0.0, rest));
   }
 
   ServicePlan plan(const Request& request) const override {
@@ -93,6 +98,7 @@ Row run_engine(const Study& study, const Trace* trace, const std::string& device
   config.record_from = recorded_from(requests);
   Row row = describe(study, requests);
   row.hardware = backend->device_name();
+  row.ceilings.clear();
   row.band = "engine";
   row.efficiency = "measured, not simulated";
   summarize(requests, service.spec.meta_context(), config, simulate(requests, config, costs), study.limits,

@@ -27,7 +27,7 @@ struct Hardware {
   int64_t memory_bytes = 0;
   int64_t cache_bytes = 0;
   std::optional<double> power_watts;     ///< of the board under load, data sheet
-  std::optional<double> price_per_hour;  ///< of renting it, in the currency that the file's comment names
+  std::optional<double> price_per_hour;  ///< of renting it, in US dollars
   Rates data_sheet;
   Rates reported;               ///< measured by others
   std::string reported_source;  ///< by whom, where, how; never empty where anything is reported

@@ -5,6 +5,7 @@
 #include <array>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "analysis/simulation/model_costs.h"
 #include "core/results.h"
@@ -18,14 +19,22 @@ struct EfficiencyBand {
   bool is_point() const { return low.prefill == high.prefill && low.decode == high.decode; }
 };
 
-/// "0.6" or "0.5:0.6:0.7" (low, mid, high), each above 0 and up to Efficiency::most, not falling. Throws
-/// UsageError that begins with `option`.
+/// "0.6" or "0.5:0.6:0.7" (low, mid, high), each above 0 and up to 1, not falling. Throws UsageError that
+/// begins with `option`.
 std::array<double, 3> parse_band(const std::string& text, const std::string& option);
 
+/// What bench rows a simulated model can take its efficiency from.
+struct MeasuredAs {
+  const ModelSpec& spec;
+  Generation generation = Generation::hiergen;
+  std::string_view device;  ///< name in the hardware file
+  std::string_view dtype;
+};
+
 /// The 10th, 50th and 90th percentile of prefill_serial_fraction and decode_serial_fraction over the bench
-/// rows of an architecture and generation ("" for vanilla: hiergen), on the streamed schedule. Throws Error
-/// where no row has both.
-EfficiencyBand measured_band(std::span<const ResultRow> rows, std::string_view architecture,
-                             std::string_view generation);
+/// rows of the model, reading, generation (streamed), device and element type. Throws Error, with what there
+/// is instead, where no row has both, and on a fraction above 1: such a row ran from a cache that the floor
+/// does not know, and tells nothing about other batches and contexts.
+EfficiencyBand measured_band(std::span<const ResultRow> rows, const MeasuredAs& wanted);
 
 }  // namespace photon::simulation

@@ -14,12 +14,15 @@ namespace {
 class Fleet {
  public:
   Fleet(std::span<const Request> requests, const FleetConfig& config, StepCosts& costs)
-      : requests_(requests), config_(config), costs_(costs) {
+      : requests_(requests),
+        config_(config),
+        costs_(costs),
+        out_(config.record_from, requests.empty() ? 0.0 : requests.back().arrival) {
     constexpr double never = std::numeric_limits<double>::quiet_NaN();
-    out_.fates.assign(requests.size(), {never, never, never, never});
+    out_.fates.assign(requests.size(), {never, never, never, never, never});
     replicas_.reserve(static_cast<size_t>(config.replicas));
     for (int64_t i = 0; i < config.replicas; ++i) {
-      replicas_.emplace_back(config.replica, costs, requests, out_.fates, out_.gaps, config.record_from);
+      replicas_.emplace_back(config.replica, costs, requests, out_.fates, out_.gaps);
     }
   }
 

@@ -16,11 +16,13 @@ inline constexpr int64_t most_replicas = 4096;
 struct FleetConfig {
   int64_t replicas = 1;
   ReplicaConfig replica;
-  double record_from = 0.0;           ///< seconds; gaps of steps that end before are not counted
+  double record_from = 0.0;           ///< seconds; gaps that end before are not counted
   std::function<bool()> interrupted;  ///< asked now and then; true ends the simulation with an Error
 };
 
 struct Outcome {
+  Outcome(double record_from, double record_to) : gaps(record_from, record_to) {}
+
   std::vector<Fate> fates;  ///< a request; NaN throughout where it was refused
   int64_t refused = 0;      ///< would not fit an empty replica
   int64_t in_flight = 0;    ///< arrived and not done when the last request had arrived
@@ -29,8 +31,8 @@ struct Outcome {
   /// Requests in the system (neither refused nor done), integrated over time: Little's law compares it with
   /// the sum of the times that they spent there.
   double request_seconds = 0.0;
-  LogHistogram gaps;  ///< between two bursts of a request
-  StepSums steps;     ///< of all replicas; the peaks are of the one with the highest
+  GapRecord gaps;  ///< between two bursts of a request
+  StepSums steps;  ///< of all replicas; the peaks are of the one with the highest
 };
 
 /// Serves all requests (in order of arrival) to their end. Throws Error if every request is refused,

@@ -43,10 +43,10 @@ double visible_before(const ModelSpec& spec, int l, int64_t n) {
 }
 
 void check(const Service& s, const Efficiency& e) {
-  const auto fraction = [](double x) { return x > 0.0 && x <= Efficiency::most; };
+  const auto fraction = [](double x) { return x > 0.0 && x <= 1.0; };
   if (!fraction(e.prefill) || !fraction(e.decode)) {
-    throw UsageError(fmt::format("efficiencies of {} in prefill and {} in decode; above 0 and up to {}",
-                                 e.prefill, e.decode, Efficiency::most));
+    throw UsageError(fmt::format("efficiencies of {} in prefill and {} in decode; above 0 and up to 1",
+                                 e.prefill, e.decode));
   }
   if (s.samples < 1 || s.samples > int64_t{1} << 20) {
     throw UsageError(fmt::format("{} samples a prompt; 1 to {} are allowed", s.samples, int64_t{1} << 20));
@@ -237,7 +237,9 @@ ServicePlan ModelCosts::plan(const Request& r) const {
   // The last unit is always encoded: what follows is conditioned on its state.
   plan.shared_units = std::min(prefix_units_, std::max<int64_t>(0, plan.prompt_units - 1));
   plan.prefill_emits = vanilla;
-  plan.decode_steps = vanilla ? r.answer - 1 : (r.prompt % unit + r.answer + unit - 1) / unit;
+  // As in the cost model, a vanilla model is fed its last token, too, as a hierarchy encodes its last unit.
+  plan.decode_steps = vanilla ? r.answer : (r.prompt % unit + r.answer + unit - 1) / unit;
+  plan.silent_steps = vanilla ? 1 : 0;
 
   const auto samples = static_cast<double>(s_.samples);
   const Workload w = workload(r.prompt, r.answer, s_.samples);
@@ -263,7 +265,7 @@ ServicePlan ModelCosts::plan(const Request& r) const {
 
 double ModelCosts::room_bytes(int64_t memory_bytes) const {
   const double weights = weights_bytes(s_.spec, s_.weight_bytes);
-  double room = 0.95 * static_cast<double>(memory_bytes) - weights;
+  double room = usable_memory * static_cast<double>(memory_bytes) - weights;
   if (prefix_units_ > 0) {
     // With every level's keys: encoders go on behind it, under recgen too.
     Workload prefix = workload(prefix_units_ * s_.spec.meta_context(), 0, 1);
@@ -271,8 +273,9 @@ double ModelCosts::room_bytes(int64_t memory_bytes) const {
     room -= kv_bytes_ideal(s_.spec, prefix);
   }
   if (!(room > 0.0)) {
-    throw Error(fmt::format("model '{}': weights of {:.2f} GiB leave nothing of 0.95 of {:.2f} GiB",
-                            s_.spec.name, weights / 0x1p30, static_cast<double>(memory_bytes) / 0x1p30));
+    throw Error(fmt::format("model '{}': weights of {:.2f} GiB leave nothing of {} of {:.2f} GiB",
+                            s_.spec.name, weights / 0x1p30, usable_memory,
+                            static_cast<double>(memory_bytes) / 0x1p30));
   }
   return room;
 }

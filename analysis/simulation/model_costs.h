@@ -16,9 +16,8 @@
 
 namespace photon::simulation {
 
-/// Serial floor / time of a regime: up to 1, or above where a cache feeds what the floor reads from memory.
+/// Serial floor / time of a regime: above 0 and up to 1.
 struct Efficiency {
-  static constexpr double most = 10.0;
   double prefill = 1.0;
   double decode = 1.0;
 };
@@ -36,8 +35,8 @@ struct Service {
 class ModelCosts final : public StepCosts {
  public:
   /// For requests of up to `longest` tokens, prompt and answer together. Throws Error where core/cost refuses
-  /// the service or core/floor the ceilings, UsageError on an efficiency that is not above 0 and up to
-  /// Efficiency::most and on counts out of range.
+  /// the service or core/floor the ceilings, UsageError on an efficiency that is not above 0 and up to 1
+  /// and on counts out of range.
   ModelCosts(const Service& service, const Ceilings& ceilings, const Efficiency& efficiency, int64_t longest);
 
   ServicePlan plan(const Request& request) const override;

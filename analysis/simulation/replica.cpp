@@ -22,7 +22,7 @@ void Replica::admit(double now) {
       break;
     if (used_bytes_ + plan.prefill_bytes > config_.room_bytes) break;
     used_bytes_ += plan.prefill_bytes;
-    fates_[static_cast<size_t>(request)].admitted = now;
+    fate(request).admitted = now;
     const Prefilling entered{request, plan, plan.shared_units};
     if (plan.prompt_units > plan.shared_units) {
       prefilling_.push_back(entered);
@@ -72,24 +72,18 @@ int64_t Replica::end_step(double now) {
   for (size_t i = 0; i < decoding_.size();) {
     Decoding& d = decoding_[i];
     ++rows_[i].unit;
-    if (d.emitted) {
-      ++gaps;
-      d.longest_gap = std::max(d.longest_gap, gap);
-    } else {
-      d.emitted = true;
-      fates_[static_cast<size_t>(d.request)].first = now;
-    }
+    if (d.steps_left > d.silent_steps) gaps += emit(d, gap, now);
     if (--d.steps_left > 0) {
       ++i;
       continue;
     }
-    finish(d.request, d.held_bytes, d.longest_gap, now);
+    finish(d.request, d.held_bytes, now);
     d = decoding_.back();
     decoding_.pop_back();
     rows_[i] = rows_.back();
     rows_.pop_back();
   }
-  if (now > record_from_) gaps_.add(gap, gaps);
+  gaps_.add(now, gap, gaps);
 
   for (const PrefillPiece& piece : pieces_) {
     prefilling_.front().done = piece.to;
@@ -101,22 +95,34 @@ int64_t Replica::end_step(double now) {
   return finished_;
 }
 
+int64_t Replica::emit(Decoding& d, double gap, double now) {
+  Fate& f = fate(d.request);
+  f.last = now;
+  if (d.emitted) {
+    f.longest_gap = std::max(f.longest_gap, gap);
+    return 1;
+  }
+  d.emitted = true;
+  f.first = now;
+  return 0;
+}
+
 void Replica::start_answer(const Prefilling& p, double now) {
   used_bytes_ -= p.plan.prefill_bytes - p.plan.held_bytes;
   const bool emits = p.plan.prefill_emits;
-  if (emits) fates_[static_cast<size_t>(p.request)].first = now;
+  Fate& f = fate(p.request);
+  f.longest_gap = 0.0;
+  if (emits) f.first = f.last = now;
   if (p.plan.decode_steps == 0) {
-    finish(p.request, p.plan.held_bytes, 0.0, now);
+    finish(p.request, p.plan.held_bytes, now);
     return;
   }
-  decoding_.push_back({p.request, p.plan.decode_steps, p.plan.held_bytes, 0.0, emits});
+  decoding_.push_back({p.request, p.plan.decode_steps, p.plan.silent_steps, p.plan.held_bytes, emits});
   rows_.push_back({p.plan.shared_units, p.plan.prompt_units, p.plan.prompt_units});
 }
 
-void Replica::finish(int64_t request, double held_bytes, double longest_gap, double now) {
-  Fate& fate = fates_[static_cast<size_t>(request)];
-  fate.last = now;
-  fate.longest_gap = longest_gap;
+void Replica::finish(int64_t request, double held_bytes, double now) {
+  fate(request).done = now;
   used_bytes_ -= held_bytes;
   const Request& r = requests_[static_cast<size_t>(request)];
   load_ -= r.prompt + r.answer * config_.samples;

@@ -7,7 +7,7 @@
 #include <deque>
 #include <vector>
 
-#include "analysis/simulation/histogram.h"
+#include "analysis/simulation/gap_record.h"
 #include "analysis/simulation/step_costs.h"
 
 namespace photon::simulation {
@@ -24,6 +24,7 @@ struct Fate {
   double admitted;
   double first;        ///< token readable
   double last;         ///< token readable
+  double done;         ///< its last step had ended, and its memory was free
   double longest_gap;  ///< between two bursts
 };
 
@@ -38,16 +39,10 @@ struct StepSums {
 
 class Replica {
  public:
-  /// All must outlive the replica. `fates` is indexed by request; gaps of steps that end after `record_from`
-  /// go into `gaps`.
+  /// All must outlive the replica. `fates` is indexed by request.
   Replica(const ReplicaConfig& config, StepCosts& costs, std::span<const Request> requests,
-          std::span<Fate> fates, LogHistogram& gaps, double record_from)
-      : config_(config),
-        costs_(costs),
-        requests_(requests),
-        fates_(fates),
-        gaps_(gaps),
-        record_from_(record_from) {}
+          std::span<Fate> fates, GapRecord& gaps)
+      : config_(config), costs_(costs), requests_(requests), fates_(fates), gaps_(gaps) {}
 
   void enqueue(int64_t request, const ServicePlan& plan);
   bool idle() const { return !stepping_; }
@@ -73,23 +68,25 @@ class Replica {
   struct Decoding {
     int64_t request;
     int64_t steps_left;
+    int64_t silent_steps;  // of them
     double held_bytes;
-    double longest_gap;
     bool emitted;
   };
 
   void admit(double now);
   void plan_prefill();
   void start_answer(const Prefilling& p, double now);
-  void finish(int64_t request, double held_bytes, double longest_gap, double now);
+  /// What the end of a step put out for `d`, if anything; 1 if it came after a gap.
+  int64_t emit(Decoding& d, double gap, double now);
+  void finish(int64_t request, double held_bytes, double now);
+  Fate& fate(int64_t request) { return fates_[static_cast<size_t>(request)]; }
   int64_t resident() const { return std::ssize(prefilling_) + std::ssize(decoding_); }
 
   ReplicaConfig config_;
   StepCosts& costs_;
   std::span<const Request> requests_;
   std::span<Fate> fates_;
-  LogHistogram& gaps_;
-  double record_from_;
+  GapRecord& gaps_;
 
   std::deque<Waiting> queue_;
   std::deque<Prefilling> prefilling_;

@@ -28,14 +28,6 @@ std::string cell_of(const Row& row, const Column& column) {
       column.field);
 }
 
-std::string readable(const Row& row, const Column& column) {
-  if (const auto* field = std::get_if<double Row::*>(&column.field)) {
-    const double value = row.*(*field);
-    return std::isnan(value) ? "" : fmt::format("{:.4g}", value);
-  }
-  return cell_of(row, column);
-}
-
 void set_cell(Row& row, const Column& column, const std::string& cell, const std::string& where) {
   const std::string place = fmt::format("{}, column {}", where, column.name);
   if (const auto* text = std::get_if<std::string Row::*>(&column.field)) {
@@ -56,6 +48,7 @@ void set_cell(Row& row, const Column& column, const std::string& cell, const std
 std::span<const Column> columns() {
   constexpr auto setting = Column::Shown::setting;
   constexpr auto figure = Column::Shown::figure;
+  constexpr std::string_view half = "half of its 95 % interval, from ten batches";
   static const auto all = std::to_array<Column>({
       {"schema_version", "", "of these columns", &Row::schema_version},
       {"model", "", "name of the spec", &Row::model, setting},
@@ -63,6 +56,7 @@ std::span<const Column> columns() {
       {"reading", "", "causal, parallel, literal or hatted; empty for vanilla", &Row::reading},
       {"generation", "", "hiergen or recgen (streamed)", &Row::generation, setting},
       {"hardware", "", "name in the hardware file", &Row::hardware, setting},
+      {"ceilings", "", "measured, reported by others or of the data sheet", &Row::ceilings, setting},
       {"dtype", "", "of weights and cache", &Row::dtype, setting},
       {"band", "", "low, mid or high end of the efficiency", &Row::band, setting},
       {"efficiency", "", "where it comes from", &Row::efficiency, setting},
@@ -84,24 +78,47 @@ std::span<const Column> columns() {
       {"row_limit", "rows", "in a batch at most; 0: as memory allows", &Row::row_limit, setting},
       {"limit_ttft_seconds", "s", "wanted", &Row::limit_ttft_seconds, setting},
       {"limit_burst_seconds", "s", "wanted", &Row::limit_burst_seconds, setting},
+      {"limit_token_seconds", "s", "wanted", &Row::limit_token_seconds, setting},
+      {"limit_total_seconds", "s", "wanted", &Row::limit_total_seconds, setting},
+      {"load", "", "requests that arrive / that the replicas can do at most", &Row::load, figure},
+      {"verdict", "", "steady, near saturation, overloaded or too short; empty if at once", &Row::verdict,
+       figure},
       {"refused", "", "requests that no empty replica could hold", &Row::refused, figure},
       {"done_at_last_arrival", "", "requests", &Row::done_at_last_arrival},
       {"in_flight_at_last_arrival", "", "requests that waited or were served",
        &Row::in_flight_at_last_arrival},
+      {"interval_seconds", "s", "from the first arrival, of all rates", &Row::interval_seconds},
       {"requests_per_s", "1/s", "done", &Row::requests_per_s, figure},
-      {"throughput_tokens_per_s", "tokens/s", "out, of the whole fleet", &Row::throughput_tokens_per_s,
-       figure},
+      {"throughput_tokens_per_s", "tokens/s", "of the answers done, of the whole fleet",
+       &Row::throughput_tokens_per_s, figure},
       {"wait_mean_seconds", "s", "arrival to admission", &Row::wait_mean_seconds},
-      {"ttft_p50_seconds", "s", "arrival to first token", &Row::ttft_p50_seconds, figure},
+      {"ttft_p50_seconds", "s", "arrival to first token", &Row::ttft_p50_seconds, figure,
+       &Row::ttft_p50_error_seconds},
       {"ttft_p90_seconds", "s", "arrival to first token", &Row::ttft_p90_seconds},
-      {"ttft_p99_seconds", "s", "arrival to first token", &Row::ttft_p99_seconds, figure},
-      {"burst_p50_seconds", "s", "between two bursts of a request", &Row::burst_p50_seconds, figure},
+      {"ttft_p99_seconds", "s", "arrival to first token", &Row::ttft_p99_seconds, figure,
+       &Row::ttft_p99_error_seconds},
+      {"ttft_p50_error_seconds", "s", half, &Row::ttft_p50_error_seconds},
+      {"ttft_p99_error_seconds", "s", half, &Row::ttft_p99_error_seconds},
+      {"burst_p50_seconds", "s", "between two bursts of a request", &Row::burst_p50_seconds, figure,
+       &Row::burst_p50_error_seconds},
       {"burst_p90_seconds", "s", "between two bursts of a request", &Row::burst_p90_seconds},
-      {"burst_p99_seconds", "s", "between two bursts of a request", &Row::burst_p99_seconds, figure},
+      {"burst_p99_seconds", "s", "between two bursts of a request", &Row::burst_p99_seconds, figure,
+       &Row::burst_p99_error_seconds},
+      {"burst_p50_error_seconds", "s", half, &Row::burst_p50_error_seconds},
+      {"burst_p99_error_seconds", "s", half, &Row::burst_p99_error_seconds},
       {"token_p50_seconds", "s", "a token after the first burst, mean of a request", &Row::token_p50_seconds,
-       figure},
-      {"token_p99_seconds", "s", "a token after the first burst, mean of a request", &Row::token_p99_seconds},
-      {"within_limits", "", "share of the requests", &Row::within_limits, figure},
+       figure, &Row::token_p50_error_seconds},
+      {"token_p99_seconds", "s", "a token after the first burst, mean of a request", &Row::token_p99_seconds,
+       figure, &Row::token_p99_error_seconds},
+      {"token_p50_error_seconds", "s", half, &Row::token_p50_error_seconds},
+      {"token_p99_error_seconds", "s", half, &Row::token_p99_error_seconds},
+      {"total_p50_seconds", "s", "arrival to last token", &Row::total_p50_seconds},
+      {"total_p99_seconds", "s", "arrival to last token", &Row::total_p99_seconds, figure,
+       &Row::total_p99_error_seconds},
+      {"total_p50_error_seconds", "s", half, &Row::total_p50_error_seconds},
+      {"total_p99_error_seconds", "s", half, &Row::total_p99_error_seconds},
+      {"within_limits", "", "share of the requests", &Row::within_limits, figure, &Row::within_limits_error},
+      {"within_limits_error", "", half, &Row::within_limits_error},
       {"goodput_requests_per_s", "1/s", "done within the limits", &Row::goodput_requests_per_s, figure},
       {"utilisation", "", "share of the time in which a replica steps", &Row::utilisation, figure},
       {"batch_mean", "rows", "decoded in a step, over time", &Row::batch_mean, figure},
@@ -109,8 +126,7 @@ std::span<const Column> columns() {
       {"in_system_mean", "requests", "waiting or served, over time", &Row::in_system_mean},
       {"memory_peak", "", "planned for requests / room for them", &Row::memory_peak},
       {"requests_per_gib", "1/GiB", "that one GiB of cache memory holds", &Row::requests_per_gib, figure},
-      {"cost_per_million_tokens", "price", "out, in the hardware file's currency",
-       &Row::cost_per_million_tokens, figure},
+      {"cost_per_million_tokens", "$", "out: US dollars", &Row::cost_per_million_tokens, figure},
       {"energy_kwh_per_million_tokens", "kWh", "out", &Row::energy_kwh_per_million_tokens, figure},
   });
   return all;
@@ -142,35 +158,6 @@ std::string to_json(std::span<const Row> rows) {
     out.push_back(std::move(object));
   }
   return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
-
-std::string to_markdown(std::span<const Row> rows) {
-  std::string shared;
-  std::vector<const Column*> shown;
-  for (const Column& c : columns()) {
-    if (c.shown == Column::Shown::no || rows.empty()) continue;
-    const std::string first = cell_of(rows[0], c);
-    const bool same =
-        std::all_of(rows.begin(), rows.end(), [&](const Row& r) { return cell_of(r, c) == first; });
-    if (!same || (c.shown == Column::Shown::figure && !first.empty())) {
-      shown.push_back(&c);
-    } else if (!first.empty()) {
-      shared += fmt::format("{}{}: {}{}{}", shared.empty() ? "" : ", ", c.name, readable(rows[0], c),
-                            c.unit.empty() ? "" : " ", c.unit);
-    }
-  }
-  std::string out = shared.empty() ? "" : shared + "\n\n";
-  std::string rule;
-  for (const Column* c : shown) {
-    out += c->unit.empty() ? fmt::format("| {} ", c->name) : fmt::format("| {} ({}) ", c->name, c->unit);
-    rule += std::holds_alternative<std::string Row::*>(c->field) ? "|---" : "|--:";
-  }
-  out += "|\n" + rule + "|\n";
-  for (const Row& row : rows) {
-    for (const Column* c : shown) out += fmt::format("| {} ", readable(row, *c));
-    out += "|\n";
-  }
-  return out;
 }
 
 std::vector<Row> read_rows(const std::filesystem::path& file) {

@@ -15,6 +15,7 @@ struct ServicePlan {
   int64_t prompt_units = 0;    ///< whole ones, which prefill encodes
   int64_t shared_units = 0;    ///< of them, at the beginning: there already
   int64_t decode_steps = 0;    ///< after the prefill
+  int64_t silent_steps = 0;    ///< of them, at the end: work that puts out nothing more
   bool prefill_emits = false;  ///< the first token comes with the end of the prefill
   double held_bytes = 0.0;     ///< of cache, from admission to the end: a whole number
   double prefill_bytes = 0.0;  ///< as long as it is prefilled; at least held_bytes

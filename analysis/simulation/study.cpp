@@ -4,83 +4,212 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
+#include "analysis/simulation/capacity.h"
 #include "core/error.h"
 
 namespace photon::simulation {
 namespace {
 
-/// Runs fleets of one size or another with the same requests.
+/// Requests a second that arrive, mean; NaN if they do so at once.
+double offered(const Study& study, std::span<const Request> requests) {
+  if (study.load.arrivals.rate > 0.0) return study.load.arrivals.rate;
+  const double last = requests.back().arrival;
+  return last > 0.0 ? static_cast<double>(requests.size() - 1) / last : Row::none;
+}
+
+std::string ceilings_of(const Study& study) {
+  const Hardware::Origins origins = study.hardware.origins(study.dtype, study.data_sheet_only);
+  if (origins.bandwidth == origins.matrix_rate) return std::string(origins.bandwidth);
+  return fmt::format("bandwidth {}, matrix rate {}", origins.bandwidth, origins.matrix_rate);
+}
+
+ReplicaConfig replica_config(const Study& study, const ModelCosts& costs) {
+  return {.room_bytes = costs.room_bytes(study.hardware.memory_bytes),
+          .most_rows = study.most_rows,
+          .prefill_units = costs.prefill_units(),
+          .samples = study.service.samples};
+}
+
+/// Requests that stand for all that could ever arrive, so that a capacity does not hang on how many a run
+/// has.
+std::vector<Request> typical_requests(const Study& study, const Trace* trace) {
+  Load load = study.load;
+  if (load.arrivals.kind != ArrivalLaw::Kind::trace) {
+    const auto fixed = [](const LengthLaw& law) { return law.kind == LengthLaw::Kind::fixed; };
+    load.arrivals = {.kind = ArrivalLaw::Kind::at_once};
+    load.requests = fixed(load.prompt) && fixed(load.answer) ? 1 : int64_t{1} << 15;
+    load.seed = 0;
+  }
+  return make_requests(load, trace);
+}
+
+/// Arriving requests over those that one replica can do at most; NaN if they arrive at once.
+double load_of_one(const Study& study, const Efficiency& efficiency, const Trace* trace) {
+  const std::vector<Request> requests = typical_requests(study, trace);
+  ModelCosts costs = study_costs(study, efficiency, requests);
+  const ReplicaConfig config = replica_config(study, costs);
+  const auto fit = std::count_if(requests.begin(), requests.end(), [&](const Request& r) {
+    return costs.plan(r).prefill_bytes <= config.room_bytes;
+  });
+  const double share = static_cast<double>(fit) / static_cast<double>(requests.size());
+  return offered(study, requests) * share / capacity_requests_per_s(requests, config, costs);
+}
+
+int64_t fewest_for(const Study& study, double load) {
+  if (std::isnan(load)) {
+    throw UsageError(
+        "the fewest replicas are looked for at a rate: requests that arrive at once are no load that a fleet "
+        "could keep up with; --rate N");
+  }
+  if (!(load < static_cast<double>(most_replicas))) {
+    throw Error(
+        fmt::format("model '{}': the load is {:.4g} times what one replica can do; {} replicas are the "
+                    "most",
+                    study.service.spec.name, load, most_replicas));
+  }
+  return static_cast<int64_t>(std::floor(load)) + 1;
+}
+
+/// Requests, and fleets of one size or another that serve them.
 class Runner {
  public:
-  Runner(const Study& study, std::span<const Request> requests, const Efficiency& efficiency,
+  Runner(const Study& study, std::vector<Request> requests, const Efficiency& efficiency, double load_of_one,
          const std::function<bool()>& interrupted)
-      : study_(study), requests_(requests), costs_(study_costs(study, efficiency, requests)) {
-    config_.replica.room_bytes = costs_.room_bytes(study.hardware.memory_bytes);
-    config_.replica.most_rows = study.most_rows;
-    config_.replica.prefill_units = costs_.prefill_units();
-    config_.replica.samples = study.service.samples;
-    config_.record_from = recorded_from(requests);
+      : study_(study),
+        requests_(std::move(requests)),
+        efficiency_(efficiency),
+        load_of_one_(load_of_one),
+        costs_(study_costs(study, efficiency, requests_)) {
+    config_.replica = replica_config(study, costs_);
+    config_.record_from = recorded_from(requests_);
     config_.interrupted = interrupted;
-    for (const Request& r : requests) {
+    double bytes = 0.0;
+    int64_t held = 0;
+    for (const Request& r : requests_) {
       const ServicePlan plan = costs_.plan(r);
-      if (plan.prefill_bytes <= config_.replica.room_bytes) {
-        held_bytes_ += plan.held_bytes;
-        ++held_;
-      }
+      if (plan.prefill_bytes > config_.replica.room_bytes) continue;
+      bytes += plan.held_bytes;
+      ++held;
     }
+    if (bytes > 0.0) requests_per_gib_ = static_cast<double>(held) * 0x1p30 / bytes;
   }
 
-  void run(int64_t replicas, Row& row) {
+  Row run(int64_t replicas) {
     config_.replicas = replicas;
     const Outcome outcome = simulate(requests_, config_, costs_);
+    Row row = describe(study_, requests_);
+    row.prefill_efficiency = efficiency_.prefill;
+    row.decode_efficiency = efficiency_.decode;
     row.replicas = replicas;
     summarize(requests_, study_.service.spec.meta_context(), config_, outcome, study_.limits, row);
-    if (held_bytes_ > 0.0) row.requests_per_gib = static_cast<double>(held_) * 0x1p30 / held_bytes_;
+    row.requests_per_gib = requests_per_gib_;
+    row.load = load_of_one_ / static_cast<double>(replicas);
+    row.verdict = verdict(outcome, row);
+    return row;
   }
 
-  void run_fewest(Row& row) {
-    int64_t enough = 1;
-    for (run(enough, row); row.within_limits < wanted_share; run(enough, row)) {
-      enough *= 2;
-      if (enough > most_replicas) {
+  int64_t requests() const { return std::ssize(requests_); }
+
+ private:
+  const char* verdict(const Outcome& outcome, const Row& row) const {
+    const double span = requests_.back().arrival - requests_.front().arrival;
+    if (span == 0.0) {
+      // Everything went into the first batches: what they could hold was never asked.
+      return row.requests < 2 * row.replicas * row.batch_peak ? "too short" : "";
+    }
+    if (row.load >= 1.0) return "overloaded";
+    if (!(span >= stays * mean_total_seconds(requests_, outcome))) return "too short";
+    return row.load > near_saturation ? "near saturation" : "steady";
+  }
+
+  const Study& study_;
+  std::vector<Request> requests_;
+  Efficiency efficiency_;
+  double load_of_one_;
+  ModelCosts costs_;
+  FleetConfig config_;
+  double requests_per_gib_ = Row::none;
+};
+
+/// Looks for the fewest replicas that keep within the limits. Runs are prolonged until they tell.
+class Search {
+ public:
+  Search(const Study& study, const Trace* trace, const Efficiency& efficiency, double load_of_one,
+         const std::function<bool()>& interrupted)
+      : study_(study),
+        trace_(trace),
+        efficiency_(efficiency),
+        load_of_one_(load_of_one),
+        interrupted_(interrupted) {}
+
+  /// `least`: the fewest that are stable.
+  Row run(int64_t least) {
+    if (enough(least)) return found_;
+    int64_t too_few = least;
+    int64_t most = least;
+    for (int64_t more = 1; !enough(most = std::min(least + more, most_replicas)); more *= 2) {
+      too_few = most;
+      if (most == most_replicas) {
         throw Error(fmt::format(
             "model '{}': {} replicas keep {:.1f} % of the requests within the limits, {:.0f} % are wanted; "
-            "one "
-            "alone on a replica takes too long, or none fits",
-            study_.service.spec.name, enough / 2, 100.0 * row.within_limits, 100.0 * wanted_share));
+            "one alone on a replica takes too long, or none fits",
+            study_.service.spec.name, most, 100.0 * last_.within_limits, 100.0 * wanted_share));
       }
     }
-    for (int64_t too_few = enough / 2; enough - too_few > 1;) {
-      const int64_t between = too_few + (enough - too_few) / 2;
-      Row tried = row;
-      run(between, tried);
-      if (tried.within_limits >= wanted_share) {
-        row = tried;
-        enough = between;
-      } else {
-        too_few = between;
-      }
+    while (most - too_few > 1) {
+      const int64_t between = too_few + (most - too_few) / 2;
+      (enough(between) ? most : too_few) = between;
     }
+    return found_;
   }
 
  private:
-  const Study& study_;
-  std::span<const Request> requests_;
-  ModelCosts costs_;
-  FleetConfig config_;
-  double held_bytes_ = 0.0;
-  int64_t held_ = 0;
-};
+  /// Whether so many replicas are shown to be enough; found_ is the row that shows it.
+  bool enough(int64_t replicas) {
+    for (int64_t requests = study_.load.requests;; requests *= 4) {
+      Runner& runner = runner_of(requests);
+      last_ = runner.run(replicas);
+      const double error = std::isnan(last_.within_limits_error) ? 1.0 : last_.within_limits_error;
+      // A fleet begins empty, so requests wait less in a run that is too short.
+      if (last_.within_limits + error < wanted_share) return false;
+      const bool long_enough = last_.verdict != "too short";
+      const bool recorded = study_.load.arrivals.kind == ArrivalLaw::Kind::trace;
+      if (last_.within_limits - error >= wanted_share && long_enough) {
+        found_ = last_;
+        return true;
+      }
+      if (!recorded && requests < longest_search) continue;
+      // Recorded arrivals are all there is; their row says if they are too few to tell. Else what could not
+      // be shown does not count.
+      found_ = last_;
+      return recorded && last_.within_limits >= wanted_share;
+    }
+  }
 
-/// The value that a share q of all is not above.
-double quantile(std::vector<double>& values, double q) {
-  if (values.empty()) return Row::none;
-  const auto rank = static_cast<int64_t>(std::ceil(q * static_cast<double>(values.size()))) - 1;
-  const auto at = values.begin() + std::clamp<int64_t>(rank, 0, std::ssize(values) - 1);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
-}
+  Runner& runner_of(int64_t requests) {
+    auto at = runners_.find(requests);
+    if (at == runners_.end()) {
+      Load load = study_.load;
+      load.requests = requests;
+      at = runners_
+               .try_emplace(requests, study_, make_requests(load, trace_), efficiency_, load_of_one_,
+                            interrupted_)
+               .first;
+    }
+    return at->second;
+  }
+
+  const Study& study_;
+  const Trace* trace_;
+  Efficiency efficiency_;
+  double load_of_one_;
+  const std::function<bool()>& interrupted_;
+  std::map<int64_t, Runner> runners_;  // by requests
+  Row last_;
+  Row found_;
+};
 
 void add_price(const Hardware& hardware, Row& row) {
   if (!(row.throughput_tokens_per_s > 0.0)) return;
@@ -89,31 +218,14 @@ void add_price(const Hardware& hardware, Row& row) {
   if (hardware.power_watts) row.energy_kwh_per_million_tokens = *hardware.power_watts * gpu_seconds / 3.6e6;
 }
 
-/// Requests and tokens a second between the times at which a tenth and nine tenths of the requests were done:
-/// the fleet neither fills up nor empties then.
-void add_rates(std::span<const Request> requests, const Outcome& outcome, int64_t samples, Row& row) {
-  std::vector<std::pair<double, double>> done;  // when, tokens
-  for (size_t i = 0; i < requests.size(); ++i) {
-    if (std::isnan(outcome.fates[i].last)) continue;
-    done.emplace_back(outcome.fates[i].last, static_cast<double>(requests[i].answer * samples));
+Row run_one(const Study& study, const Trace* trace, const Efficiency& efficiency,
+            const std::function<bool()>& interrupted) {
+  const double load = load_of_one(study, efficiency, trace);
+  if (study.replicas == 0 && study.limits.any()) {
+    return Search(study, trace, efficiency, load, interrupted).run(fewest_for(study, load));
   }
-  std::sort(done.begin(), done.end());
-  const auto count = static_cast<double>(done.size());
-  double begin = done[static_cast<size_t>(0.1 * count)].first;
-  double end = done[static_cast<size_t>(0.9 * (count - 1.0))].first;
-  if (!(end > begin)) {  // all at about the same time: everything in the whole of it
-    begin = requests.front().arrival - 1e-12;
-    end = outcome.end;
-  }
-  double finished = 0.0;
-  double tokens = 0.0;
-  for (const auto& [time, made] : done) {
-    if (time <= begin || time > end) continue;
-    finished += 1.0;
-    tokens += made;
-  }
-  row.requests_per_s = finished / (end - begin);
-  row.throughput_tokens_per_s = tokens / (end - begin);
+  Runner runner(study, make_requests(study.load, trace), efficiency, load, interrupted);
+  return runner.run(study.replicas == 0 ? fewest_for(study, load) : study.replicas);
 }
 
 }  // namespace
@@ -125,10 +237,6 @@ ModelCosts study_costs(const Study& study, const Efficiency& efficiency, std::sp
                     longest);
 }
 
-double recorded_from(std::span<const Request> requests) {
-  return requests[static_cast<size_t>(warm_up_share * static_cast<double>(requests.size()))].arrival;
-}
-
 Row describe(const Study& study, std::span<const Request> requests) {
   const ModelSpec& spec = study.service.spec;
   const ArrivalLaw& arrivals = study.load.arrivals;
@@ -138,22 +246,20 @@ Row describe(const Study& study, std::span<const Request> requests) {
   if (spec.depth() > 0) row.reading = to_string(spec.reading);
   row.generation = to_string(study.service.generation);
   row.hardware = study.hardware.name;
+  row.ceilings = ceilings_of(study);
   row.dtype = to_string(study.dtype);
   row.efficiency = study.efficiency.source;
   row.arrivals = to_string(arrivals.kind);
   row.prompt_law = study.prompt_law;
   row.answer_law = study.answer_law;
-  const double last = requests.back().arrival;
-  if (arrivals.rate > 0.0) {
-    row.offered_requests_per_s = arrivals.rate;
-  } else if (last > 0.0) {
-    row.offered_requests_per_s = static_cast<double>(requests.size() - 1) / last;
-  }
+  row.offered_requests_per_s = offered(study, requests);
   row.prompt = row.new_tokens = 0.0;
   for (const Request& r : requests) {
-    row.prompt += static_cast<double>(r.prompt) / static_cast<double>(requests.size());
-    row.new_tokens += static_cast<double>(r.answer) / static_cast<double>(requests.size());
+    row.prompt += static_cast<double>(r.prompt);
+    row.new_tokens += static_cast<double>(r.answer);
   }
+  row.prompt /= static_cast<double>(requests.size());
+  row.new_tokens /= static_cast<double>(requests.size());
   row.samples_per_prompt = study.service.samples;
   row.shared_prefix = study.service.shared_prefix;
   row.requests = std::ssize(requests);
@@ -162,76 +268,23 @@ Row describe(const Study& study, std::span<const Request> requests) {
   row.row_limit = study.most_rows;
   if (std::isfinite(study.limits.ttft)) row.limit_ttft_seconds = study.limits.ttft;
   if (std::isfinite(study.limits.burst)) row.limit_burst_seconds = study.limits.burst;
+  if (std::isfinite(study.limits.token)) row.limit_token_seconds = study.limits.token;
+  if (std::isfinite(study.limits.total)) row.limit_total_seconds = study.limits.total;
   return row;
 }
 
-void summarize(std::span<const Request> requests, int64_t unit, const FleetConfig& config,
-               const Outcome& outcome, const Limits& limits, Row& row) {
-  row.refused = outcome.refused;
-  row.done_at_last_arrival = outcome.done_by_then;
-  row.in_flight_at_last_arrival = outcome.in_flight;
-  add_rates(requests, outcome, config.replica.samples, row);
-
-  const auto warm_up = static_cast<size_t>(warm_up_share * static_cast<double>(requests.size()));
-  std::vector<double> ttft;
-  std::vector<double> token;
-  double waited = 0.0;
-  int64_t within = 0;
-  for (size_t i = warm_up; i < requests.size(); ++i) {
-    const Fate& fate = outcome.fates[i];
-    if (std::isnan(fate.last)) continue;
-    ttft.push_back(fate.first - requests[i].arrival);
-    const int64_t later = requests[i].answer - (unit - requests[i].prompt % unit);
-    if (later > 0) token.push_back((fate.last - fate.first) / static_cast<double>(later));
-    waited += fate.admitted - requests[i].arrival;
-    within += ttft.back() <= limits.ttft && fate.longest_gap <= limits.burst ? 1 : 0;
-  }
-  if (!ttft.empty()) row.wait_mean_seconds = waited / static_cast<double>(ttft.size());
-  row.ttft_p50_seconds = quantile(ttft, 0.5);
-  row.ttft_p90_seconds = quantile(ttft, 0.9);
-  row.ttft_p99_seconds = quantile(ttft, 0.99);
-  row.token_p50_seconds = quantile(token, 0.5);
-  row.token_p99_seconds = quantile(token, 0.99);
-  if (outcome.gaps.total() > 0) {
-    row.burst_p50_seconds = outcome.gaps.quantile(0.5);
-    row.burst_p90_seconds = outcome.gaps.quantile(0.9);
-    row.burst_p99_seconds = outcome.gaps.quantile(0.99);
-  }
-  if (std::isfinite(limits.ttft) || std::isfinite(limits.burst)) {
-    row.within_limits = static_cast<double>(within) / static_cast<double>(requests.size() - warm_up);
-    row.goodput_requests_per_s = row.requests_per_s * row.within_limits;
-  }
-  const double length = outcome.end - requests.front().arrival;
-  row.utilisation = outcome.steps.busy_seconds / (length * static_cast<double>(config.replicas));
-  row.batch_mean = outcome.steps.row_seconds / outcome.steps.busy_seconds;
-  row.batch_peak = outcome.steps.peak_requests;
-  row.in_system_mean = outcome.request_seconds / length;
-  row.memory_peak = outcome.steps.peak_bytes / config.replica.room_bytes;
+int64_t fewest_stable(const Study& study, const Efficiency& efficiency, const Trace* trace) {
+  return fewest_for(study, load_of_one(study, efficiency, trace));
 }
 
 std::vector<Row> run_study(const Study& study, const Trace* trace, const std::function<bool()>& interrupted) {
   if (study.replicas < 0 || study.most_rows < 0) {
     throw UsageError(fmt::format("{} replicas with {} rows at most", study.replicas, study.most_rows));
   }
-  const bool limited = std::isfinite(study.limits.ttft) || std::isfinite(study.limits.burst);
-  if (study.replicas == 0 && !limited) {
-    throw UsageError(
-        "the fewest replicas are looked for within limits: give one on the first token or on bursts");
-  }
-  const std::vector<Request> requests = make_requests(study.load, trace);
-  const Row common = describe(study, requests);
   std::vector<Row> rows;
   const auto run = [&](const Efficiency& efficiency, const char* band) {
-    Row row = common;
+    Row row = run_one(study, trace, efficiency, interrupted);
     row.band = band;
-    row.prefill_efficiency = efficiency.prefill;
-    row.decode_efficiency = efficiency.decode;
-    Runner runner(study, requests, efficiency, interrupted);
-    if (study.replicas > 0) {
-      runner.run(study.replicas, row);
-    } else {
-      runner.run_fewest(row);
-    }
     add_price(study.hardware, row);
     rows.push_back(std::move(row));
   };

@@ -1,29 +1,26 @@
-// A simulation from end to end: a service, a load and a machine in, rows out; the fewest replicas that keep
-// within limits; sums over what became of the requests.
+// A simulation from end to end: a service, a load and a machine in, rows out; the fewest replicas that a load
+// takes.
 #pragma once
 
-#include <limits>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "analysis/simulation/efficiency.h"
-#include "analysis/simulation/fleet.h"
 #include "analysis/simulation/load.h"
-#include "analysis/simulation/row.h"
+#include "analysis/simulation/summary.h"
 #include "core/hardware.h"
 
 namespace photon::simulation {
 
-/// What a request must not exceed to count as served well.
-struct Limits {
-  double ttft = std::numeric_limits<double>::infinity();   ///< seconds from arrival to first token
-  double burst = std::numeric_limits<double>::infinity();  ///< the longest gap between two bursts, seconds
-};
-
 /// Share of the requests that must be within the limits where the fewest replicas are looked for.
 inline constexpr double wanted_share = 0.99;
-/// Share of the requests, the first ones, that no percentile counts: the fleet fills up.
-inline constexpr double warm_up_share = 0.1;
+/// A run tells what goes on for ever if arrivals go on for so many times as long as a request stays.
+inline constexpr double stays = 20.0;
+/// Of the load that a fleet can do at most: above it waits are long and change slowly.
+inline constexpr double near_saturation = 0.9;
+/// Requests to which a search prolongs runs that are too short to tell; more if it was given more.
+inline constexpr int64_t longest_search = int64_t{1} << 18;
 
 struct Study {
   Service service;
@@ -34,24 +31,24 @@ struct Study {
   bool data_sheet_only = false;
   EfficiencyBand efficiency;
   Limits limits;
-  int64_t replicas = 1;   ///< 0: the fewest that keep wanted_share of the requests within the limits
+  /// 0: the fewest that can do what arrives and keep wanted_share of the requests within the limits, if any.
+  int64_t replicas = 1;
   int64_t most_rows = 0;  ///< of a replica's batch; 0: as memory allows
 };
 
 /// One row, or three where the efficiency is a band: low, mid, high. Throws Error where no request fits,
-/// where no number of replicas keeps within the limits, and when interrupted.
+/// where no number of replicas can do the load or keeps within the limits, and when interrupted; UsageError
+/// where the fewest replicas are asked for that serve all requests at once.
 std::vector<Row> run_study(const Study& study, const Trace* trace, const std::function<bool()>& interrupted);
+
+/// The fewest replicas that can do what arrives: capacity arithmetic, no simulation. `efficiency` as in
+/// run_study, and so are the errors.
+int64_t fewest_stable(const Study& study, const Efficiency& efficiency, const Trace* trace);
 
 // The parts of run_study, for whoever runs the fleet on other times.
 
 ModelCosts study_costs(const Study& study, const Efficiency& efficiency, std::span<const Request> requests);
-/// When the requests that percentiles count begin to arrive.
-double recorded_from(std::span<const Request> requests);
 /// A row with what is known beforehand.
 Row describe(const Study& study, std::span<const Request> requests);
-/// Fills what follows from the outcome. `unit`: tokens of a decode step, so that a request's first burst has
-/// unit - prompt mod unit of them.
-void summarize(std::span<const Request> requests, int64_t unit, const FleetConfig& config,
-               const Outcome& outcome, const Limits& limits, Row& row);
 
 }  // namespace photon::simulation

@@ -171,7 +171,7 @@ TEST_F(Report, DrawsSimulatedFleets) {
   EXPECT_NE(page.find("<h2 id=\"fleets\">"), std::string::npos);
   EXPECT_NE(page.find("<figure id=\"simulated-load\">"), std::string::npos);
   EXPECT_TRUE(fs::exists(request.out / "figures" / "simulated-load.png"));
-  std::ofstream(request.simulations[0], std::ios::app) << "1,cut\n";
+  std::ofstream(request.simulations[0], std::ios::app) << "2,cut\n";
   EXPECT_THROW(write_report(request), Error);
 }
 

@@ -131,8 +131,9 @@ TEST(Simulation, LatencyGrowsWithTheLoadAndThroughputDoesNotFall) {
       last = row;
     }
     // What arrives at once is done as fast as what arrives too fast.
-    EXPECT_NEAR(mid_row(study_of(model, 0.0)).throughput_tokens_per_s / last.throughput_tokens_per_s, 1.0,
-                0.05);
+    EXPECT_NEAR(mid_row(study_of(model, 0.0)).throughput_tokens_per_s /
+                    mid_row(study_of(model, 1e5)).throughput_tokens_per_s,
+                1.0, 0.02);
   }
 }
 
@@ -177,14 +178,15 @@ TEST(Simulation, TheFewestReplicasAreEnoughAndOneLessIsNot) {
   const Row fewest = mid_row(s);
   ASSERT_GT(fewest.replicas, 1);
   EXPECT_GE(fewest.within_limits, wanted_share);
-  EXPECT_NEAR(fewest.goodput_requests_per_s, fewest.requests_per_s * fewest.within_limits, 1e-9);
   s.replicas = fewest.replicas - 1;
-  EXPECT_LT(mid_row(s).within_limits, wanted_share);
+  s.load.requests = fewest.requests;
+  const Row less = mid_row(s);
+  EXPECT_TRUE(less.load >= 1.0 || less.within_limits < wanted_share)
+      << less.load << ' ' << less.within_limits;
   s.replicas = 0;
+  s.load.requests = 3000;
   s.limits.ttft = 1e-9;  // nobody can
   EXPECT_THROW(run_study(s, nullptr, {}), Error);
-  s.limits = {};
-  EXPECT_THROW(run_study(s, nullptr, {}), UsageError);
 }
 
 TEST(Simulation, HierarchiesHoldMoreRequestsAndRecgenTheMost) {
@@ -223,25 +225,46 @@ TEST(Simulation, RequestsThatDoNotFitAreRefusedOneByOneOrAltogether) {
 TEST(Efficiency, IsReadFromWordsAndFromMeasurements) {
   EXPECT_EQ(parse_band("0.5", "--x"), (std::array{0.5, 0.5, 0.5}));
   EXPECT_EQ(parse_band("0.3:0.5:1", "--x"), (std::array{0.3, 0.5, 1.0}));
-  for (const char* const text : {"", "0", "10.1", "0.5:0.6", "0.6:0.5:0.7", "nan", "0.1:0.2:0.3:0.4", "a"}) {
+  for (const char* const text :
+       {"", "0", "10.1", "1.01", "0.5:0.9:1.1", "0.5:0.6", "0.6:0.5:0.7", "nan", "0.1:0.2:0.3:0.4", "a"}) {
     EXPECT_THROW(parse_band(text, "--x"), UsageError) << text;
   }
+}
+
+TEST(Efficiency, IsThatOfTheModelOnTheMachineInRows) {
+  const ModelSpec spec = load_model_spec(share_folder() / "configs" / "models" / "photon-600m.toml");
   std::vector<ResultRow> rows(12);
   for (size_t i = 0; i < rows.size(); ++i) {
     rows[i].set("kind", "bench");
+    rows[i].set("model", "photon-600m");
     rows[i].set("architecture", "photon");
+    rows[i].set("reading", "causal");
     rows[i].set("generation", "hiergen");
-    rows[i].set("prefill_serial_fraction", 0.1 * static_cast<double>(i));  // the first one is no speed
+    rows[i].set("device", "NVIDIA H200");
+    rows[i].set("dtype", "bfloat16");
+    rows[i].set("prefill_serial_fraction", 0.09 * static_cast<double>(i));  // the first one is no speed
     rows[i].set("decode_serial_fraction", 0.5);
   }
-  const EfficiencyBand band = measured_band(rows, "photon", "hiergen");
-  EXPECT_NEAR(band.low.prefill, 0.2, 1e-12);
-  EXPECT_NEAR(band.mid.prefill, 0.6, 1e-12);
-  EXPECT_NEAR(band.high.prefill, 1.0, 1e-12);
+  const auto band_of = [&](Generation generation, const char* device, const char* dtype) {
+    return measured_band(rows, {.spec = spec, .generation = generation, .device = device, .dtype = dtype});
+  };
+  const EfficiencyBand band = band_of(Generation::hiergen, "NVIDIA H200", "bfloat16");
+  EXPECT_NEAR(band.low.prefill, 0.18, 1e-12);
+  EXPECT_NEAR(band.mid.prefill, 0.54, 1e-12);
+  EXPECT_NEAR(band.high.prefill, 0.9, 1e-12);
   EXPECT_EQ(band.mid.decode, 0.5);
   EXPECT_EQ(band.source, "11 measured rows");
-  EXPECT_THROW(measured_band(rows, "photon", "recgen"), Error);
-  EXPECT_THROW(measured_band(rows, "vanilla", "hiergen"), Error);
+  EXPECT_THROW(band_of(Generation::recgen, "NVIDIA H200", "bfloat16"), Error);
+  EXPECT_TRUE(holds(message_of<Error>([&] { band_of(Generation::hiergen, "NVIDIA B200", "bfloat16"); }),
+                    {"'NVIDIA B200'", "there are rows of 'NVIDIA H200' in bfloat16"}));
+  EXPECT_THROW(band_of(Generation::hiergen, "NVIDIA H200", "float32"), Error);
+  // Another model of the same architecture has rows of its own.
+  rows[11].set("model", "photon-900m");
+  rows[10].set("reading", "parallel");
+  EXPECT_EQ(band_of(Generation::hiergen, "NVIDIA H200", "bfloat16").source, "9 measured rows");
+  rows[3].set("decode_serial_fraction", 1.2);
+  EXPECT_TRUE(holds(message_of<Error>([&] { band_of(Generation::hiergen, "NVIDIA H200", "bfloat16"); }),
+                    {"photon-600m under hiergen", "1.2 in decode", "above 1"}));
 }
 
 TEST(SimulationRows, AreReadBackAsWritten) {
@@ -256,7 +279,7 @@ TEST(SimulationRows, AreReadBackAsWritten) {
   EXPECT_EQ(to_csv(read_rows(folder / "rows.csv")), to_csv(rows));
 
   std::string text = to_csv(rows);
-  text.replace(text.find("\n1,") + 1, 1, "7");
+  text.replace(text.find("\n2,") + 1, 1, "7");
   write_text(folder / "old.csv", text);
   const std::string old = message_of<Error>([&] { read_rows(folder / "old.csv"); });
   EXPECT_NE(old.find("old.csv, line 2, column schema_version: this is '7'"), std::string::npos) << old;
@@ -268,6 +291,34 @@ TEST(SimulationRows, AreReadBackAsWritten) {
   write_text(folder / "none.csv", "a,b\n1,2\n");
   EXPECT_NE(message_of<Error>([&] { read_rows(folder / "none.csv"); }).find("no rows of photon simulate"),
             std::string::npos);
+}
+
+TEST(SimulationRows, AreReadInLinesOf120Characters) {
+  std::vector<Row> rows;
+  for (const double rate : {5.0, 50.0, 500.0, 5000.0}) {
+    Study s = study_of("photon-600m", rate);
+    s.load.requests = 2000;
+    s.limits.token = 0.02;
+    rows.push_back(mid_row(s));
+  }
+  rows[1].throughput_tokens_per_s = 1234567.8;
+  const std::string text = to_markdown(rows);
+  size_t tables = 0;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const auto characters =
+        std::count_if(line.begin(), line.end(), [](char c) { return (c & 0xC0) != 0x80; });
+    EXPECT_LE(characters, 120) << line;
+    tables += line.starts_with("|-") ? 1 : 0;
+  }
+  EXPECT_GT(tables, 0u);
+  EXPECT_NE(text.find(" 1234568 "), std::string::npos) << text;
+  EXPECT_NE(text.find(" ± "), std::string::npos) << text;
+  EXPECT_EQ(text.find("e+"), std::string::npos) << text;
+  // No row is lost between the tables.
+  size_t models = 0;
+  for (size_t at = 0; (at = text.find("| photon-600m ", at)) != std::string::npos; ++at) ++models;
+  EXPECT_EQ(models, rows.size());
 }
 
 TEST(SimulationRows, EveryColumnIsDefined) {

@@ -41,7 +41,8 @@ TEST(SimulateCommand, PrintsARowForEveryModelGenerationAndLoad) {
   }
   EXPECT_EQ(rows[0]["band"], "low");
   const ProgramRun table = simulate(model("vanilla-600m"), "--rate 5 --requests 100");
-  EXPECT_NE(table.out.find("| ttft_p99_seconds (s) |"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("| ttft_p99_seconds (s) "), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("| cost_per_million_tokens ($) "), std::string::npos) << table.out;
 }
 
 TEST(SimulateCommand, ServesATraceAndLeavesFiguresForTheReport) {
@@ -61,12 +62,63 @@ TEST(SimulateCommand, ServesATraceAndLeavesFiguresForTheReport) {
   EXPECT_TRUE(std::filesystem::exists(folder / "out" / "simulated-load.svg"));
   EXPECT_TRUE(std::filesystem::exists(folder / "out" / "simulated-load.gp"));
 
+  const ProgramRun cut =
+      simulate(model("photon-600m"), fmt::format("--arrivals trace --trace {} --prompt trace --new trace "
+                                                 "--requests 20 --format json",
+                                                 (folder / "trace.csv").string()));
+  EXPECT_EQ(nlohmann::json::parse(cut.out)[0]["requests"], 20);
+  EXPECT_NE(cut.messages.find("trace.csv: 20 of 50 requests"), std::string::npos) << cut.messages;
+
   write_text(folder / "bad.csv", trace + "2023-11-16 18:16:00,-5,10\n");
   const ProgramRun bad = simulate(model("photon-600m"),
                                   "--arrivals trace --prompt trace --trace " + (folder / "bad.csv").string());
   EXPECT_EQ(bad.code, 1);
   EXPECT_EQ(bad.out, "");
   EXPECT_NE(bad.messages.find("bad.csv:52: ContextTokens is -5"), std::string::npos) << bad.messages;
+}
+
+TEST(SimulateCommand, ServesAllOfALongTrace) {
+  const TempFolder folder;
+  std::string trace = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
+  for (int i = 0; i < 10'050; ++i) {
+    trace += fmt::format("2023-11-16 {:02}:{:02}:{:02},16,1\n", i / 3600, i / 60 % 60, i % 60);
+  }
+  write_text(folder / "trace.csv", trace);
+  const ProgramRun run =
+      simulate(model("photon-600m"), fmt::format("--arrivals trace --trace {} --prompt trace --new trace "
+                                                 "--format json",
+                                                 (folder / "trace.csv").string()));
+  ASSERT_EQ(run.code, 0) << run.messages;
+  EXPECT_EQ(nlohmann::json::parse(run.out)[0]["requests"], 10'050);
+}
+
+TEST(SimulateCommand, SaysWhatARunCannotTell) {
+  const std::string more = " --prompt 128 --new 512 --requests 1000 --format json";
+  const ProgramRun over = simulate(model("vanilla-600m"), "--rate 1000" + more);
+  ASSERT_EQ(over.code, 0) << over.messages;
+  EXPECT_EQ(nlohmann::json::parse(over.out)[0]["verdict"], "overloaded");
+  EXPECT_NE(over.messages.find("The queue grows"), std::string::npos) << over.messages;
+  const ProgramRun brief = simulate(model("vanilla-600m"), "--rate 1000 --replicas 40" + more);
+  EXPECT_EQ(nlohmann::json::parse(brief.out)[0]["verdict"], "too short");
+  EXPECT_NE(brief.messages.find("too short to tell"), std::string::npos) << brief.messages;
+  const ProgramRun fewest = simulate(model("vanilla-600m"), "--rate 1000 --replicas auto" + more);
+  const auto row = nlohmann::json::parse(fewest.out)[0];
+  EXPECT_LT(row["load"].get<double>(), 1.0);
+  EXPECT_GT(row["replicas"].get<int>(), 1);
+  const ProgramRun left_out =
+      simulate(model("vanilla-600m") + " " + model("photon-600m"), "--generation recgen --rate 1" + more);
+  EXPECT_NE(left_out.messages.find("vanilla-600m.toml: no rows"), std::string::npos) << left_out.messages;
+}
+
+TEST(SimulateCommand, TakesTheEfficiencyOfThisMachineAlone) {
+  // Rows of a CPU say nothing of an H200.
+  const auto rows = share_folder() / "analysis" / "results" / "cpu-2-core" / "multi-query.csv";
+  const ProgramRun run =
+      simulate(model("vanilla-small"), "--rate 1 --dtype float32 --measured " + rows.string());
+  EXPECT_EQ(run.code, 1);
+  EXPECT_EQ(run.out, "");
+  EXPECT_NE(run.messages.find("on 'NVIDIA H200' in float32"), std::string::npos) << run.messages;
+  EXPECT_NE(run.messages.find("Intel"), std::string::npos) << run.messages;
 }
 
 TEST(SimulateCommand, ServesTheSameRequestsOnAnEngine) {
@@ -96,16 +148,27 @@ TEST(SimulateCommand, RefusesWhatCannotBe) {
                                     "--rate 1 --prompt uniform:9:3",
                                     "--rate 1 --replicas 99999",
                                     "--rate 1 --replicas 0",
-                                    "--rate 1 --replicas auto",
+                                    "--rate 1,max --replicas auto",
                                     "--rate 1 --samples 0",
                                     "--rate 1 --context 64",
                                     "--rate 1 --context 4096 --new uniform:1:9",
                                     "--rate 1 --format xml",
                                     "--rate 1 --limit-ttft -1",
+                                    "--rate 1 --limit-burst 0",
+                                    "--rate 1 --limit-token nan",
+                                    "--rate 1 --limit-total -3",
+                                    "--rate 1 --decode-efficiency 1.01",
                                     "--rate 1 --prefill-efficiency 0",
                                     "--rate 1 --decode-efficiency 0.5:0.4:0.6",
                                     "--arrivals trace",
                                     "--rate 1 --arrivals never",
+                                    "--rate max --arrivals bursts",
+                                    "--rate 1 --burst-factor 3",
+                                    "--rate 1 --burst-seconds 3",
+                                    "--rate 1 --context 4096 --prompt 300",
+                                    "--rate 1 --trace nothing-reads-it.csv",
+                                    "--rate max --context 4096 --prompt trace --trace nothing-reads-it.csv",
+                                    "--rate 1 --measured r.csv --prefill-efficiency 1 --decode-efficiency 1",
                                     "--rate 1 --shared-prefix -1",
                                     "--rate 1 --prefill-tokens 0",
                                     "--rate 1 --rows -1",

@@ -45,7 +45,8 @@ SeriesStyle style_of_method(const std::string& method) {
   if (method == "Vanilla") return {"#333333", 5, 1};
   if (method == "Block") return {"#d55e00", 9, 2};
   if (method == "PHOTON HierGen" || method == "PHOTON") return {"#0072b2", 7, 4};
-  if (method == "PHOTON RecGen" || method == "PHOTON RecGen streamed") return {"#009e73", 12, 3};
+  if (method == "PHOTON RecGen") return {"#009e73", 15, 3};  // of no schedule, or of either
+  if (method == "PHOTON RecGen streamed") return {"#009e73", 12, 3};
   if (method == "PHOTON RecGen unrolled") return {"#cc79a7", 10, 5};
   return {"#666666", 14, 1};
 }
@@ -68,14 +69,15 @@ SeriesStyle Looks::of(const std::string& model, const std::string& method) const
   const auto& models = known->second;
   const auto at = std::find(models.begin(), models.end(), model);
   const bool stranger_beside_one = at == models.end() && models.size() == 1;
-  return varied(style_of_method(method),
-                stranger_beside_one ? 0 : static_cast<size_t>(at - models.begin()));
+  return varied(style_of_method(method), stranger_beside_one ? 0 : static_cast<size_t>(at - models.begin()));
 }
 
 std::string Looks::title(const std::string& model, const std::string& method) const {
   const auto known = models_.find(architecture_in(method));
-  const bool several = known != models_.end() && known->second.size() > 1;
-  return several ? method + ", " + model : method;
+  if (known == models_.end() || known->second.size() < 2) return method;
+  const auto& models = known->second;
+  const bool ours = std::find(models.begin(), models.end(), model) != models.end();
+  return method + ", " + (ours ? model : "the paper’s");
 }
 
 std::string Looks::model_of_run(const std::string& run) const {

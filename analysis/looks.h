@@ -1,6 +1,6 @@
 // How series look: a model and way of generating have one colour and mark in all figures of a page. Ways of
-// generating differ by mark and dash pattern first and by colour second, so that a black-and-white print reads
-// the same; models of one architecture by filled and open marks, then by shade.
+// generating differ by mark and dash pattern first and by colour second, so that a black-and-white print
+// reads the same; models of one architecture by filled and open marks, then by shade.
 #pragma once
 
 #include <cstddef>
@@ -26,7 +26,8 @@ class Looks {
   /// Models get their looks in the order in which they come; one that is known keeps its own.
   void add(const std::string& model, const std::string& method);
 
-  /// A model that was not added looks like the only one of its architecture, or like none of those.
+  /// A model that was not added is one of the paper's: these share a look, that of the only model of their
+  /// architecture where there is one, and of none of several.
   SeriesStyle of(const std::string& model, const std::string& method) const;
   /// "PHOTON HierGen"; "PHOTON HierGen, photon-60m" where several models have that architecture.
   std::string title(const std::string& model, const std::string& method) const;

@@ -31,17 +31,26 @@ std::vector<ResultRow> rows_of_page() {
   return rows;
 }
 
+/// A page for all tests of a suite, each of which opens it anew.
 struct Page : testing::Test {
-  bool with_paper = false;  ///< with the paper's figures and tables, which take a while
-  const char* keep = std::getenv("PHOTON_TEST_KEEP");
-  fs::path folder =
-      keep ? fs::path(keep) : fs::temp_directory_path() / ("photon-page-" + std::to_string(getpid()));
-  std::vector<ResultRow> rows = rows_of_page();
-  fs::path page;
-  std::unique_ptr<Browser> browser;
+  static inline const char* keep = std::getenv("PHOTON_TEST_KEEP");
+  static inline std::vector<ResultRow> rows = rows_of_page();
+  static inline fs::path folder, page;
+  static inline std::unique_ptr<Browser> browser;
 
+  static void SetUpTestSuite() { make(false); }
+  static void TearDownTestSuite() {
+    browser.reset();
+    if (keep == nullptr) fs::remove_all(folder);
+  }
   void SetUp() override {
     if (const std::string why = Browser::missing(); !why.empty()) GTEST_SKIP() << why;
+  }
+
+  /// The paper's figures and tables take a while.
+  static void make(bool with_paper) {
+    if (!Browser::missing().empty()) return;
+    folder = keep ? fs::path(keep) : fs::temp_directory_path() / ("photon-page-" + std::to_string(getpid()));
     fs::create_directories(folder);
     ReportRequest request;
     request.results = {folder / "results.csv"};
@@ -58,12 +67,8 @@ struct Page : testing::Test {
     page = write_report(request);
     browser = std::make_unique<Browser>(folder / "browser");
   }
-  void TearDown() override {
-    browser.reset();
-    if (keep == nullptr) fs::remove_all(folder);
-  }
 
-  fs::path metrics(const std::string& run, bool with_rec) const {
+  static fs::path metrics(const std::string& run, bool with_rec) {
     fs::create_directories(folder / run);
     std::ofstream out(folder / run / "metrics.csv");
     out << "step,tokens,token_loss,rec,gradient_norm\n";
@@ -74,7 +79,7 @@ struct Page : testing::Test {
     return folder / run / "metrics.csv";
   }
 
-  fs::path fleets() const {
+  static fs::path fleets() {
     std::vector<simulation::Row> simulated(3);
     for (size_t i = 0; i < simulated.size(); ++i) {
       const double load = 10.0 * static_cast<double>(i + 1);
@@ -115,7 +120,7 @@ struct Page : testing::Test {
 };
 
 struct WholePage : Page {
-  WholePage() { with_paper = true; }
+  static void SetUpTestSuite() { make(true); }
 };
 
 TEST_F(WholePage, KeepsToTheWindowAndComplainsOfNothing) {

@@ -171,7 +171,10 @@ std::string table(std::span<const Comparison> rows, const std::string& title) {
       {"where", "", true},      {"launches", ""},    {"kernels", ""},      {"model", "weights, cache"},
       {"other", "activations"}, {"DRAM", "counted"}, {"DRAM / model", ""}, {"last-level cache", "counted"},
       {"time", "µs"},           {"DRAM", "GB/s"},    {"FLOPs", "TFLOP/s"}};
-  const auto bytes = [](double b) { return b > 0.0 ? readable_bytes(b) : std::string(); };
+  const auto bytes = [](double b) -> HtmlCell {
+    if (b <= 0.0) return "";
+    return {readable_bytes(b), fmt::to_string(b)};
+  };
   const auto ratio = [](double a, double b) {
     return a > 0.0 && b > 0.0 ? significant(a / b) : std::string();
   };

@@ -11,6 +11,7 @@
 
 #include "analysis/alternatives/alternatives.h"
 #include "analysis/figures.h"
+#include "analysis/format.h"
 
 namespace photon::analysis {
 namespace {
@@ -23,12 +24,14 @@ constexpr int64_t longest = int64_t{1} << 20;
 
 /// A colour for what becomes of the answers, a dash and a point for the line; known methods keep their own
 /// look.
-class Looks {
+class AlternativeLooks {
  public:
+  AlternativeLooks(const Looks& looks, const std::string& base) : looks_(looks), base_(base) {}
+
   SeriesStyle of(const Alternative& a) {
-    if (a.name == "multi-head") return style_of_method("Vanilla");
-    if (a.name == "Block Transformer") return style_of_method("Block");
-    if (a.name.starts_with("PHOTON")) return style_of_method(a.name);
+    if (a.name == "multi-head") return looks_.of(base_, "Vanilla");
+    if (a.name == "Block Transformer") return looks_.of("", "Block");
+    if (a.name.starts_with("PHOTON")) return looks_.of("", a.name);
     static constexpr std::array<const char*, 4> colors = {"#333333", "#8a6d1c", "#cc79a7", "#b2182b"};
     static constexpr std::array<int, 7> points = {4, 6, 8, 10, 14, 1, 2};
     const int index = used_[a.answers]++;
@@ -37,6 +40,8 @@ class Looks {
   }
 
  private:
+  const Looks& looks_;
+  std::string base_;
   std::map<Answers, int> used_;
 };
 
@@ -111,8 +116,8 @@ void name_lines(PlotPanel& panel, const std::vector<std::string>& names) {
 }
 
 template <class Value>
-Figure figure_of(const std::vector<Alternative>& list, const std::string& name, const std::string& title,
-                 const std::string& y_label, Value value) {
+Figure figure_of(const std::vector<Alternative>& list, AlternativeLooks looks, const std::string& name,
+                 const std::string& title, const std::string& y_label, Value value) {
   Figure figure;
   figure.name = name;
   figure.title = title;
@@ -126,7 +131,6 @@ Figure figure_of(const std::vector<Alternative>& list, const std::string& name, 
              .low = 0.85 * shortest,
              .high = 14.0 * longest};
   panel.y = {.label = y_label, .scale = PlotAxis::Scale::log, .ticks = PlotAxis::Ticks::bytes};
-  Looks looks;
   std::vector<std::string> names;
   double low = std::numeric_limits<double>::infinity();
   double high = 0.0;
@@ -135,7 +139,10 @@ Figure figure_of(const std::vector<Alternative>& list, const std::string& name, 
     Series series{"", looks.of(a), Series::Kind::line_points, {}, false};
     for (int64_t context = shortest; context <= longest; context *= 2) {
       const double y = value(a.at(context));
-      series.points.push_back({.x = static_cast<double>(context), .y = y});
+      series.points.push_back({.x = static_cast<double>(context),
+                               .y = y,
+                               .tip = fmt::format("{}\ncontext of {} tokens: {}", a.name,
+                                                  with_commas(std::to_string(context)), readable_bytes(y))});
       low = std::min(low, y);
       high = std::max(high, y);
     }
@@ -151,7 +158,8 @@ Figure figure_of(const std::vector<Alternative>& list, const std::string& name, 
 
 }  // namespace
 
-std::vector<CaptionedFigure> alternative_figures(const ModelSpec& base, int element_bytes) {
+std::vector<CaptionedFigure> alternative_figures(const ModelSpec& base, int element_bytes,
+                                                 const Looks& page_looks) {
   const auto list = alternatives::alternatives(base, element_bytes);
   const std::string marks = fmt::format(
       "Every line is a model with the layers, width and heads of {}, {}-byte numbers unless it says "
@@ -166,8 +174,9 @@ std::vector<CaptionedFigure> alternative_figures(const ModelSpec& base, int elem
   for (const Alternative& a : list) {
     settings += fmt::format("{}{}: {} ({})", settings.empty() ? "" : "; ", a.name, a.setting, a.source);
   }
+  const AlternativeLooks looks(page_looks, base.name);
   std::vector<CaptionedFigure> figures;
-  figures.push_back({figure_of(list, "alternatives-kv-bytes",
+  figures.push_back({figure_of(list, looks, "alternatives-kv-bytes",
                                "KV bytes of one sample: PHOTON beside what else shrinks a cache",
                                "KV bytes a sample", [](const alternatives::Cost& c) { return c.held; }),
                      "Computed, not measured. " + marks +
@@ -176,7 +185,7 @@ std::vector<CaptionedFigure> alternative_figures(const ModelSpec& base, int elem
                          "int8. Local caches, which do not grow, are left out. Settings and sources: " +
                          settings + "."});
   figures.push_back(
-      {figure_of(list, "alternatives-traffic", "KV bytes moved for one decoded token",
+      {figure_of(list, looks, "alternatives-traffic", "KV bytes moved for one decoded token",
                  "KV bytes read and written a token", [](const alternatives::Cost& c) { return c.moved(); }),
        fmt::format("Computed, not measured; mean over the last {} tokens of the context, one row, without "
                    "weights. {}Landmarks "

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "analysis/figures.h"
+#include "analysis/format.h"
 #include "analysis/html.h"
 #include "analysis/measurements.h"
 #include "core/cost.h"
@@ -46,13 +47,22 @@ Workload workload_at(int64_t context, const Way& way, int64_t batch, int element
 }
 
 template <class Value>
-std::vector<Series> curves(const SpecGroup& group, bool schedules, Value value) {
+std::vector<Series> curves(const SpecGroup& group, bool schedules, const Looks& looks, Value value) {
   std::vector<Series> all;
   for (const ModelSpec& spec : group.specs) {
     for (const Way& way : ways_of(spec, schedules)) {
-      Series series{way.name, style_of_method(way.name), Series::Kind::line_points, {}, false};
+      Series series{looks.title(spec.name, way.name),
+                    looks.of(spec.name, way.name),
+                    Series::Kind::line_points,
+                    {},
+                    false};
       for (int64_t context = shortest; context <= longest; context *= 2) {
-        series.points.push_back({.x = static_cast<double>(context), .y = value(spec, way, context)});
+        const double y = value(spec, way, context);
+        series.points.push_back(
+            {.x = static_cast<double>(context),
+             .y = y,
+             .tip = fmt::format("{}, {}\ncontext of {} tokens: {}", spec.name, way.name,
+                                with_commas(std::to_string(context)), readable_bytes(y))});
       }
       all.push_back(std::move(series));
     }
@@ -68,7 +78,7 @@ PlotAxis context_axis() {
           .high = 1.25 * longest};
 }
 
-CaptionedFigure cache_figure(std::span<const SpecGroup> groups, int element_bytes) {
+CaptionedFigure cache_figure(std::span<const SpecGroup> groups, int element_bytes, const Looks& looks) {
   Figure figure;
   figure.name = "context-kv-bytes";
   figure.title = "KV bytes of one sample against context length";
@@ -79,7 +89,7 @@ CaptionedFigure cache_figure(std::span<const SpecGroup> groups, int element_byte
     panel.x = context_axis();
     panel.y = {
         .label = "KV bytes a sample, ideal", .scale = PlotAxis::Scale::log, .ticks = PlotAxis::Ticks::bytes};
-    panel.series = curves(group, false, [&](const ModelSpec& spec, const Way& way, int64_t context) {
+    panel.series = curves(group, false, looks, [&](const ModelSpec& spec, const Way& way, int64_t context) {
       return kv_bytes_ideal(spec, workload_at(context, way, 1, element_bytes));
     });
     figure.panels.push_back(std::move(panel));
@@ -93,7 +103,7 @@ CaptionedFigure cache_figure(std::span<const SpecGroup> groups, int element_byte
           element_bytes)};
 }
 
-CaptionedFigure traffic_figure(std::span<const SpecGroup> groups, int element_bytes) {
+CaptionedFigure traffic_figure(std::span<const SpecGroup> groups, int element_bytes, const Looks& looks) {
   Figure figure;
   figure.name = "context-decode-traffic";
   figure.title = "Bytes moved for one decoded token against context length";
@@ -106,7 +116,7 @@ CaptionedFigure traffic_figure(std::span<const SpecGroup> groups, int element_by
       panel.y = {.label = "bytes a token, weights and KV",
                  .scale = PlotAxis::Scale::log,
                  .ticks = PlotAxis::Ticks::bytes};
-      panel.series = curves(group, true, [&](const ModelSpec& spec, const Way& way, int64_t context) {
+      panel.series = curves(group, true, looks, [&](const ModelSpec& spec, const Way& way, int64_t context) {
         const auto work = total(request_cost(spec, workload_at(context, way, batch, element_bytes)).decode);
         return work.floor_bytes() / static_cast<double>(answer * batch);
       });
@@ -124,9 +134,10 @@ CaptionedFigure traffic_figure(std::span<const SpecGroup> groups, int element_by
 
 }  // namespace
 
-std::vector<CaptionedFigure> context_figures(std::span<const SpecGroup> groups, int element_bytes) {
+std::vector<CaptionedFigure> context_figures(std::span<const SpecGroup> groups, int element_bytes,
+                                             const Looks& looks) {
   if (groups.empty()) return {};
-  return {cache_figure(groups, element_bytes), traffic_figure(groups, element_bytes)};
+  return {cache_figure(groups, element_bytes, looks), traffic_figure(groups, element_bytes, looks)};
 }
 
 }  // namespace photon::analysis

@@ -6,14 +6,16 @@
 #include <limits>
 
 #include "analysis/figures.h"
+#include "analysis/format.h"
 #include "analysis/html.h"
 #include "analysis/method_series.h"
+#include "analysis/report_tables.h"
 
 namespace photon::analysis {
 namespace {
 
 PlotPanel panel_of(std::span<const ResultRow> rows, const std::vector<size_t>& members,
-                   const std::string& phase, const std::string& title) {
+                   const std::string& phase, const std::string& title, const Looks& looks) {
   PlotPanel panel;
   panel.title = title;
   panel.x = {.label = fmt::format("serial floor of the {} (s)", phase), .scale = PlotAxis::Scale::log};
@@ -26,9 +28,15 @@ PlotPanel panel_of(std::span<const ResultRow> rows, const std::vector<size_t>& m
     const auto floor = rows[i].number(phase + "_serial_seconds");
     const auto seconds = rows[i].number(phase + "_seconds");
     if (!floor || !seconds || *floor <= 0.0 || *seconds <= 0.0) continue;
-    series_of_method(points, rows[i])
+    const std::string reached = fmt::format("{:.0f} %", 100.0 * *floor / *seconds);
+    series_of_method(points, rows[i], looks)
         .points.push_back(
-            {.x = *floor, .y = *seconds, .label = fmt::format("{:.0f} %", 100.0 * *floor / *seconds)});
+            {.x = *floor,
+             .y = *seconds,
+             .label = reached,
+             .tip = fmt::format("{}\n{} measured {} s, floor {} s: {} of the floor’s speed", tip_of(rows[i]),
+                                phase, significant(*seconds), significant(*floor), reached),
+             .link = row_link(i)});
     low = std::min(low, *floor);
     high = std::max(high, *floor);
     least = std::min(least, *floor / *seconds);
@@ -51,9 +59,17 @@ PlotPanel panel_of(std::span<const ResultRow> rows, const std::vector<size_t>& m
   return panel;
 }
 
+bool above_one(std::span<const ResultRow> rows, const std::vector<size_t>& members) {
+  return std::any_of(members.begin(), members.end(), [&](size_t i) {
+    return rows[i].number("prefill_serial_fraction").value_or(0.0) > 1.0 ||
+           rows[i].number("decode_serial_fraction").value_or(0.0) > 1.0;
+  });
+}
+
 }  // namespace
 
-std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows) {
+std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows, Looks looks) {
+  for (const ResultRow& row : rows) add_models(looks, row);
   std::vector<std::pair<std::string, std::vector<size_t>>> groups;
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows[i].text("kind") != "bench") continue;
@@ -68,7 +84,7 @@ std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows) {
     figure.name = fmt::format("floor-{}", figures.size() + 1);
     figure.title = fmt::format("Measured time against the serial floor, {}", rows[members[0]].text("regime"));
     for (const char* phase : {"prefill", "decode"}) {
-      PlotPanel panel = panel_of(rows, members, phase, fmt::format("{}, all rows", phase));
+      PlotPanel panel = panel_of(rows, members, phase, fmt::format("{}, all rows", phase), looks);
       if (!panel.series.empty()) figure.panels.push_back(std::move(panel));
     }
     if (figure.panels.empty()) continue;
@@ -79,8 +95,9 @@ std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows) {
                      "matrix rate measured in the same process; a point on the solid line would reach it, "
                      "one above it takes "
                      "longer. The number beside a point is floor / measured (left out where points crowd; "
-                     "all are in the table below).",
-                     html_escape(title))});
+                     "all are in the table below).{}",
+                     html_escape(title),
+                     above_one(rows, members) ? fmt::format(" {}", above_one_text) : "")});
   }
   return figures;
 }

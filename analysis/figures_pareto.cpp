@@ -6,10 +6,13 @@
 #include <map>
 
 #include "analysis/figures.h"
+#include "analysis/format.h"
 #include "analysis/html.h"
 #include "analysis/measurements.h"
+#include "analysis/method_series.h"
 #include "analysis/paper_tables.h"
 #include "analysis/pareto.h"
+#include "analysis/report_tables.h"
 
 namespace photon::analysis {
 namespace {
@@ -76,11 +79,13 @@ std::string label_of(const Joined& j, const Place& place) {
   return label;
 }
 
-/// Adds the point to the series of its method.
-void add_point(std::vector<Series>& all, const std::string& method, PlotPoint point) {
-  auto at = std::find_if(all.begin(), all.end(), [&](const Series& s) { return s.title == method; });
+/// Adds the point to the series of its model and method.
+void add_point(std::vector<Series>& all, const Looks& looks, const std::string& model,
+               const std::string& method, PlotPoint point) {
+  const std::string title = looks.title(model, method);
+  auto at = std::find_if(all.begin(), all.end(), [&](const Series& s) { return s.title == title; });
   if (at == all.end()) {
-    at = all.insert(all.end(), Series{method, style_of_method(method), Series::Kind::points, {}, false});
+    at = all.insert(all.end(), Series{title, looks.of(model, method), Series::Kind::points, {}, false});
   }
   at->points.push_back(std::move(point));
 }
@@ -110,7 +115,24 @@ std::string measure_label(Measure measure) {
   return measure == Measure::tpm ? "TPM (K tokens/s per GiB of ideal KV)" : "throughput (tokens/s)";
 }
 
-PlotPanel our_panel(const Place& place, Measure measure, std::span<const Baseline> baselines) {
+/// In the units of the axes.
+std::string value_text(double speed, Measure measure) {
+  return measure == Measure::tpm ? significant(speed) + " K tokens/s per GiB"
+                                 : significant(speed) + " tokens/s";
+}
+
+std::string tip_of(const Joined& j, Measure measure, const std::string& method, double speed) {
+  const Quality& q = *j.quality;
+  const std::string seeds =
+      q.bits_per_byte.count == 1 ? "one training" : fmt::format("{} trainings", q.bits_per_byte.count);
+  std::string tip = fmt::format("{}, {}\n{}, batch {}\n{}\n", j.speed->model, method, j.speed->regime_title(),
+                                j.speed->batch, value_text(speed, measure));
+  if (q.perplexity) tip += fmt::format("perplexity {}, ", significant(q.perplexity.mean, 4));
+  return tip + fmt::format("{:.4f} bits/byte, {}", q.bits_per_byte.mean, seeds);
+}
+
+PlotPanel our_panel(const Place& place, Measure measure, std::span<const Baseline> baselines,
+                    const Looks& looks) {
   PlotPanel panel;
   panel.title = fmt::format("Measured here, {}", place.regime_title);
   const auto bytes_per_token = common_bytes_per_token(place);
@@ -125,11 +147,15 @@ PlotPanel our_panel(const Place& place, Measure measure, std::span<const Baselin
     const Spread& x = bytes_per_token ? j.quality->perplexity : j.quality->bits_per_byte;
     const Spread& y = measure == Measure::tpm ? j.speed->tpm_ideal : j.speed->throughput;
     if (!x || !y) continue;
-    PlotPoint point{.x = x.mean, .y = y.mean, .label = label_of(j, place)};
+    const std::string method = method_name(j.speed->architecture, j.speed->generation, j.speed->schedule);
+    PlotPoint point{.x = x.mean,
+                    .y = y.mean,
+                    .label = label_of(j, place),
+                    .tip = tip_of(j, measure, method, y.mean),
+                    .link = j.speed->rows.empty() ? "" : row_link(j.speed->rows.back())};
     set_range(point.x_low, point.x_high, x);
     set_range(point.y_low, point.y_high, y);
-    add_point(panel.series, method_name(j.speed->architecture, j.speed->generation, j.speed->schedule),
-              point);
+    add_point(panel.series, looks, j.speed->model, method, std::move(point));
   }
   add_frontier(panel.series);
   for (const Baseline& b : baselines) {
@@ -141,7 +167,7 @@ PlotPanel our_panel(const Place& place, Measure measure, std::span<const Baselin
   return panel;
 }
 
-PlotPanel paper_panel(bool prefill_heavy, Measure measure) {
+PlotPanel paper_panel(bool prefill_heavy, Measure measure, const Looks& looks) {
   PlotPanel panel;
   panel.title =
       prefill_heavy ? "The paper, PF: 2048 in, 128 out, H200" : "The paper, DE: 128 in, 2048 out, H200";
@@ -150,7 +176,8 @@ PlotPanel paper_panel(bool prefill_heavy, Measure measure) {
       .label = measure == Measure::tpm ? "TPM (K tokens/s per GiB, measured)" : "throughput (tokens/s)",
       .scale = PlotAxis::Scale::log};
   const auto rows = paper_rows();
-  for (const PaperRow& row : rows) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const PaperRow& row = rows[i];
     double perplexity = row.perplexity.value_or(0.0);
     if (!row.perplexity) {
       for (const PaperRow& same : rows) {
@@ -164,8 +191,14 @@ PlotPanel paper_panel(bool prefill_heavy, Measure measure) {
     const double throughput = 1000.0 * (prefill_heavy ? row.throughput_pf : row.throughput_de);
     std::string label = row.size;
     if (row.table == 3) label += " 2x2";
-    add_point(panel.series, row.method(),
-              {.x = perplexity, .y = measure == Measure::tpm ? tpm : throughput, .label = label});
+    const double y = measure == Measure::tpm ? tpm : throughput;
+    add_point(panel.series, looks, fmt::format("{}-{}", row.architecture, row.size), row.method(),
+              {.x = perplexity,
+               .y = y,
+               .label = label,
+               .tip = fmt::format("the paper, {}, {}\nits batch is not stated\n{}\nperplexity {}", label,
+                                  row.method(), value_text(y, measure), significant(perplexity, 4)),
+               .link = paper_row_link(i)});
   }
   add_frontier(panel.series);
   return panel;
@@ -196,7 +229,8 @@ std::string slug(std::string text) {
 
 }  // namespace
 
-std::vector<CaptionedFigure> pareto_figures(std::span<const ResultRow> rows) {
+std::vector<CaptionedFigure> pareto_figures(std::span<const ResultRow> rows, Looks looks) {
+  for (const ResultRow& row : rows) add_models(looks, row);
   const auto quality = qualities(rows);
   const auto speeds = best_speeds(rows);
   const auto base = baselines(rows);
@@ -213,11 +247,11 @@ std::vector<CaptionedFigure> pareto_figures(std::span<const ResultRow> rows) {
       figure.title =
           fmt::format("{} against quality, {}",
                       measure == Measure::tpm ? "Throughput per memory" : "Throughput", place.regime);
-      PlotPanel ours = our_panel(place, measure, base);
+      PlotPanel ours = our_panel(place, measure, base, looks);
       if (ours.series[0].points.empty()) continue;
       const bool same_tokenizer = ours.top.has_value();
       figure.panels.push_back(std::move(ours));
-      if (with_paper) figure.panels.push_back(paper_panel(pf, measure));
+      if (with_paper) figure.panels.push_back(paper_panel(pf, measure, looks));
       figures.push_back({std::move(figure), caption_of(place, measure, with_paper, same_tokenizer)});
     }
   }

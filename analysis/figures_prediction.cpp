@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "analysis/figures.h"
+#include "analysis/format.h"
 #include "analysis/html.h"
 #include "analysis/method_series.h"
 #include "analysis/prediction.h"
@@ -16,7 +17,7 @@ namespace {
 constexpr double band = prediction_limits.p90;
 
 PlotPanel panel_of(std::span<const ResultRow> rows, const Validation& validation, const std::string& phase,
-                   PhaseTimes (*times)(const PredictedRow&)) {
+                   PhaseTimes (*times)(const PredictedRow&), const Looks& looks) {
   PlotPanel panel;
   panel.title = phase;
   panel.x = {.label = fmt::format("measured {} (s)", phase), .scale = PlotAxis::Scale::log};
@@ -28,10 +29,14 @@ PlotPanel panel_of(std::span<const ResultRow> rows, const Validation& validation
     const PhaseTimes at = times(predicted);
     if (at.measured <= 0.0 || at.predicted <= 0.0) continue;
     const double error = *at.error();
-    series_of_method(points, rows[predicted.row])
+    series_of_method(points, rows[predicted.row], looks)
         .points.push_back({.x = at.measured,
                            .y = at.predicted,
-                           .label = std::abs(error) > band ? fmt::format("{:+.0f} %", 100.0 * error) : ""});
+                           .label = std::abs(error) > band ? fmt::format("{:+.0f} %", 100.0 * error) : "",
+                           .tip = fmt::format("{}\n{} measured {} s, predicted {} s: {:+.1f} %",
+                                              tip_of(rows[predicted.row]), phase, significant(at.measured),
+                                              significant(at.predicted), 100.0 * error),
+                           .link = row_link(predicted.row)});
     low = std::min(low, at.measured);
     high = std::max(high, at.measured);
   }
@@ -55,7 +60,8 @@ PlotPanel panel_of(std::span<const ResultRow> rows, const Validation& validation
 
 }  // namespace
 
-std::vector<CaptionedFigure> prediction_figures(std::span<const ResultRow> rows) {
+std::vector<CaptionedFigure> prediction_figures(std::span<const ResultRow> rows, Looks looks) {
+  for (const ResultRow& row : rows) add_models(looks, row);
   std::vector<CaptionedFigure> figures;
   for (const Validation& v : validations(rows)) {
     Figure figure;
@@ -63,9 +69,12 @@ std::vector<CaptionedFigure> prediction_figures(std::span<const ResultRow> rows)
     figure.title = "Predicted against measured time";
     figure.columns = 3;
     figure.panel_width = 400;
-    figure.panels = {panel_of(rows, v, "prefill", [](const PredictedRow& r) { return r.prefill; }),
-                     panel_of(rows, v, "decode", [](const PredictedRow& r) { return r.decode; }),
-                     panel_of(rows, v, "request", [](const PredictedRow& r) { return r.request(); })};
+    figure.panels = {panel_of(
+                         rows, v, "prefill", [](const PredictedRow& r) { return r.prefill; }, looks),
+                     panel_of(
+                         rows, v, "decode", [](const PredictedRow& r) { return r.decode; }, looks),
+                     panel_of(
+                         rows, v, "request", [](const PredictedRow& r) { return r.request(); }, looks)};
     std::erase_if(figure.panels, [](const PlotPanel& p) { return p.series.empty(); });
     const auto percents = [](const ErrorSpread& s) {
       return fmt::format("{:.1f} % and {:.1f} %", 100.0 * s.median, 100.0 * s.p90);

@@ -6,12 +6,11 @@
 #include <cmath>
 #include <limits>
 #include <map>
-#include <set>
 
 #include "analysis/figures.h"
 #include "analysis/format.h"
 #include "analysis/html.h"
-#include "analysis/measurements.h"
+#include "analysis/method_series.h"
 
 namespace photon::analysis {
 namespace {
@@ -39,22 +38,13 @@ struct Curve {
   std::map<int64_t, const ResultRow*> rows;
 };
 
-std::vector<Curve> curves_of(const std::vector<const ResultRow*>& rows) {
-  const auto method = [](const ResultRow& r) {
-    return method_name(r.text("architecture"), r.text("generation"), r.text("schedule"));
-  };
-  std::map<std::string, std::set<std::string>> models;  // of a method
-  for (const ResultRow* row : rows) models[method(*row)].insert(row->text("model"));
-  const bool several =
-      std::any_of(models.begin(), models.end(), [](const auto& m) { return m.second.size() > 1; });
+std::vector<Curve> curves_of(const std::vector<const ResultRow*>& rows, const Looks& looks) {
   std::vector<Curve> curves;
   for (const ResultRow* row : rows) {
-    const std::string title = several ? method(*row) + ", " + row->text("model") : method(*row);
+    const std::string& model = row->text("model");
+    const std::string title = looks.title(model, method_of(*row));
     auto at = std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.title == title; });
-    if (at == curves.end()) {
-      const SeriesStyle style = several ? style_of_index(curves.size()) : style_of_method(title);
-      at = curves.insert(at, {title, style, {}});
-    }
+    if (at == curves.end()) at = curves.insert(at, {title, looks.of(model, method_of(*row)), {}});
     const auto count = static_cast<int64_t>(*row->number("samples_per_prompt"));
     const ResultRow*& best = at->rows[count];
     if (best == nullptr || row->text("batch") == best->text("batch") ||
@@ -66,8 +56,8 @@ std::vector<Curve> curves_of(const std::vector<const ResultRow*>& rows) {
   return curves;
 }
 
-PlotPanel panel_of(const std::vector<Curve>& curves, const std::string& title, const std::string& label,
-                   PlotAxis::Ticks ticks, Value value) {
+PlotPanel panel_of(const std::vector<Curve>& curves, const ResultRow* first, const std::string& title,
+                   const std::string& label, PlotAxis::Ticks ticks, Value value) {
   PlotPanel panel;
   panel.title = title;
   panel.x = {.label = "samples of a prompt", .scale = PlotAxis::Scale::log};
@@ -76,7 +66,14 @@ PlotPanel panel_of(const std::vector<Curve>& curves, const std::string& title, c
     Series series{curve.title, curve.style, Series::Kind::line_points, {}, false};
     for (const auto& [count, row] : curve.rows) {
       const auto y = value(*row);
-      if (y && *y > 0.0) series.points.push_back({.x = static_cast<double>(count), .y = *y});
+      if (!y || *y <= 0.0) continue;
+      series.points.push_back(
+          {.x = static_cast<double>(count),
+           .y = *y,
+           .tip = fmt::format(
+               "{}\n{}: {}", tip_of(*row), title,
+               ticks == PlotAxis::Ticks::bytes ? readable_bytes(*y) : significant(*y) + " " + label),
+           .link = row_link(static_cast<size_t>(row - first))});
     }
     if (!series.points.empty()) panel.series.push_back(std::move(series));
   }
@@ -109,7 +106,8 @@ std::string caches_of(const std::vector<Curve>& curves) {
 
 }  // namespace
 
-std::vector<CaptionedFigure> sample_figures(std::span<const ResultRow> rows) {
+std::vector<CaptionedFigure> sample_figures(std::span<const ResultRow> rows, Looks looks) {
+  for (const ResultRow& row : rows) add_models(looks, row);
   std::vector<std::pair<std::string, std::vector<const ResultRow*>>> groups;
   for (const ResultRow& row : rows) {
     if (row.text("kind") != "bench" || row.empty("samples_per_prompt")) continue;
@@ -121,15 +119,16 @@ std::vector<CaptionedFigure> sample_figures(std::span<const ResultRow> rows) {
   }
   std::vector<CaptionedFigure> out;
   for (const auto& [title, group] : groups) {
-    const std::vector<Curve> curves = curves_of(group);
+    const std::vector<Curve> curves = curves_of(group, looks);
     if (curves.empty()) continue;
     Figure figure;
     figure.name = fmt::format("samples-{}", out.size() + 1);
     figure.title = "Samples of one prompt";
     figure.panels = {
-        panel_of(curves, "throughput", "tokens/s, out", PlotAxis::Ticks::prefixed, throughput),
-        panel_of(curves, "time to the first token", "seconds", PlotAxis::Ticks::plain, first_token),
-        panel_of(curves, "memory of a sample", "caches", PlotAxis::Ticks::bytes, sample_bytes)};
+        panel_of(curves, rows.data(), "throughput", "tokens/s, out", PlotAxis::Ticks::prefixed, throughput),
+        panel_of(curves, rows.data(), "time to the first token", "seconds", PlotAxis::Ticks::plain,
+                 first_token),
+        panel_of(curves, rows.data(), "memory of a sample", "caches", PlotAxis::Ticks::bytes, sample_bytes)};
     std::erase_if(figure.panels, [](const PlotPanel& p) { return p.series.empty(); });
     if (figure.panels.empty()) continue;
     out.push_back(

@@ -1,12 +1,15 @@
 // What a simulated fleet does as its load, its contexts or the samples of a prompt grow.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <set>
 
 #include "analysis/figures.h"
+#include "analysis/format.h"
 #include "analysis/html.h"
 #include "analysis/measurements.h"
+#include "analysis/report_tables.h"
 
 namespace photon::analysis {
 namespace {
@@ -21,51 +24,67 @@ struct Curve {
   std::vector<const Row*> low, mid, high;
 };
 
+/// Rows of one figure, among those of the page.
+struct Group {
+  std::vector<const Row*> rows;
+  const Row* first;  ///< of the page's
+  const Looks* looks;
+
+  auto begin() const { return rows.begin(); }
+  auto end() const { return rows.end(); }
+};
+
 std::string method_of(const Row& row) {
   return method_name(row.architecture, row.generation, "");
 }
 
-std::vector<Curve> curves_of(std::span<const Row* const> rows) {
-  std::map<std::string, std::set<std::string>> models;  // of a method
-  for (const Row* row : rows) models[method_of(*row)].insert(row->model);
-  const bool several =
-      std::any_of(models.begin(), models.end(), [](const auto& m) { return m.second.size() > 1; });
+std::vector<Curve> curves_of(const Group& rows) {
   std::vector<Curve> curves;
   for (const Row* row : rows) {
-    const std::string method = method_of(*row);
-    const std::string title = several ? method + ", " + row->model : method;
+    const std::string title = rows.looks->title(row->model, method_of(*row));
     auto at = std::find_if(curves.begin(), curves.end(), [&](const Curve& c) { return c.title == title; });
-    if (at == curves.end()) {
-      const SeriesStyle style = several ? style_of_index(curves.size()) : style_of_method(method);
-      at = curves.insert(at, {title, style, {}, {}, {}});
-    }
+    if (at == curves.end())
+      at = curves.insert(at, {title, rows.looks->of(row->model, method_of(*row)), {}, {}, {}});
     (row->band == "low" ? at->low : row->band == "high" ? at->high : at->mid).push_back(row);
   }
   return curves;
 }
 
-Series series_of(const Curve& curve, const std::vector<const Row*>& rows, Value x, Value y, bool edge) {
+std::string tip_of(const Row& row, const std::string& what, double value, const std::string& unit) {
+  std::string tip = fmt::format("{}, {}\n{}", row.model, method_of(row), row.hardware);
+  if (std::isfinite(row.batch_mean)) tip += fmt::format(", mean batch {}", significant(row.batch_mean));
+  if (std::isfinite(row.offered_requests_per_s))
+    tip += fmt::format("\n{} requests/s offered", significant(row.offered_requests_per_s));
+  return tip + fmt::format("\n{}: {} {}", what, significant(value), unit);
+}
+
+/// The curve's rows, or those of one edge of its band, in the panel.
+Series series_of(const Curve& curve, const std::vector<const Row*>& rows, Value x, Value y, bool edge,
+                 const PlotPanel& panel, const Row* first) {
   Series series{
       edge ? "" : curve.title, curve.style, edge ? Series::Kind::line : Series::Kind::line_points, {}, false};
   if (edge) series.style.dash = 3;
   for (const Row* row : rows) {
-    const PlotPoint point{.x = x(*row), .y = y(*row)};
+    const PlotPoint point{.x = x(*row),
+                          .y = y(*row),
+                          .tip = tip_of(*row, panel.title, y(*row), panel.y.label),
+                          .link = simulated_row_link(static_cast<size_t>(row - first))};
     if (std::isfinite(point.x) && std::isfinite(point.y) && point.y > 0.0) series.points.push_back(point);
   }
   return series;
 }
 
-PlotPanel panel_of(std::span<const Row* const> rows, const std::string& title, PlotAxis x_axis, Value x,
-                   PlotAxis y_axis, Value y) {
+PlotPanel panel_of(const Group& rows, const std::string& title, PlotAxis x_axis, Value x, PlotAxis y_axis,
+                   Value y) {
   PlotPanel panel;
   panel.title = title;
   panel.x = std::move(x_axis);
   panel.y = std::move(y_axis);
   for (const Curve& curve : curves_of(rows)) {
     for (const auto* const edge : {&curve.low, &curve.high}) {
-      if (!edge->empty()) panel.series.push_back(series_of(curve, *edge, x, y, true));
+      if (!edge->empty()) panel.series.push_back(series_of(curve, *edge, x, y, true, panel, rows.first));
     }
-    panel.series.push_back(series_of(curve, curve.mid, x, y, false));
+    panel.series.push_back(series_of(curve, curve.mid, x, y, false, panel, rows.first));
   }
   return panel;
 }
@@ -95,8 +114,7 @@ double samples(const Row& r) {
 const char* const bands = " Where the efficiency is a band, the dotted lines are its low and high end.";
 
 /// Rows that differ in nothing but the load.
-void load_figure(std::span<const Row* const> rows, const std::string& name,
-                 std::vector<CaptionedFigure>& out) {
+void load_figure(const Group& rows, const std::string& name, std::vector<CaptionedFigure>& out) {
   Figure figure{.name = name, .title = "Latency against throughput", .panels = {}};
   const PlotAxis x = log_axis("tokens/s, out");
   figure.panels = {
@@ -118,8 +136,8 @@ void load_figure(std::span<const Row* const> rows, const std::string& name,
 }
 
 /// What a fleet can do at most as `x` grows.
-void capacity_figure(std::span<const Row* const> rows, const std::string& name, const std::string& title,
-                     const PlotAxis& x, Value at, std::vector<CaptionedFigure>& out) {
+void capacity_figure(const Group& rows, const std::string& name, const std::string& title, const PlotAxis& x,
+                     Value at, std::vector<CaptionedFigure>& out) {
   Figure figure{.name = name, .title = title, .panels = {}};
   figure.panels = {panel_of(rows, "throughput", x, at, log_axis("tokens/s, out"), throughput),
                    panel_of(rows, "requests that a GiB of cache holds", x, at, log_axis("requests/GiB"),
@@ -138,7 +156,7 @@ void capacity_figure(std::span<const Row* const> rows, const std::string& name, 
 }
 
 template <class Key>
-std::set<Key> distinct(std::span<const Row* const> rows, Key (*key)(const Row&)) {
+std::set<Key> distinct(const Group& rows, Key (*key)(const Row&)) {
   std::set<Key> keys;
   for (const Row* row : rows) keys.insert(key(*row));
   return keys;
@@ -154,17 +172,17 @@ std::string setting_of(const Row& r, std::string_view without) {
   return key;
 }
 
-std::vector<std::vector<const Row*>> groups_of(std::span<const Row> rows, std::string_view without,
-                                               bool at_once) {
-  std::vector<std::pair<std::string, std::vector<const Row*>>> groups;
+std::vector<Group> groups_of(std::span<const Row> rows, const Looks& looks, std::string_view without,
+                             bool at_once) {
+  std::vector<std::pair<std::string, Group>> groups;
   for (const Row& row : rows) {
     if ((row.arrivals == "at once") != at_once) continue;
     const std::string key = setting_of(row, without);
     auto at = std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == key; });
-    if (at == groups.end()) at = groups.insert(at, {key, {}});
-    at->second.push_back(&row);
+    if (at == groups.end()) at = groups.insert(at, {key, {{}, rows.data(), &looks}});
+    at->second.rows.push_back(&row);
   }
-  std::vector<std::vector<const Row*>> out;
+  std::vector<Group> out;
   for (auto& [key, group] : groups) out.push_back(std::move(group));
   return out;
 }
@@ -175,21 +193,22 @@ std::string numbered(const std::string& name, size_t count) {
 
 }  // namespace
 
-std::vector<CaptionedFigure> simulation_figures(std::span<const Row> rows) {
+std::vector<CaptionedFigure> simulation_figures(std::span<const Row> rows, Looks looks) {
+  for (const Row& row : rows) looks.add(row.model, method_of(row));
   std::vector<CaptionedFigure> out;
   size_t count = 0;
-  for (const auto& group : groups_of(rows, "load", false)) {
+  for (const auto& group : groups_of(rows, looks, "load", false)) {
     if (distinct<double>(group, [](const Row& r) { return r.offered_requests_per_s; }).size() < 2) continue;
     load_figure(group, numbered("simulated-load", count++), out);
   }
   count = 0;
-  for (const auto& group : groups_of(rows, "context", true)) {
+  for (const auto& group : groups_of(rows, looks, "context", true)) {
     if (distinct<double>(group, context).size() < 2) continue;
     capacity_figure(group, numbered("simulated-context", count++), "One fleet as context grows",
                     log_axis("context (tokens)", PlotAxis::Ticks::tokens), context, out);
   }
   count = 0;
-  for (const auto& group : groups_of(rows, "samples", true)) {
+  for (const auto& group : groups_of(rows, looks, "samples", true)) {
     if (distinct<double>(group, samples).size() < 2) continue;
     capacity_figure(group, numbered("simulated-samples", count++), "One fleet as samples share a prompt",
                     log_axis("samples of a prompt", PlotAxis::Ticks::plain), samples, out);

@@ -4,10 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "analysis/figures.h"
+#include "analysis/format.h"
+#include "analysis/measurements.h"
+#include "analysis/report_tables.h"
 #include "core/csv.h"
 #include "core/error.h"
+#include "core/model_config.h"
 
 namespace photon::analysis {
 namespace {
@@ -33,6 +38,8 @@ constexpr Curve curves[] = {
 
 /// At most this many points a curve: what a figure of this width can show.
 constexpr size_t resolution = 200;
+/// At most so many of them tell their values.
+constexpr size_t telling = 40;
 
 std::optional<size_t> column_of(const TrainingCurves& run, std::string_view name) {
   const auto at = std::find(run.columns.begin(), run.columns.end(), name);
@@ -76,25 +83,63 @@ std::string without_seed(const std::string& name) {
   return word > 1 && (name[word - 1] == '-' || name[word - 1] == '_') ? name.substr(0, word - 1) : name;
 }
 
-/// Seeds of one model share a name in the legend and a style: what differs between models must show, and the
-/// spread between seeds shows as the distance of equal lines.
-std::vector<std::pair<std::string, SeriesStyle>> looks_of(std::span<const TrainingCurves> runs) {
-  std::vector<std::string> names;
-  std::vector<std::pair<std::string, SeriesStyle>> looks;
+struct Look {
+  std::string title;
+  SeriesStyle style;
+};
+
+/// Seeds of one training share a name in the legend and a style: what differs between models must show, and
+/// the spread between seeds shows as the distance of equal lines. Colour and mark are the model's, as in
+/// every other figure; several trainings of one model differ by their dashes.
+std::vector<Look> looks_of(std::span<const TrainingCurves> runs, const Looks& looks) {
+  std::vector<std::string> strangers;
+  std::map<std::string, std::vector<std::string>> trainings;  // of a model
+  std::vector<Look> out;
+  const auto number_in = [](std::vector<std::string>& names, const std::string& name) {
+    const auto at = std::find(names.begin(), names.end(), name);
+    const auto number = static_cast<size_t>(at - names.begin());
+    if (at == names.end()) names.push_back(name);
+    return number;
+  };
   for (const TrainingCurves& run : runs) {
     const std::string stem = without_seed(run.name);
     const auto seeds = std::count_if(runs.begin(), runs.end(),
                                      [&](const TrainingCurves& r) { return without_seed(r.name) == stem; });
-    const std::string name = seeds > 1 ? fmt::format("{} ({} seeds)", stem, seeds) : run.name;
-    auto at = std::find(names.begin(), names.end(), name);
-    if (at == names.end()) at = names.insert(names.end(), name);
-    looks.push_back({name, style_of_index(static_cast<size_t>(at - names.begin()))});
+    const std::string title = seeds > 1 ? fmt::format("{} ({} seeds)", stem, seeds) : run.name;
+    const std::string model = run.model.empty() ? looks.model_of_run(run.name) : run.model;
+    if (model.empty()) {
+      out.push_back({title, style_of_index(number_in(strangers, title))});
+      continue;
+    }
+    SeriesStyle style = looks.of(model, looks.architecture_of(model));
+    style.dash = 1 + (style.dash - 1 + static_cast<int>(number_in(trainings[model], title))) % 5;
+    out.push_back({title, style});
   }
-  return looks;
+  return out;
 }
 
-bool all_zero(const std::vector<PlotPoint>& points) {
-  return std::all_of(points.begin(), points.end(), [](const PlotPoint& p) { return p.y == 0.0; });
+/// L_rec and L_context do not exist for every architecture. Older trainers wrote 0 at every step for one that
+/// does not, which no real one reaches once.
+bool exists(const std::vector<PlotPoint>& points) {
+  return std::any_of(points.begin(), points.end(), [](const PlotPoint& p) { return p.y != 0.0; });
+}
+
+void tell(std::vector<PlotPoint>& points, const std::string& title, const Curve& curve) {
+  const size_t stride = (points.size() + telling - 1) / telling;
+  for (size_t i = points.size() - 1;; i -= stride) {  // the last one in any case
+    points[i].tip = fmt::format("{}\n{} tokens\n{}: {}", title, with_prefix(points[i].x), curve.title,
+                                significant(points[i].y, 4));
+    if (i < stride) break;
+  }
+}
+
+/// What the run's checkpoint says it is; nothing without one.
+void name_model(TrainingCurves& run) {
+  const std::filesystem::path config = run.file.parent_path() / "checkpoint" / "config.toml";
+  if (!std::filesystem::exists(config)) return;
+  const ModelSpec spec = load_model_spec(config);
+  run.model = spec.name;
+  run.architecture = spec.architecture();
 }
 
 }  // namespace
@@ -119,29 +164,34 @@ TrainingCurves read_training_curves(const std::filesystem::path& file) {
     }
     run.rows.push_back(std::move(row));
   }
+  name_model(run);
   return run;
 }
 
-std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> runs) {
+std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> runs, Looks page_looks) {
+  for (const TrainingCurves& run : runs)
+    if (!run.model.empty()) page_looks.add(run.model, method_name(run.architecture, "", ""));
   Figure figure;
   figure.name = "training-curves";
   figure.title = "Training";
   figure.panel_height = 300;
-  const auto looks = looks_of(runs);
+  const auto looks = looks_of(runs, page_looks);
+  bool above_one = false;
   for (const Curve& curve : curves) {
     PlotPanel panel;
     panel.title = curve.title;
     panel.x = {.label = "training tokens", .ticks = PlotAxis::Ticks::prefixed};
     panel.y = {.label = curve.label, .scale = curve.scale};
-    bool meaningful = false;
     for (size_t r = 0; r < runs.size(); ++r) {
       auto points = points_of(runs[r], curve);
-      if (points.size() < 2) continue;
-      meaningful |= !all_zero(points);
+      if (points.size() < 2 || !exists(points)) continue;
+      above_one |= std::string_view(curve.column) == "mfu" &&
+                   std::any_of(points.begin(), points.end(), [](const PlotPoint& p) { return p.y > 1.0; });
+      tell(points, looks[r].title, curve);
       const auto kind = curve.smooth ? Series::Kind::line : Series::Kind::line_points;
-      panel.series.push_back({looks[r].first, looks[r].second, kind, std::move(points), false});
+      panel.series.push_back({looks[r].title, looks[r].style, kind, std::move(points), false});
     }
-    if (meaningful) figure.panels.push_back(std::move(panel));
+    if (!panel.series.empty()) figure.panels.push_back(std::move(panel));
   }
   if (figure.panels.empty()) return {};
   return {{std::move(figure),
@@ -149,8 +199,9 @@ std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> ru
                "What the trainer wrote at every step, against the tokens seen; where a run has more than {} "
                "steps, a curve shows means over equal stretches. Losses are in nats a token on the run's own "
                "tokenizer; the curves of two models compare only at equal tokens or, with equal FLOPs, at "
-               "their ends. Validation uses the same fixed batches throughout.",
-               resolution)}};
+               "their ends. Validation uses the same fixed batches throughout. A model without a loss has no "
+               "curve for it.{}",
+               resolution, above_one ? fmt::format(" {}", above_one_text) : "")}};
 }
 
 }  // namespace photon::analysis

@@ -43,38 +43,47 @@ std::string html_escape(std::string_view text) {
 }
 
 std::string to_html(const HtmlTable& table) {
-  std::vector<size_t> shown;
+  std::vector<size_t> kept;
   for (size_t c = 0; c < table.columns.size(); ++c) {
-    if (std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) { return !row[c].empty(); })) {
-      shown.push_back(c);
+    if (std::any_of(table.rows.begin(), table.rows.end(),
+                    [&](const auto& row) { return !row[c].html.empty(); })) {
+      kept.push_back(c);
     }
   }
+  const auto hidden = [&](size_t c) { return table.columns[c].shown ? "" : " hidden"; };
   std::string out = "<div class=\"wide\"><table>";
-  if (!table.caption.empty()) out += "<caption>" + table.caption + "</caption>";
+  if (!table.caption.empty()) out += "<caption><span>" + table.caption + "</span></caption>";
   out += "<thead><tr>";
-  for (const size_t c : shown) {
+  for (const size_t c : kept) {
     const auto& column = table.columns[c];
-    out += fmt::format("<th{}>{}", column.is_text ? " class=\"t\"" : "", html_escape(column.title));
-    if (!column.unit.empty()) out += fmt::format("<small>{}</small>", html_escape(column.unit));
+    out += fmt::format("<th scope=\"col\"{}{}", column.is_text ? " class=\"t\"" : "", hidden(c));
+    if (!column.hint.empty()) out += fmt::format(" title=\"{}\"", html_escape(column.hint));
+    out += ">" + html_escape(column.title);
+    if (!column.unit.empty()) out += fmt::format(" <small>{}</small>", html_escape(column.unit));
     out += "</th>";
   }
   out += "</tr></thead>\n<tbody>\n";
   for (size_t r = 0; r < table.rows.size(); ++r) {
     const bool named = r < table.row_ids.size() && !table.row_ids[r].empty();
     out += named ? fmt::format("<tr id=\"{}\">", table.row_ids[r]) : "<tr>";
-    for (const size_t c : shown) {
-      const std::string& cell = table.rows[r][c];
-      const char* kind = !table.columns[c].is_text         ? ""
-                         : cell.size() > longest_on_a_line ? " class=\"t long\""
-                                                           : " class=\"t\"";
-      out += fmt::format("<td{}>{}</td>", kind, cell);
+    for (const size_t c : kept) {
+      const HtmlCell& cell = table.rows[r][c];
+      const char* kind = !table.columns[c].is_text              ? ""
+                         : cell.html.size() > longest_on_a_line ? " class=\"t long\""
+                                                                : " class=\"t\"";
+      out += fmt::format("<td{}{}", kind, hidden(c));
+      if (!cell.value.empty()) out += fmt::format(" data-value=\"{}\"", html_escape(cell.value));
+      out += ">" + cell.html + "</td>";
     }
     out += "</tr>\n";
   }
-  return out + "</tbody></table></div>\n";
+  out += "</tbody></table></div>\n";
+  if (!table.note.empty()) out += "<p class=\"note\">" + table.note + "</p>\n";
+  return out;
 }
 
-std::string inline_svg(std::string svg, std::string_view prefix, std::string_view title) {
+std::string inline_svg(std::string svg, std::string_view prefix, std::string_view title,
+                       std::string_view overlay) {
   const size_t start = svg.find("<svg");
   const size_t end = start == std::string::npos ? start : svg.find('>', start);
   if (end == std::string::npos)
@@ -83,17 +92,20 @@ std::string inline_svg(std::string svg, std::string_view prefix, std::string_vie
   const size_t box = root.find("viewBox=\"");
   if (box == std::string::npos) throw Error(fmt::format("figure {}: gnuplot's SVG has no viewBox", prefix));
   const std::string view = root.substr(box, root.find('"', box + 9) + 1 - box);
-  const std::string head = fmt::format(
-      "<svg {} role=\"img\" aria-label=\"{}\" xmlns=\"http://www.w3.org/2000/svg\" "
-      "xmlns:xlink=\"http://www.w3.org/1999/xlink\">",
-      view, html_escape(title));
-  svg = head + svg.substr(end + 1);
+  svg = svg.substr(end + 1);
+  const size_t close = svg.rfind("</svg>");
+  if (close == std::string::npos) throw Error(fmt::format("figure {}: gnuplot's SVG does not end", prefix));
+  svg.erase(close);
+  replace_all(svg, "<g id=\"gnuplot_canvas\"", "<g aria-hidden=\"true\" id=\"gnuplot_canvas\"");
   replace_all(svg, " id=\"", fmt::format(" id=\"{}-", prefix));
   replace_all(svg, " id='", fmt::format(" id='{}-", prefix));
   replace_all(svg, "href='#", fmt::format("href='#{}-", prefix));
-  replace_all(svg, "href=\"#", fmt::format("href=\"#{}-", prefix));
   replace_all(svg, "url(#", fmt::format("url(#{}-", prefix));
-  return svg;
+  // A group has parts that can be reached; an image has none.
+  return fmt::format(
+      "<svg {} role=\"{}\" aria-label=\"{}\" xmlns=\"http://www.w3.org/2000/svg\" "
+      "xmlns:xlink=\"http://www.w3.org/1999/xlink\">{}{}</svg>\n",
+      view, overlay.empty() ? "img" : "group", html_escape(title), svg, overlay);
 }
 
 }  // namespace photon::analysis

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <sstream>
 
 #include "analysis/format.h"
 #include "analysis/gnuplot.h"
@@ -87,12 +88,15 @@ double fraction(double value, AxisRange range, const PlotAxis& axis) {
                       : (value - range.low) / (range.high - range.low);
 }
 
+int references_outside(const PlotPanel& panel, AxisRange x) {
+  return static_cast<int>(
+      std::count_if(panel.references.begin(), panel.references.end(),
+                    [&](const ReferenceLine& line) { return line.at < x.low || line.at > x.high; }));
+}
+
 /// Lower by the lines of text that name references outside the panel.
 AxisRange with_room_below(AxisRange y, const PlotPanel& panel, AxisRange x) {
-  const auto outside =
-      std::count_if(panel.references.begin(), panel.references.end(),
-                    [&](const ReferenceLine& line) { return line.at < x.low || line.at > x.high; });
-  const double share = 0.055 * static_cast<double>(outside);
+  const double share = 0.055 * references_outside(panel, x);
   y.low = is_log(panel.y) ? y.low / std::pow(y.high / y.low, share) : y.low - share * (y.high - y.low);
   return y;
 }
@@ -101,33 +105,29 @@ struct Rectangle {
   double left, bottom, width, height;  ///< of the axes, pixels from the figure's lower left corner
 };
 
-struct LegendEntry {
-  std::string title;
-  SeriesStyle style;
-  Series::Kind kind;
-};
-
-std::vector<LegendEntry> legend_of(const Figure& figure) {
-  std::vector<LegendEntry> entries;
-  for (const PlotPanel& panel : figure.panels) {
-    for (const Series& series : panel.series) {
-      const bool known = std::any_of(entries.begin(), entries.end(),
-                                     [&](const LegendEntry& e) { return e.title == series.title; });
-      if (!known && !series.title.empty()) entries.push_back({series.title, series.style, series.kind});
-    }
-  }
-  return entries;
-}
-
 /// The script of one figure, panel by panel, in pixels of the SVG.
 class Script {
  public:
-  explicit Script(const Figure& figure) : figure_(figure), legend_(legend_of(figure)) {
+  explicit Script(const Figure& figure)
+      : figure_(figure), legend_(legend_of(figure)), top_axis_(has_top_axis(figure)) {
     columns_ = std::min<int>(figure.columns, static_cast<int>(figure.panels.size()));
     rows_ = (static_cast<int>(figure.panels.size()) + columns_ - 1) / columns_;
     width_ = columns_ * figure.panel_width;
     place_legend();
     height_ = title_room + rows_ * figure.panel_height + legend_rows_ * legend_line + 8;
+  }
+  /// Of its only panel, for a page: without title and legend. Panels that stand side by side keep room for an
+  /// axis at the top where one of them has it.
+  Script(const Figure& figure, bool top_axis)
+      : figure_(figure),
+        title_height_(0.0),
+        top_axis_(top_axis),
+        width_(figure.panel_width),
+        height_(figure.panel_height) {}
+
+  static bool has_top_axis(const Figure& figure) {
+    return std::any_of(figure.panels.begin(), figure.panels.end(),
+                       [](const PlotPanel& p) { return p.top.has_value(); });
   }
 
   std::string text() {
@@ -138,20 +138,53 @@ class Script {
     }
     const std::string commands =
         fmt::format("set multiplot\n{}{}unset multiplot\nunset output\n", legend_commands(), panels);
-    return fmt::format(
-        "# {0}\n# gnuplot {1}.gp writes {1}.svg and {1}.png.\n{2}\n"
-        "set encoding utf8\nset border 3 lw 1 lc rgb '#555555'\nset tics nomirror out scale 0.6\n"
-        "set grid xtics ytics lt 1 lw 0.5 lc rgb '#e0e0e0'\nunset key\nset pointsize 1.1\nset bars "
-        "small\n\n"
-        "set terminal svg size {3},{4} fixed noenhanced font 'sans,12' dashlength 1.2\n"
-        "title_font = ',15'\nsmall_font = ',10'\nset output '{1}.svg'\n{5}\n"
-        "set terminal pngcairo size {6},{7} noenhanced font 'sans,9' fontscale 2 pointscale 2 linewidth 2 "
-        "dashlength 1.2 background rgb 'white'\ntitle_font = ',11.5'\nsmall_font = ',7.5'\nset output "
-        "'{1}.png'\n{5}",
-        one_line(figure_.title), figure_.name, data, width_, height_, commands, 2 * width_, 2 * height_);
+    return fmt::format("# {0}\n# gnuplot {1}.gp writes {1}.svg and {1}.png.\n{2}\n{3}{4}{5}\n{6}{5}",
+                       one_line(figure_.title), figure_.name, data, settings, svg_commands(figure_.name),
+                       commands, png_commands());
+  }
+
+  /// Of a script for a page, which has one panel: it writes FILE.svg alone.
+  std::string panel_text(const std::string& file) const {
+    const PlotPanel& panel = figure_.panels[0];
+    return fmt::format("{}{}{}{}unset output\n", data_blocks(panel, 0), settings, svg_commands(file),
+                       panel_commands(panel, 0));
+  }
+
+  /// The places of the only panel's points that have something to tell. The points are those of `source`.
+  std::vector<DrawnPanel::Spot> spots(const PlotPanel& source) const {
+    const AxisRange x = range_of(source, true);
+    const AxisRange y = with_room_below(range_of(source, false), source, x);
+    const Rectangle at = rectangle_of(0);
+    std::vector<DrawnPanel::Spot> out;
+    for (const Series& series : source.series) {
+      for (const PlotPoint& p : series.points) {
+        if (p.tip.empty() || !drawable(p, source)) continue;
+        out.push_back({at.left + fraction(p.x, x, source.x) * at.width,
+                       height_ - at.bottom - fraction(p.y, y, source.y) * at.height, &p});
+      }
+    }
+    return out;
   }
 
  private:
+  static constexpr const char* settings =
+      "set encoding utf8\nset border 3 lw 1 lc rgb '#555555'\nset tics nomirror out scale 0.6\n"
+      "set grid xtics ytics lt 1 lw 0.5 lc rgb '#e0e0e0'\nunset key\nset pointsize 1.1\nset bars small\n\n";
+
+  std::string svg_commands(const std::string& file) const {
+    return fmt::format(
+        "set terminal svg size {},{} fixed noenhanced font 'sans,12' dashlength 1.2\n"
+        "title_font = ',15'\nsmall_font = ',10'\nset output '{}.svg'\n",
+        width_, height_, file);
+  }
+  std::string png_commands() const {
+    return fmt::format(
+        "set terminal pngcairo size {},{} noenhanced font 'sans,9' fontscale 2 pointscale 2 linewidth 2 "
+        "dashlength 1.2 background rgb 'white'\ntitle_font = ',11.5'\nsmall_font = ',7.5'\nset output "
+        "'{}.png'\n",
+        2 * width_, 2 * height_, figure_.name);
+  }
+
   void place_legend() {
     double x = left_margin;
     legend_rows_ = legend_.empty() ? 0 : 1;
@@ -169,10 +202,8 @@ class Script {
   Rectangle rectangle_of(size_t index) const {
     const auto column = static_cast<double>(static_cast<int>(index) % columns_);
     const auto row = static_cast<double>(static_cast<int>(index) / columns_);
-    const bool top_axis = std::any_of(figure_.panels.begin(), figure_.panels.end(),
-                                      [](const auto& p) { return p.top.has_value(); });
-    const double top = top_margin + (top_axis ? top_axis_room : 0.0);
-    const double panel_bottom = height_ - title_room - (row + 1) * figure_.panel_height;
+    const double top = top_margin + (top_axis_ ? top_axis_room : 0.0);
+    const double panel_bottom = height_ - title_height_ - (row + 1) * figure_.panel_height;
     return {column * figure_.panel_width + left_margin, panel_bottom + bottom_margin,
             figure_.panel_width - left_margin - right_margin, figure_.panel_height - bottom_margin - top};
   }
@@ -229,10 +260,15 @@ class Script {
   std::string axis_commands(const PlotAxis& axis, AxisRange range, const std::string& name) const {
     const bool binary = axis.ticks == PlotAxis::Ticks::bytes || axis.ticks == PlotAxis::Ticks::tokens;
     const auto ticks = round_ticks(range, axis.scale, binary);
-    return fmt::format("{} logscale {}\nset {}range [{:.9g}:{:.9g}]\nset {}label {}\n",
-                       is_log(axis) ? "set" : "unset", name, name, range.low, range.high, name,
-                       gnuplot_text(axis.label)) +
+    return fmt::format("{} logscale {}\nset {}range [{:.9g}:{:.9g}]\n", is_log(axis) ? "set" : "unset", name,
+                       name, range.low, range.high) +
            ticks_command(name, ticks, tick_labels(ticks, axis.ticks));
+  }
+
+  /// At the panel's edge: beside long tick labels gnuplot's own place for it is outside the figure.
+  std::string y_label(const PlotAxis& axis, const Rectangle& at) const {
+    return fmt::format("set label {} at {} center rotate by 90\n", gnuplot_text(axis.label),
+                       screen(at.left - left_margin + 14, at.bottom + at.height / 2));
   }
 
   std::string top_commands(const PlotPanel& panel, AxisRange range) const {
@@ -252,6 +288,7 @@ class Script {
     std::string out;
     auto lines = panel.references;
     std::sort(lines.begin(), lines.end(), [](const auto& a, const auto& b) { return a.at > b.at; });
+    const int outside = references_outside(panel, x);
     int beyond = 0;
     for (const ReferenceLine& line : lines) {
       if (line.at < x.low || line.at > x.high) {
@@ -264,9 +301,9 @@ class Script {
       out += fmt::format(
           "set arrow from first {0:.9g}, graph 0 to first {0:.9g}, graph 1 nohead dt 3 lw 1.2 lc rgb "
           "'#777777'\n"
-          "set label {1} at first {0:.9g}, graph 0.03 left rotate by 90 offset 0.8,0 tc rgb '#555555' font "
-          "small_font\n",
-          line.at, gnuplot_text(line.label));
+          "set label {1} at first {0:.9g}, graph {2:.3f} left rotate by 90 offset 0.8,0 tc rgb '#555555' "
+          "font small_font\n",
+          line.at, gnuplot_text(line.label), 0.03 + 0.05 * outside);
     }
     return out;
   }
@@ -319,7 +356,8 @@ class Script {
         "screen {:.6f}\nset title {}\n",
         at.left / width_, (at.left + at.width) / width_, at.bottom / height_,
         (at.bottom + at.height) / height_, gnuplot_text(panel.title));
-    out += axis_commands(panel.x, x, "x") + axis_commands(panel.y, y, "y") + top_commands(panel, x);
+    out += axis_commands(panel.x, x, "x") + fmt::format("set xlabel {}\n", gnuplot_text(panel.x.label));
+    out += axis_commands(panel.y, y, "y") + y_label(panel.y, at) + top_commands(panel, x);
     out += reference_commands(panel, x) + label_commands(panel, x, y, at);
     std::string plots;
     for (size_t s = 0; s < panel.series.size(); ++s) {
@@ -362,28 +400,30 @@ class Script {
   }
 
   const Figure& figure_;
-  std::vector<LegendEntry> legend_;
-  std::vector<std::pair<double, double>> legend_places_;
+  std::vector<LegendEntry> legend_ = {};
+  std::vector<std::pair<double, double>> legend_places_ = {};
+  double title_height_ = title_room;
+  bool top_axis_ = false;
   int columns_ = 1, rows_ = 1, legend_rows_ = 0;
   double width_ = 0, height_ = 0;
 };
 
 }  // namespace
 
-SeriesStyle style_of_method(const std::string& method) {
-  if (method == "Vanilla") return {"#333333", 5, 1};
-  if (method == "Block") return {"#d55e00", 9, 2};
-  if (method == "PHOTON HierGen" || method == "PHOTON") return {"#0072b2", 7, 4};
-  if (method == "PHOTON RecGen" || method == "PHOTON RecGen streamed") return {"#009e73", 12, 3};
-  if (method == "PHOTON RecGen unrolled") return {"#cc79a7", 10, 5};
-  return {"#666666", 14, 1};
-}
-
-SeriesStyle style_of_index(size_t index) {
-  static constexpr const char* colors[] = {"#333333", "#d55e00", "#0072b2", "#009e73",
-                                           "#cc79a7", "#e69f00", "#56b4e9"};
-  static constexpr int points[] = {5, 9, 7, 12, 10, 4, 6, 8};
-  return {colors[index % 7], points[index % 8], static_cast<int>(index % 5) + 1};
+std::vector<LegendEntry> legend_of(const Figure& figure) {
+  std::vector<LegendEntry> entries;
+  for (const PlotPanel& panel : figure.panels) {
+    for (const Series& series : panel.series) {
+      const bool known = std::any_of(entries.begin(), entries.end(),
+                                     [&](const LegendEntry& e) { return e.title == series.title; });
+      if (!known && !series.title.empty()) entries.push_back({series.title, series.style, series.kind});
+    }
+  }
+  // Lines that points are read against, whichever panel has them.
+  std::stable_partition(entries.begin(), entries.end(), [](const LegendEntry& e) {
+    return e.kind == Series::Kind::line || e.kind == Series::Kind::steps;
+  });
+  return entries;
 }
 
 std::string gnuplot_script(const Figure& figure) {
@@ -391,21 +431,81 @@ std::string gnuplot_script(const Figure& figure) {
   return Script(figure).text();
 }
 
-void draw_figure(const Figure& figure, const std::filesystem::path& folder) {
-  const std::string script = figure.name + ".gp";
-  const auto file = folder / script;
+namespace {
+
+void write_text(const std::filesystem::path& file, const std::string& text) {
   std::ofstream out(file, std::ios::binary);
-  out << gnuplot_script(figure);
+  out << text;
   out.close();
   if (!out) throw Error(fmt::format("{}: cannot be written", file.string()));
-  run_gnuplot(folder, script);
-  for (const char* suffix : {".svg", ".png"}) {
-    const auto drawn = folder / (figure.name + suffix);
-    std::error_code none;
-    if (const auto size = std::filesystem::file_size(drawn, none); none || size == 0) {
-      throw Error(fmt::format("gnuplot ran {} but left no {}", file.string(), drawn.string()));
-    }
+}
+
+/// With their text; they must hold no elements.
+void remove_elements(std::string& text, std::string_view name) {
+  const std::string open = fmt::format("<{}>", name);
+  const std::string close = fmt::format("</{}>", name);
+  for (size_t at = text.find(open); at != std::string::npos; at = text.find(open, at)) {
+    const size_t end = text.find(close, at);
+    if (end == std::string::npos) return;
+    text.erase(at, end + close.size() - at);
   }
+}
+
+std::string read_text(const std::filesystem::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+/// gnuplot names things by its own commands, which a browser shows wherever the mouse is.
+std::string without_names(std::string svg) {
+  remove_elements(svg, "title");
+  remove_elements(svg, "desc");
+  return svg;
+}
+
+void require_drawn(const std::filesystem::path& script, const std::filesystem::path& drawn) {
+  std::error_code none;
+  if (const auto size = std::filesystem::file_size(drawn, none); none || size == 0) {
+    throw Error(fmt::format("gnuplot ran {} but left no {}", script.string(), drawn.string()));
+  }
+}
+
+}  // namespace
+
+void draw_figure(const Figure& figure, const std::filesystem::path& folder) {
+  const auto script = folder / (figure.name + ".gp");
+  write_text(script, gnuplot_script(figure));
+  run_gnuplot(folder, script.filename());
+  for (const char* suffix : {".svg", ".png"}) require_drawn(script, folder / (figure.name + suffix));
+  const auto svg = folder / (figure.name + ".svg");
+  write_text(svg, without_names(read_text(svg)));
+}
+
+std::vector<DrawnPanel> draw_panels(const Figure& figure, const std::filesystem::path& folder) {
+  const bool top_axis = Script::has_top_axis(figure);
+  std::vector<DrawnPanel> panels;
+  std::vector<std::filesystem::path> files;
+  std::string text;
+  for (const PlotPanel& panel : figure.panels) {
+    Figure alone = figure;
+    alone.panels = {panel};
+    const std::string name = fmt::format("{}-panel-{}", figure.name, panels.size() + 1);
+    const Script script(alone, top_axis);
+    text += script.panel_text(name);
+    files.push_back(folder / (name + ".svg"));
+    panels.push_back({"", script.spots(panel)});
+  }
+  const auto script = folder / (figure.name + "-panels.gp");
+  write_text(script, text);
+  run_gnuplot(folder, script.filename());
+  for (size_t i = 0; i < panels.size(); ++i) {
+    require_drawn(script, files[i]);
+    panels[i].svg = without_names(read_text(files[i]));
+    std::filesystem::remove(files[i]);
+  }
+  std::filesystem::remove(script);
+  return panels;
 }
 
 }  // namespace photon::analysis

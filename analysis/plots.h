@@ -1,12 +1,13 @@
 // Figures as data: panels, axes, series, reference lines. draw_figure turns one into a gnuplot script that
-// holds its own numbers, and that into SVG and PNG. Series differ by point shape and dash pattern first and
-// by colour second, so that a black-and-white print reads the same.
+// holds its own numbers, and that into SVG and PNG; draw_panels into the pieces of a page.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "analysis/looks.h"
 
 namespace photon::analysis {
 
@@ -15,16 +16,9 @@ struct PlotPoint {
   double y = 0.0;
   std::optional<double> x_low = {}, x_high = {}, y_low = {}, y_high = {};  ///< error bars
   std::string label = {};                                                  ///< written beside the point
+  std::string tip = {};   ///< what a page tells of it, in lines; "": nothing
+  std::string link = {};  ///< where a page leads from it: "#row-12"
 };
-
-/// How a series looks; the same method looks the same in every figure.
-struct SeriesStyle {
-  std::string color = {};  ///< "#rrggbb"
-  int point = 0;           ///< gnuplot's point type
-  int dash = 1;            ///< gnuplot's dash type
-};
-SeriesStyle style_of_method(const std::string& method_name);  ///< as measurements.h's method_name gives them
-SeriesStyle style_of_index(size_t index);                     ///< for series that are no method
 
 struct Series {
   enum class Kind { points, line, line_points, steps };
@@ -82,5 +76,26 @@ void draw_figure(const Figure& figure, const std::filesystem::path& folder);
 
 /// The script alone; running gnuplot on it writes NAME.svg and NAME.png into the working directory.
 std::string gnuplot_script(const Figure& figure);
+
+struct LegendEntry {
+  std::string title;
+  SeriesStyle style;
+  Series::Kind kind = Series::Kind::points;
+};
+/// Each title once.
+std::vector<LegendEntry> legend_of(const Figure& figure);
+
+/// A panel by itself, without the figure's title and legend, as SVG with the places of the points that have
+/// something to tell.
+struct DrawnPanel {
+  struct Spot {
+    double x = 0.0, y = 0.0;           ///< pixels of the SVG, y downward
+    const PlotPoint* point = nullptr;  ///< of the figure
+  };
+  std::string svg;
+  std::vector<Spot> spots;
+};
+/// Throws as draw_figure; needs `folder` for files that it removes again.
+std::vector<DrawnPanel> draw_panels(const Figure& figure, const std::filesystem::path& folder);
 
 }  // namespace photon::analysis

@@ -11,9 +11,12 @@
 #include <sstream>
 
 #include "analysis/counters.h"
+#include "analysis/figure_html.h"
 #include "analysis/figures.h"
 #include "analysis/html.h"
+#include "analysis/looks.h"
 #include "analysis/measurements.h"
+#include "analysis/method_series.h"
 #include "analysis/paper_floor.h"
 #include "analysis/report_tables.h"
 #include "core/atomic_file.h"
@@ -54,17 +57,10 @@ class Figures {
     std::string out;
     for (const auto& [figure, caption] : figures) {
       draw_figure(figure, aside_);
-      const std::string svg = read_text(aside_ / (figure.name + ".svg"));
+      out += figure_html(figure, draw_panels(figure, aside_), caption, ++count_);
       for (const char* suffix : {".gp", ".svg", ".png"}) {
         fs::rename(aside_ / (figure.name + suffix), folder_ / (figure.name + suffix));
       }
-      out += fmt::format("<figure id=\"{0}\">\n{1}\n<figcaption><b>Figure {2}.</b> {3} ", figure.name,
-                         inline_svg(svg, figure.name, figure.title), ++count_, caption);
-      out += fmt::format(
-          "<span class=\"files\"><a href=\"figures/{0}.png\">PNG</a>, <a href=\"figures/{0}.svg\">SVG</a>, "
-          "<a "
-          "href=\"figures/{0}.gp\">numbers and script</a></span></figcaption>\n</figure>\n",
-          figure.name);
     }
     return out;
   }
@@ -201,8 +197,10 @@ std::string otherwise(const std::string& html, const std::string& text) {
 std::string raw_files(const std::vector<fs::path>& files) {
   std::string html;
   for (const fs::path& file : files) {
-    html += fmt::format("<details><summary>{}, as it was read</summary><pre>{}</pre></details>\n",
-                        html_escape(file.string()), html_escape(read_text(file)));
+    html += fmt::format(
+        "<details class=\"file\" data-name=\"{}\"><summary>{}, as it was read</summary><pre "
+        "tabindex=\"0\">{}</pre></details>\n",
+        html_escape(file.filename().string()), html_escape(file.string()), html_escape(read_text(file)));
   }
   return html;
 }
@@ -234,8 +232,31 @@ std::string paper_floors(const ReportRequest& request) {
                   from.bandwidth, ceilings.matrix_rate / 1e12, from.matrix_rate));
 }
 
+/// Of everything on the page: measured models first.
+Looks looks_of(const ReportRequest& request, const ResultSet& results,
+               const std::vector<TrainingCurves>& runs, const std::vector<simulation::Row>& simulated) {
+  Looks looks;
+  for (const ResultRow& row : results.rows) add_models(looks, row);
+  for (const ModelSpec& spec : own_specs(request, results.rows))
+    looks.add(spec.name, method_name(std::string(spec.architecture()), "", ""));
+  for (const TrainingCurves& run : runs)
+    if (!run.model.empty()) looks.add(run.model, method_name(run.architecture, "", ""));
+  for (const simulation::Row& row : simulated)
+    looks.add(row.model, method_name(row.architecture, row.generation, ""));
+  return looks;
+}
+
+std::vector<simulation::Row> simulated_rows(const std::vector<fs::path>& files) {
+  std::vector<simulation::Row> rows;
+  for (const fs::path& file : files)
+    for (simulation::Row& row : simulation::read_rows(file)) rows.push_back(std::move(row));
+  return rows;
+}
+
 std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& results,
                                  const std::vector<TrainingCurves>& runs) {
+  const auto simulated = simulated_rows(request.simulations);
+  const Looks looks = looks_of(request, results, runs, simulated);
   Figures figures(request.out);
   std::vector<Section> sections;
   sections.push_back({"summary", "Summary",
@@ -249,7 +270,7 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   sections.push_back(
       {"pareto", "Speed against quality",
        otherwise(
-           figures.draw(pareto_figures(results.rows)),
+           figures.draw(pareto_figures(results.rows, looks)),
            "No model has both a row of kind eval and a row of kind bench, so there is no point to plot.") +
            "<p>Each point is a model and a way of generating, at the batch of its largest throughput. "
            "Quality is "
@@ -264,29 +285,25 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
            "the paper scores no other.</p>\n"});
   const auto groups = spec_groups(request, results.rows);
   sections.push_back({"context", "Memory and traffic against context",
-                      otherwise(figures.draw(context_figures(groups, element_bytes(results.rows))),
+                      otherwise(figures.draw(context_figures(groups, element_bytes(results.rows), looks)),
                                 "No model spec was at hand: name some with <code>--models</code>.")});
   if (const fs::path base = request.paper_models / "vanilla-600m.toml";
       !request.paper_models.empty() && fs::exists(base)) {
     sections.push_back({"alternatives", "What else shrinks a cache",
-                        figures.draw(alternative_figures(load_model_spec(base), 2))});
+                        figures.draw(alternative_figures(load_model_spec(base), 2, looks))});
   }
-  const std::string samples = figures.draw(sample_figures(results.rows));
+  const std::string samples = figures.draw(sample_figures(results.rows, looks));
   if (!samples.empty()) sections.push_back({"samples", "Samples of one prompt", samples});
   if (!request.simulations.empty()) {
-    std::vector<simulation::Row> rows;
-    for (const fs::path& file : request.simulations) {
-      for (simulation::Row& row : simulation::read_rows(file)) rows.push_back(std::move(row));
-    }
     sections.push_back({"fleets", "Simulated fleets",
-                        otherwise(figures.draw(simulation_figures(rows)),
+                        otherwise(figures.draw(simulation_figures(simulated, looks)),
                                   "No two rows differ in load, context or samples alone.") +
-                            raw_files(request.simulations)});
+                            simulated_table(simulated) + raw_files(request.simulations)});
   }
   sections.push_back({"floors", "Model against measurement",
-                      otherwise(figures.draw(floor_figures(results.rows)) + floor_table(results),
+                      otherwise(figures.draw(floor_figures(results.rows, looks)) + floor_table(results),
                                 "No row has both a time and a floor.")});
-  const std::string predictions = figures.draw(prediction_figures(results.rows));
+  const std::string predictions = figures.draw(prediction_figures(results.rows, looks));
   if (!predictions.empty()) {
     sections.push_back(
         {"predictions", "Predicted against measured", predictions + prediction_tables(results)});
@@ -294,7 +311,7 @@ std::vector<Section> sections_of(const ReportRequest& request, const ResultSet& 
   if (!request.counters.empty() || !request.launches.empty())
     sections.push_back({"counters", "Hardware counters beside the model", counters_body(request)});
   sections.push_back({"training", "Training",
-                      otherwise(figures.draw(training_figures(runs)),
+                      otherwise(figures.draw(training_figures(runs, looks)),
                                 "No training curves were given: name <code>metrics.csv</code> files with "
                                 "<code>--metrics</code>.")});
   sections.push_back({"paper", "The paper's tables", paper_table() + paper_floors(request)});
@@ -322,23 +339,25 @@ std::string page_of(const ReportRequest& request, const ResultSet& results,
   if (request.results.size() > 3) files = fmt::format("{} files", request.results.size());
   std::string out = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>photon: "
-      "results</title>\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>photon: results</title>\n"
       "<style>\n{}</style>\n</head>\n<body>\n<header>\n<h1>Vanilla, Block Transformer, PHOTON</h1>\n"
       "<p class=\"lead\">Throughput per memory against quality: {} rows from {}. Page made {:%Y-%m-%d %H:%M} "
       "UTC by "
       "photon {} at commit <code>{:.12}</code>{}.</p>\n</header>\n",
       report_style, results.rows.size(), files, fmt::gmtime(std::time(nullptr)), build.version, build.commit,
       build.dirty ? " with uncommitted changes" : "");
-  out += notices(results.rows) + "<nav><ol>\n";
+  out += notices(results.rows) + "<nav aria-label=\"Contents\"><ol>\n";
   for (const Section& section : sections)
     out += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", section.id, section.title);
-  out += "</ol></nav>\n";
+  out += "</ol></nav>\n<main>\n";
   for (const Section& section : sections) {
-    out += fmt::format("<section>\n<h2 id=\"{}\">{}</h2>\n{}</section>\n", section.id, section.title,
-                       section.body);
+    out += fmt::format(
+        "<section>\n<h2 id=\"{0}\">{1} <a class=\"permalink\" href=\"#{0}\" aria-label=\"Link to “{1}”\" "
+        "title=\"Link to this section\">#</a></h2>\n{2}</section>\n",
+        section.id, section.title, section.body);
   }
-  return out + "</body>\n</html>\n";
+  return out + fmt::format("</main>\n<script>\n{}</script>\n</body>\n</html>\n", report_script);
 }
 
 }  // namespace

@@ -69,16 +69,16 @@ std::string ratios(const std::vector<PaperPoint>& points) {
                    {"regime", "", true},
                    {"throughput", "paper"},
                    {"throughput", "serial floors"},
-                   {"", "", true},
+                   {"throughput", "verdict, serial", true},
                    {"throughput", "floors"},
-                   {"", "", true},
+                   {"throughput", "verdict", true},
                    {"memory", "paper"},
                    {"memory", "ideal KV"},
                    {"TPM", "paper"},
                    {"TPM", "serial floors"},
-                   {"", "", true},
+                   {"TPM", "verdict, serial", true},
                    {"TPM", "floors"},
-                   {"", "", true}};
+                   {"TPM", "verdict", true}};
   for (const PaperRatio& r : paper_ratios(points)) {
     const auto told = [](double printed, double at_floor) { return std::string(verdict(printed, at_floor)); };
     table.rows.push_back({html_escape(r.what), r.size, name_of_regime(r.regime), significant(r.throughput),
@@ -101,10 +101,10 @@ std::string batches(const std::vector<PaperPoint>& points) {
   for (const int64_t batch : paper_batches) table.columns.push_back({fmt::format("batch {}", batch), ""});
   table.columns.push_back({"largest", ""});
   const auto pair = [](double serial, double overlap) {
-    return significant(serial) + " / " + significant(overlap);
+    return HtmlCell(significant(serial) + " / " + significant(overlap), fmt::to_string(serial));
   };
   for (const PaperRatio& r : paper_ratios(points)) {
-    std::vector<std::string> row{html_escape(r.what), r.size, name_of_regime(r.regime)};
+    std::vector<HtmlCell> row{html_escape(r.what), r.size, name_of_regime(r.regime)};
     for (size_t i = 0; i < paper_batches.size(); ++i)
       row.push_back(r.serial_at[i] ? pair(*r.serial_at[i], *r.overlap_at[i]) : "–");
     row.push_back(pair(r.throughput_floor, r.throughput_overlap));

@@ -12,13 +12,19 @@
 namespace photon::analysis {
 namespace {
 
-std::string error_cell(const PhaseTimes& times) {
-  const auto error = times.error();
-  return error ? fmt::format("{:+.1f} %", 100.0 * *error) : "";
+std::string error_text(double error) {
+  return fmt::format("{:+.1f} %", 100.0 * error);
 }
 
-std::string seconds_cell(double seconds) {
-  return seconds > 0.0 ? significant(seconds) : "";
+HtmlCell seconds_cell(double seconds) {
+  return seconds > 0.0 ? HtmlCell(significant(seconds), fmt::to_string(seconds)) : "";
+}
+
+HtmlCell error_cell(const PhaseTimes& times) {
+  const auto error = times.error();
+  if (!error) return "";
+  const bool far = std::abs(*error) > prediction_limits.p90;
+  return {far ? "<strong>" + error_text(*error) + "</strong>" : error_text(*error), fmt::to_string(*error)};
 }
 
 std::string verdict(const Validation& v) {
@@ -45,7 +51,7 @@ std::string errors_table(const Validation& v) {
                    {"request", "median"}, {"request", "90th"},  {"request", "median, signed"}};
   const auto percent = [](double share) { return fmt::format("{:.1f} %", 100.0 * share); };
   const auto add = [&](const PredictionErrors& e, const std::string& name) {
-    std::vector<std::string> cells{html_escape(name), std::to_string(e.request.rows)};
+    std::vector<HtmlCell> cells{html_escape(name), std::to_string(e.request.rows)};
     for (const ErrorSpread& s : {e.prefill, e.decode, e.request}) {
       cells.push_back(s.rows > 0 ? percent(s.median) : "");
       cells.push_back(s.rows > 0 ? percent(s.p90) : "");
@@ -84,7 +90,7 @@ std::string every_row(const ResultSet& results, const Validation& v) {
                    {"spread", ""}};
   for (const PredictedRow& p : v.rows) {
     const ResultRow& row = results.rows[p.row];
-    std::vector<std::string> cells{
+    std::vector<HtmlCell> cells{
         fmt::format("<a href=\"#row-{}\">{}</a>", p.row, html_escape(results.sources[p.row])),
         html_escape(row.text("model")),
         html_escape(method_name(row.text("architecture"), row.text("generation"), row.text("schedule"))),
@@ -92,9 +98,7 @@ std::string every_row(const ResultSet& results, const Validation& v) {
     const auto add = [&](const PhaseTimes& times) {
       cells.push_back(seconds_cell(times.measured));
       cells.push_back(seconds_cell(times.predicted));
-      const auto error = times.error();
-      const bool far = error && std::abs(*error) > prediction_limits.p90;
-      cells.push_back(far ? "<strong>" + error_cell(times) + "</strong>" : error_cell(times));
+      cells.push_back(error_cell(times));
     };
     add(p.prefill);
     cells.push_back(html_escape(row.text("prefill_bound")));
@@ -103,7 +107,7 @@ std::string every_row(const ResultSet& results, const Validation& v) {
     add(p.request());
     const auto spread = row.number("spread");
     cells.push_back(row.text("samples"));
-    cells.push_back(spread ? fmt::format("{:.0f} %", 100.0 * *spread) : "");
+    cells.push_back(spread ? HtmlCell(fmt::format("{:.0f} %", 100.0 * *spread), row.text("spread")) : "");
     table.rows.push_back(std::move(cells));
   }
   return to_html(table);

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <variant>
 
 #include "analysis/format.h"
 #include "analysis/html.h"
 #include "analysis/paper_tables.h"
 #include "analysis/ranking.h"
 #include "analysis/summary.h"
+#include "core/csv.h"
 
 namespace photon::analysis {
 namespace {
@@ -24,40 +26,63 @@ bool is_count(const std::string& cell) {
   return cell.size() <= 7 && cell.find_first_not_of("0123456789") == std::string::npos;
 }
 
-std::string cell_of(const ResultRow& row, const ResultColumn& column) {
+/// Of a floor or of a ceiling: what is above 1 needs a word.
+bool is_fraction(std::string_view column) {
+  return column.ends_with("_serial_fraction") || column.ends_with("_mbu") || column.ends_with("_mfu");
+}
+
+bool is_above_one(const ResultRow& row, std::string_view column) {
+  return is_fraction(column) && row.number(column).value_or(0.0) > 1.0;
+}
+
+/// Shortened for reading, with every digit behind it.
+HtmlCell cell_of(const ResultRow& row, const ResultColumn& column) {
   const std::string& text = row.text(column.name);
-  if (text.empty() || column.is_text) {
-    // Forty hexadecimal digits help nobody in a table.
-    return html_escape(column.name == "commit" ? text.substr(0, 10) : text);
-  }
+  // Forty hexadecimal digits help nobody in a table.
+  if (column.name == "commit") return {html_escape(text.substr(0, 10)), text};
+  if (text.empty() || column.is_text) return html_escape(text);
   const double value = *row.number(column.name);
-  if (column.unit == "B") return readable_bytes(value);
+  if (column.unit == "B") return {readable_bytes(value), text};
   if (column.unit.starts_with("FLOP") || column.unit == "B/s" || column.name == "parameters")
-    return with_prefix(value);
-  if (is_count(text)) return column.name.ends_with("seed") ? text : with_commas(text);
-  return significant(value, 4);
+    return {with_prefix(value), text};
+  if (is_count(text)) return {column.name.ends_with("seed") ? text : with_commas(text), text};
+  const std::string mark =
+      is_above_one(row, column.name) ? fmt::format("<sup title=\"{}\">†</sup>", above_one_text) : "";
+  return {significant(value, 4) + mark, text};
 }
 
 std::string unit_of(const ResultColumn& column) {
   return column.unit == "B" ? "" : std::string(column.unit);
 }
 
-/// The named columns of the given rows; the first cell leads back to the file.
+enum class Columns { these, all };
+
+/// The named columns of the given rows; the first cell leads back to the file. With all columns the others
+/// can be chosen.
 std::string rows_table(const ResultSet& results, const std::vector<size_t>& members,
-                       const std::vector<std::string_view>& columns, const std::string& caption,
-                       bool anchors) {
+                       std::vector<std::string_view> columns, const std::string& caption, bool anchors,
+                       Columns which = Columns::these) {
   if (members.empty()) return "";
   HtmlTable table;
   table.caption = caption;
   table.columns.push_back({"row", "", true});
-  for (const auto name : columns) {
-    const ResultColumn& column = column_named(name);
-    table.columns.push_back({std::string(name), unit_of(column), column.is_text});
+  const size_t shown = columns.size();
+  for (const ResultColumn& column : result_columns()) {
+    if (which == Columns::all && std::find(columns.begin(), columns.end(), column.name) == columns.end())
+      columns.push_back(column.name);
+  }
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const ResultColumn& column = column_named(columns[c]);
+    table.columns.push_back(
+        {std::string(column.name), unit_of(column), column.is_text, std::string(column.meaning), c < shown});
   }
   for (const size_t i : members) {
     const std::string source = html_escape(results.sources[i]);
-    std::vector<std::string> cells{anchors ? source : fmt::format("<a href=\"#row-{}\">{}</a>", i, source)};
-    for (const auto name : columns) cells.push_back(cell_of(results.rows[i], column_named(name)));
+    std::vector<HtmlCell> cells{anchors ? source : fmt::format("<a href=\"#row-{}\">{}</a>", i, source)};
+    for (const auto name : columns) {
+      cells.push_back(cell_of(results.rows[i], column_named(name)));
+      if (is_above_one(results.rows[i], name)) table.note = std::string("† ") + above_one_text;
+    }
     table.rows.push_back(std::move(cells));
     table.row_ids.push_back(anchors ? fmt::format("row-{}", i) : "");
   }
@@ -73,17 +98,30 @@ std::vector<size_t> of_kind(const ResultSet& results, std::string_view kind) {
 }
 
 template <class Format>
-std::string maybe(const std::optional<double>& value, Format format) {
-  return value ? format(*value) : std::string();
+HtmlCell maybe(const std::optional<double>& value, Format format) {
+  return value ? HtmlCell(format(*value), fmt::to_string(*value)) : "";
 }
 
-std::string quality_cell(const Spread& bits) {
+HtmlCell quality_cell(const Spread& bits) {
   if (!bits) return "";
-  if (bits.count == 1) return fmt::format("{:.4f}", bits.mean);
-  return fmt::format("{:.4f} ± {:.4f}", bits.mean, bits.width() / 2.0);
+  const std::string mean = fmt::format("{:.4f}", bits.mean);
+  return {bits.count == 1 ? mean : fmt::format("{} ± {:.4f}", mean, bits.width() / 2.0),
+          fmt::to_string(bits.mean)};
 }
 
 }  // namespace
+
+const char* const above_one_text =
+    "Above 1 is no error: a floor or a utilisation bills every read of weights and caches to memory, at the "
+    "bandwidth and matrix rate measured just before, and what stays in the processor’s cache comes faster.";
+
+std::string paper_row_link(size_t index) {
+  return fmt::format("#paper-{}", index);
+}
+
+std::string simulated_row_link(size_t index) {
+  return fmt::format("#simulated-{}", index);
+}
 
 void ResultSet::add(const std::filesystem::path& file) {
   auto fresh = read_results(file);
@@ -193,6 +231,7 @@ std::string paper_table() {
                    {"ARC-e", "%"}};
   const auto plain = [](double v) { return fmt::format("{:g}", v); };
   for (const PaperRow& row : paper_rows()) {
+    table.row_ids.push_back(paper_row_link(table.rows.size()).substr(1));
     table.rows.push_back({std::to_string(row.table), html_escape(row.method()), row.size,
                           html_escape(row.chunks), fmt::format("{:.2f}", row.tpm_pf),
                           fmt::format("{:.2f}", row.tpm_de), fmt::format("{:.3f}", row.memory_pf),
@@ -213,16 +252,16 @@ std::string all_rows_tables(const ResultSet& results) {
                   "training_steps", "training_batch", "learning_rate", "ladder",          "token_nll",
                   "perplexity",     "bits_per_byte",  "tokens_scored", "bytes_scored",    "device",
                   "dtype"},
-                 "Quality (kind = eval)", true);
+                 "Quality (kind = eval)", true, Columns::all);
   out += rows_table(results, of_kind(results, "ladder"),
                     {"model", "architecture", "reading", "corpus", "match", "training_seed",
                      "training_tokens", "training_flops", "training_steps", "training_batch", "learning_rate",
                      "token_nll", "bits_per_byte", "tokens_scored"},
-                    "Settings that were tried (kind = ladder), on validation text", true);
+                    "Settings that were tried (kind = ladder), on validation text", true, Columns::all);
   out += rows_table(
       results, of_kind(results, "baseline"),
       {"model", "corpus", "bits_per_byte", "token_nll", "perplexity", "tokens_scored", "bytes_scored"},
-      "Text models that are no network (kind = baseline)", true);
+      "Text models that are no network (kind = baseline)", true, Columns::all);
   out += rows_table(results, bench,
                     {"model",
                      "architecture",
@@ -246,7 +285,12 @@ std::string all_rows_tables(const ResultSet& results) {
                      "throughput_tokens_per_s",
                      "prefill_tokens_per_s",
                      "decode_tokens_per_s"},
-                    "Speed (kind = bench): workload, times, rates", true);
+                    "Speed (kind = bench): workload, times, rates", true, Columns::all);
+  out += rows_table(results, of_kind(results, "training"),
+                    {"model", "architecture", "dtype", "batch", "length", "recompute", "step_seconds",
+                     "step_gradient_seconds", "step_optimizer_seconds", "samples", "spread",
+                     "step_tokens_per_s", "step_flops", "step_mfu", "step_bytes_planned"},
+                    "Speed of a training step (kind = training)", true, Columns::all);
   out += rows_table(
       results, bench,
       {"model", "regime", "generation", "batch", "kv_bytes_ideal_per_sample", "kv_bytes_planned_per_sample",
@@ -260,6 +304,29 @@ std::string all_rows_tables(const ResultSet& results) {
        "decode_kv_bytes", "decode_other_bytes", "decode_flops", "decode_floor_seconds", "counter_bytes"},
       "Speed, continued: traffic, FLOPs and floors with perfect overlap", false);
   return out;
+}
+
+std::string simulated_table(const std::vector<simulation::Row>& rows) {
+  if (rows.empty()) return "";
+  HtmlTable table;
+  table.caption = "Every simulated row";
+  for (const simulation::Column& column : simulation::columns()) {
+    table.columns.push_back({std::string(column.name), std::string(column.unit),
+                             std::holds_alternative<std::string simulation::Row::*>(column.field),
+                             std::string(column.meaning), column.shown != simulation::Column::Shown::no});
+  }
+  for (const auto& texts : parse_csv(simulation::to_csv(rows), "simulated rows").rows) {
+    std::vector<HtmlCell> cells;
+    for (size_t c = 0; c < texts.size(); ++c) {
+      const bool number = !table.columns[c].is_text && !texts[c].empty();
+      cells.push_back(number && !is_count(texts[c])
+                          ? HtmlCell(significant(csv_number(texts[c], "simulated rows"), 4), texts[c])
+                          : HtmlCell(html_escape(texts[c])));
+    }
+    table.row_ids.push_back(simulated_row_link(table.rows.size()).substr(1));
+    table.rows.push_back(std::move(cells));
+  }
+  return to_html(table);
 }
 
 std::string machines_table(const ResultSet& results) {

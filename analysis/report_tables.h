@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "analysis/paper_floor.h"
+#include "analysis/simulation/row.h"
 #include "core/results.h"
 
 namespace photon::analysis {
@@ -20,6 +21,13 @@ struct ResultSet {
   void add(const std::filesystem::path& file);
 };
 
+/// Why a fraction of a floor or a ceiling can be above 1, in a sentence to stand where one is.
+extern const char* const above_one_text;
+
+/// To rows of paper_table and of simulated_table.
+std::string paper_row_link(size_t index);
+std::string simulated_row_link(size_t index);
+
 std::string summary_table(const ResultSet& results);
 std::string ranking_list(const ResultSet& results);  ///< a corpus at a time
 std::string floor_table(const ResultSet& results);
@@ -30,6 +38,7 @@ std::string paper_table();
 /// The paper's rows at their floors, the ratios between them, and its memory column accounted for.
 /// `ceilings`: the machine and where its rates come from.
 std::string paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& ceilings);
+std::string simulated_table(const std::vector<simulation::Row>& rows);
 std::string all_rows_tables(const ResultSet& results);
 std::string machines_table(const ResultSet& results);
 std::string runs_table(const ResultSet& results);

@@ -22,13 +22,16 @@ constexpr std::string_view header =
     "validation_ctx,"
     "tokens_per_second,mfu,seconds\n";
 
-std::string line_of(const MetricsRow& row) {
-  const auto& t = row.train;
-  std::string line = fmt::format("{},{},{},{},{},{},{},{},", row.step, row.tokens, row.flops, t.token, t.rec,
-                                 t.context, row.gradient_norm, row.learning_rate);
-  line += row.validation
-              ? fmt::format("{},{},{},", row.validation->token, row.validation->rec, row.validation->context)
-              : ",,,";
+/// "token,rec,ctx,", empty what a model of this depth has not: 0 would be a perfect loss.
+std::string cells_of(const Losses& losses, int depth) {
+  return fmt::format("{},{},{},", losses.token, depth < 2 ? "" : fmt::to_string(losses.rec),
+                     depth < 1 ? "" : fmt::to_string(losses.context));
+}
+
+std::string line_of(const MetricsRow& row, int depth) {
+  std::string line = fmt::format("{},{},{},", row.step, row.tokens, row.flops) + cells_of(row.train, depth) +
+                     fmt::format("{},{},", row.gradient_norm, row.learning_rate);
+  line += row.validation ? cells_of(*row.validation, depth) : ",,,";
   line += fmt::format("{:.6g},{},{:.6g}\n", row.tokens_per_second,
                       row.mfu ? fmt::format("{:.4g}", *row.mfu) : "", row.seconds);
   return line;
@@ -51,7 +54,8 @@ bool whole(std::string_view line) {
 
 }  // namespace
 
-MetricsFile::MetricsFile(const std::filesystem::path& file, int64_t last_step) : path_(file) {
+MetricsFile::MetricsFile(const std::filesystem::path& file, int64_t last_step, int depth)
+    : path_(file), depth_(depth) {
   std::string keep(header);
   if (last_step > 0 && std::filesystem::exists(file)) {
     std::ifstream in(file, std::ios::binary);
@@ -90,7 +94,7 @@ MetricsFile::~MetricsFile() {
 }
 
 void MetricsFile::append(const MetricsRow& row) {
-  const std::string line = line_of(row);
+  const std::string line = line_of(row, depth_);
   if (write(descriptor_, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
     fail(path_, "a row could not be written");
   }

@@ -26,8 +26,9 @@ struct MetricsRow {
 class MetricsFile {
  public:
   /// Opens `file` for appending and keeps the rows up to `last_step` that an earlier run wrote; later ones,
-  /// and a torn last line, are dropped. Throws Error if the file has other columns.
-  MetricsFile(const std::filesystem::path& file, int64_t last_step);
+  /// and a torn last line, are dropped. The losses that a model of this depth does not have stay empty.
+  /// Throws Error if the file has other columns.
+  MetricsFile(const std::filesystem::path& file, int64_t last_step, int depth);
 
   ~MetricsFile();
   MetricsFile(const MetricsFile&) = delete;
@@ -40,6 +41,7 @@ class MetricsFile {
 
  private:
   std::filesystem::path path_;
+  int depth_;
   int64_t kept_ = 0;
   int descriptor_ = -1;
 };

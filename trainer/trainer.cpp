@@ -69,7 +69,7 @@ class Run {
 
   TrainResult train() {
     const InterruptGuard interrupt;
-    MetricsFile metrics(config_.out / "metrics.csv", state_.step);
+    MetricsFile metrics(config_.out / "metrics.csv", state_.step, spec_.depth());
     describe(metrics.kept());
     Progress progress("train", state_.steps, "steps", state_.step);
     auto saved = Clock::now();

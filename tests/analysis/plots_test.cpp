@@ -5,8 +5,10 @@
 
 #include <fstream>
 #include <limits>
+#include <map>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "analysis/html.h"
 #include "analysis/label_placement.h"
@@ -66,7 +68,7 @@ TEST_F(Plots, DrawsSvgAndPngFromOneScript) {
        {"it's a 'panel' with \\ and {braces} and _", "far outside", "b's", "x (s)", "y (B)"}) {
     EXPECT_NE(svg.str().find(html_escape(text).substr(0, 4)), std::string::npos) << text;
   }
-  const std::string inlined = inline_svg(svg.str(), "fig", "title");
+  const std::string inlined = inline_svg(svg.str(), "fig", "title", "");
   EXPECT_TRUE(inlined.starts_with("<svg viewBox="));
   EXPECT_EQ(inlined.find("<?xml"), std::string::npos);
   EXPECT_EQ(inlined.find("href='#gp"), std::string::npos)
@@ -97,6 +99,38 @@ TEST_F(Plots, ShowsWhatGnuplotSaid) {
   EXPECT_NE(fault(figure({{.x = 1, .y = 10}})).find("left no"), std::string::npos);
 }
 
+TEST_F(Plots, AnSvgNamesEverySeriesOnceAndNothingOfGnuplots) {
+  Figure f = figure({{.x = 1, .y = 10}, {.x = 2, .y = 300}});
+  f.panels.push_back(f.panels[0]);
+  ASSERT_EQ(fault(f), "");
+  std::ostringstream svg;
+  svg << std::ifstream(folder / "test.svg").rdbuf();
+  const auto count = [](const std::string& text, const std::string& part) {
+    int n = 0;
+    for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++n;
+    return n;
+  };
+  EXPECT_EQ(count(svg.str(), ">method<"), 1);
+  EXPECT_EQ(count(svg.str(), ">y (B)<"), 2);
+  // A mark in the legend and one for each point of each panel.
+  EXPECT_EQ(count(svg.str(), "<use xlink:href='#gpPt4'"), 1 + 2 * 2);
+  EXPECT_EQ(svg.str().find("using 1:2"), std::string::npos) << "hovering would tell it";
+}
+
+TEST_F(Plots, PanelsOfAPageComeWithoutTitleAndLegendButWithTheirPoints) {
+  Figure f = figure({{.x = 1, .y = 10, .tip = "first", .link = "#a"}, {.x = 2, .y = 300}});
+  f.panels.push_back(f.panels[0]);
+  const auto panels = draw_panels(f, folder);
+  ASSERT_EQ(panels.size(), 2u);
+  for (size_t i = 0; i < panels.size(); ++i) {
+    EXPECT_EQ(panels[i].svg.find("Figure"), std::string::npos);
+    EXPECT_EQ(panels[i].svg.find(">method<"), std::string::npos);
+    ASSERT_EQ(panels[i].spots.size(), 1u) << "the other point has nothing to tell";
+    EXPECT_EQ(panels[i].spots[0].point, &f.panels[i].series[0].points[0]);
+  }
+  EXPECT_TRUE(fs::is_empty(folder));
+}
+
 TEST(Styles, DifferWithoutColour) {
   std::set<int> points, dashes;
   const std::vector<std::string> methods{"Vanilla", "Block", "PHOTON HierGen", "PHOTON RecGen streamed",
@@ -107,6 +141,51 @@ TEST(Styles, DifferWithoutColour) {
   }
   EXPECT_EQ(points.size(), methods.size());
   EXPECT_EQ(dashes.size(), methods.size());
+}
+
+TEST(Looks, TellEveryModelAndMethodApartAndStayTheSame) {
+  const std::vector<std::string> methods{"Vanilla",
+                                         "Block",
+                                         "PHOTON HierGen",
+                                         "PHOTON RecGen",
+                                         "PHOTON RecGen streamed",
+                                         "PHOTON RecGen unrolled"};
+  Looks looks;
+  for (int model = 0; model < 8; ++model)
+    for (const auto& method : methods) looks.add("model-" + std::to_string(model), method);
+  std::map<std::pair<std::string, int>, std::string> seen;
+  for (int model = 0; model < 8; ++model) {
+    for (const auto& method : methods) {
+      const std::string name = "model-" + std::to_string(model);
+      const SeriesStyle style = looks.of(name, method);
+      const auto [other, fresh] = seen.try_emplace({style.color, style.point}, name + method);
+      EXPECT_TRUE(fresh) << name << method << " looks like " << other->second;
+      EXPECT_EQ(looks.title(name, method), method + ", " + name);
+    }
+  }
+  const SeriesStyle before = looks.of("model-1", "PHOTON HierGen");
+  looks.add("model-9", "PHOTON HierGen");
+  looks.add("model-1", "PHOTON RecGen streamed");
+  EXPECT_EQ(looks.of("model-1", "PHOTON HierGen"), before);
+}
+
+TEST(Looks, OneModelOfAnArchitectureLooksAsItsMethodAndSoDoThePapers) {
+  Looks looks;
+  looks.add("photon-tiny", "PHOTON HierGen");
+  looks.add("vanilla-tiny", "Vanilla");
+  for (const char* method : {"PHOTON HierGen", "PHOTON RecGen", "Vanilla", "Block"}) {
+    for (const char* model : {"photon-tiny", "photon-600m"}) {
+      if (std::string(model) == "photon-tiny" && !std::string(method).starts_with("PHOTON")) continue;
+      EXPECT_EQ(looks.of(model, method), style_of_method(method)) << model << method;
+      EXPECT_EQ(looks.title(model, method), method);
+    }
+  }
+  looks.add("photon-small", "PHOTON HierGen");
+  EXPECT_NE(looks.of("photon-600m", "PHOTON HierGen"), looks.of("photon-tiny", "PHOTON HierGen"));
+  EXPECT_NE(looks.of("photon-600m", "PHOTON HierGen"), looks.of("photon-small", "PHOTON HierGen"));
+  EXPECT_EQ(looks.title("photon-600m", "PHOTON HierGen"), "PHOTON HierGen, the paper’s");
+  EXPECT_EQ(looks.model_of_run("photon-small-seed1"), "photon-small");
+  EXPECT_EQ(looks.model_of_run("elsewhere"), "");
 }
 
 TEST(Labels, AvoidPointsLinesAndEachOther) {

@@ -26,7 +26,7 @@ class Metrics : public testing::Test {
   }
 
   void write(int64_t from, int64_t to, int64_t kept) {
-    MetricsFile metrics(file_, kept);
+    MetricsFile metrics(file_, kept, 2);
     for (int64_t step = from; step <= to; ++step) metrics.append(row(step));
   }
 
@@ -52,7 +52,7 @@ TEST_F(Metrics, ResumedFileEqualsTheUninterruptedOne) {
   for (int64_t stop = 0; stop <= 9; ++stop) {
     for (int64_t ran = stop; ran <= 9; ++ran) {
       write(1, ran, 0);
-      EXPECT_EQ(MetricsFile(file_, stop).kept(), stop);
+      EXPECT_EQ(MetricsFile(file_, stop, 2).kept(), stop);
       write(stop + 1, 9, stop);
       ASSERT_EQ(text(), whole) << "stopped at " << ran << " after a checkpoint of " << stop;
     }
@@ -65,20 +65,32 @@ TEST_F(Metrics, ATornRowIsDroppedAtAnyByte) {
   const size_t two_rows = whole.rfind('\n', whole.size() - 2) + 1;
   for (size_t size = two_rows; size < whole.size(); ++size) {
     std::ofstream(file_, std::ios::binary) << whole.substr(0, size);
-    EXPECT_EQ(MetricsFile(file_, 3).kept(), 2) << "cut to " << size << " bytes";
+    EXPECT_EQ(MetricsFile(file_, 3, 2).kept(), 2) << "cut to " << size << " bytes";
     ASSERT_EQ(text(), whole.substr(0, two_rows));
   }
 }
 
 TEST_F(Metrics, ForeignColumnsAreRefusedAndLeftAlone) {
   std::ofstream(file_) << "step,loss\n1,2.0\n";
-  EXPECT_THROW(MetricsFile(file_, 1), Error);
+  EXPECT_THROW(MetricsFile(file_, 1, 2), Error);
   EXPECT_EQ(text(), "step,loss\n1,2.0\n");
+}
+
+TEST_F(Metrics, ALossThatTheModelHasNotIsEmpty) {
+  const auto row_of_depth = [&](int depth) {
+    MetricsFile(file_, 0, depth).append(row(3));
+    const std::string all = text();
+    const std::string line = all.substr(all.find('\n') + 1);
+    return line.substr(0, line.find(",123"));
+  };
+  EXPECT_EQ(row_of_depth(2), "3,1536,1,3.3333333333333335,0.1,1e-300,0.7,0.001,2.5,0,0");
+  EXPECT_EQ(row_of_depth(1), "3,1536,1,3.3333333333333335,,1e-300,0.7,0.001,2.5,,0");
+  EXPECT_EQ(row_of_depth(0), "3,1536,1,3.3333333333333335,,,0.7,0.001,2.5,,");
 }
 
 TEST_F(Metrics, AFreshRunStartsAnew) {
   write(1, 4, 0);
-  EXPECT_EQ(MetricsFile(file_, 0).kept(), 0);
+  EXPECT_EQ(MetricsFile(file_, 0, 2).kept(), 0);
   const std::string left = text();
   EXPECT_EQ(std::count(left.begin(), left.end(), '\n'), 1);
 }

@@ -10,19 +10,19 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/device_report.h"
-#include "core/checkpoint.h"
+#include "app/text_input.h"
+#include "core/checkpoint_text.h"
+#include "core/csv.h"
 #include "core/error.h"
 #include "core/progress.h"
-#include "core/read_file.h"
 #include "core/results.h"
 #include "core/token_file.h"
-#include "core/tokenizer.h"
 #include "trainer/quality_row.h"
 
 namespace photon {
 namespace {
 
-constexpr int64_t default_context = 2048;
+constexpr int64_t usual_context = 2048;
 
 struct Options {
   std::filesystem::path checkpoint;
@@ -59,28 +59,27 @@ void warn_of_other_spelling(const Options& options, const Text& text) {
              (options.checkpoint / "tokenizer.model").string(), consequence);
 }
 
-Text read_text(const Options& options, const ModelSpec& spec) {
-  const auto model = options.checkpoint / "tokenizer.model";
+Text read_text(const Options& options, const Checkpoint& checkpoint) {
   std::shared_ptr<const Tokenizer> tokenizer;
-  if (std::filesystem::exists(model)) tokenizer = std::make_shared<Tokenizer>(model);
+  if (!options.text.empty() || std::filesystem::exists(options.checkpoint / "tokenizer.model")) {
+    tokenizer = std::make_shared<Tokenizer>(checkpoint_tokenizer(options.checkpoint, checkpoint));
+  }
   Text text;
   if (!options.text.empty()) {
-    if (!tokenizer) {
-      throw Error(fmt::format("{}: no tokenizer.model in it, which --text needs; give --tokens",
-                              options.checkpoint.string()));
-    }
-    auto encoded = tokenizer->encode_with_bytes(read_file(options.text));
+    auto encoded = encode_text(checkpoint.spec, *tokenizer, read_text_input(options.text));
     text.tokens = std::move(encoded.ids);
     text.bytes = std::move(encoded.bytes);
   } else {
     const TokenFile file(options.tokens);
     text.tokens.resize(static_cast<size_t>(file.size()));
     file.read(0, text.tokens);
-    if (tokenizer && file.tokenizer_hash() != tokenizer->hash()) {
+    const uint64_t own = tokenizer ? tokenizer->hash() : checkpoint.tokenizer_hash;
+    if (own != 0 && file.tokenizer_hash() != own) {
       throw Error(fmt::format("{}: made by another tokenizer than that of {}", options.tokens.string(),
                               options.checkpoint.string()));
     }
   }
+  const ModelSpec& spec = checkpoint.spec;
   for (const int32_t id : text.tokens) {
     if (id < 0 || id >= spec.vocab) {
       throw Error(
@@ -92,13 +91,40 @@ Text read_text(const Options& options, const ModelSpec& spec) {
   return text;
 }
 
-/// The context of training where it is known, so that figures compare with the validation loss.
-int64_t context_of(const std::optional<RunState>& training, const ModelSpec& spec) {
-  if (training) {
-    const auto found = training->identity.find("context");
-    if (found != training->identity.end()) return std::stoll(found->second);
+/// That of training here, so that figures compare with the validation loss; else of weights from elsewhere a
+/// length that every machine has memory for.
+int64_t default_context(const std::optional<RunState>& training, const ModelSpec& spec) {
+  const int64_t meta = spec.meta_context();
+  const int64_t trained = trained_context(training, spec);
+  const bool elsewhere = !training;
+  const int64_t context = trained == 0 || (elsewhere && trained > usual_context) ? usual_context : trained;
+  return std::max(meta, context / meta * meta);
+}
+
+void warn_of_figures(const Options& options, int64_t trained, int64_t scored) {
+  if (trained > 0 && options.score.context > trained) {
+    warn(fmt::format("windows of {} tokens are longer than the {} that the model was trained on",
+                     options.score.context, trained));
   }
-  return std::max(spec.meta_context(), default_context / spec.meta_context() * spec.meta_context());
+  constexpr int64_t few = 100;
+  if (scored < few) warn(fmt::format("{} scored tokens say little about a model", scored));
+}
+
+std::string with_error(double value, const std::optional<double>& error) {
+  return error ? fmt::format("{:.5g} ± {:.2g}", value, *error) : fmt::format("{:.5g}", value);
+}
+
+void print_errors(const ResultRow& row, const Score& s) {
+  const std::string generation = row.empty("generation") ? row.text("model") : row.text("generation");
+  if (!s.token_nll_error) {
+    fmt::print("{}: one window alone, so no standard error.\n", generation);
+    return;
+  }
+  const auto bits = s.bits_per_byte();
+  fmt::print("{}: {} nats a token, perplexity {}{} (± one standard error, over {} windows)\n", generation,
+             with_error(s.token_nll(), s.token_nll_error), with_error(s.perplexity(), s.perplexity_error()),
+             bits ? fmt::format(", {} bits a byte", with_error(*bits, s.bits_per_byte_error)) : "",
+             s.windows);
 }
 
 void run(Options options) {
@@ -112,11 +138,18 @@ void run(Options options) {
     throw UsageError("--stride does not apply to --generation recgen, whose windows do not overlap");
   }
 
+  const auto& source = options.text.empty() ? options.tokens : options.text;
+  if (!options.out.empty() || options.format == "csv") {
+    require_cell(options.checkpoint.string());
+    require_cell(source.string());
+  }
+
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const ModelSpec& spec = checkpoint.spec;
   const auto training = load_run_state(options.checkpoint);
-  if (options.score.context == 0) options.score.context = context_of(training, spec);
-  const Text text = read_text(options, spec);
+  const int64_t trained = trained_context(training, spec);
+  if (options.score.context == 0) options.score.context = default_context(training, spec);
+  const Text text = read_text(options, checkpoint);
   const auto backend = backends().make(options.device);
   const DType dtype = dtype_for(*backend, options.dtype);
   const auto model = backend->inference(spec, checkpoint.parameters, dtype);
@@ -125,7 +158,6 @@ void run(Options options) {
   const auto show = [&](int64_t done, int64_t total) {
     progress.update(std::ssize(text.tokens) * done / total);
   };
-  const auto& source = options.text.empty() ? options.tokens : options.text;
   ScoredCheckpoint quality;
   quality.checkpoint = options.checkpoint;
   quality.training = training;
@@ -133,26 +165,30 @@ void run(Options options) {
   quality.dtype = dtype;
   quality.context = options.score.context;
   std::vector<ResultRow> rows;
+  std::vector<Score> scores;
   const auto add_row = [&](const Score& score) {
-    quality.score = score;
+    quality.score = scores.emplace_back(score);
     ResultRow& row = rows.emplace_back(quality_row(spec, quality));
     set_identity(row, command_line());
     row.set("backend", options.device);
     row.set("device", backend->device_name());
     row.set("threads", backend->threads());
   };
+  std::optional<double> difference_error;
   if (generation == Generation::recgen) {
-    const auto scores =
+    const auto both =
         score_recgen(*model, text.tokens, options.score, options.prompt, schedule, text.bytes, show);
+    difference_error = both.difference_error;
     quality.prompt = options.prompt;
-    add_row(scores.hiergen);
+    add_row(both.hiergen);
     quality.generation = Generation::recgen;
     quality.schedule = schedule;
-    add_row(scores.recgen);
+    add_row(both.recgen);
   } else {
     add_row(score(*model, text.tokens, options.score, text.bytes, show));
   }
   progress.finish();
+  warn_of_figures(options, trained, scores.front().tokens);
 
   if (!options.out.empty()) append_results(options.out, rows);
   static constexpr auto columns = std::to_array<std::string_view>(
@@ -161,6 +197,13 @@ void run(Options options) {
   fmt::print("{}", options.format == "csv"    ? to_csv(rows)
                    : options.format == "json" ? to_jsonl(rows)
                                               : to_markdown(rows, columns));
+  if (options.format != "md") return;
+  fmt::print("\n");
+  for (size_t i = 0; i < rows.size(); ++i) print_errors(rows[i], scores[i]);
+  if (difference_error) {
+    fmt::print("recgen above hiergen: {} nats a token\n",
+               with_error(scores[1].token_nll() - scores[0].token_nll(), difference_error));
+  }
 }
 
 void setup(CLI::App& app) {

@@ -11,6 +11,7 @@
 #include "core/checkpoint.h"
 #include "core/error.h"
 #include "core/safetensors.h"
+#include "core/strict_json.h"
 #include "core/token_file.h"
 
 namespace photon {
@@ -26,15 +27,8 @@ struct Options {
 
 TokenBatch read_json_rows(const std::filesystem::path& file) {
   const std::string where = file.string();
-  std::ifstream in(file);
-  if (!in) throw Error(where + ": cannot be read");
-  nlohmann::json rows;
-  try {
-    rows = nlohmann::json::parse(in);
-  } catch (const nlohmann::json::exception& e) {
-    throw Error(fmt::format("{}: {}", where, e.what()));
-  }
-  if (!rows.is_array() || rows.empty() || !rows[0].is_array()) {
+  const nlohmann::json rows = read_strict_json(file);
+  if (!rows.is_array() || rows.empty() || !rows[0].is_array() || rows[0].empty()) {
     throw Error(where + ": a JSON array of rows of token ids is needed: [[1, 2, 3, 4], ...]");
   }
   TokenBatch batch{static_cast<int64_t>(rows.size()), static_cast<int64_t>(rows[0].size()), {}};
@@ -58,6 +52,7 @@ TokenBatch read_tokens(const std::filesystem::path& file) {
   std::ifstream(file, std::ios::binary).read(magic.data(), 8);
   if (magic != "PHOTOKEN") return read_json_rows(file);
   const TokenFile tokens(file);
+  if (tokens.size() == 0) throw Error(fmt::format("{}: there are no tokens in it", file.string()));
   TokenBatch batch{1, tokens.size(), std::vector<int32_t>(static_cast<size_t>(tokens.size()))};
   tokens.read(0, batch.ids);
   return batch;

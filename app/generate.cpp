@@ -3,18 +3,16 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
+#include <utility>
 
 #include "app/command.h"
 #include "app/device_report.h"
-#include "core/checkpoint.h"
+#include "app/text_input.h"
+#include "core/checkpoint_text.h"
 #include "core/error.h"
 #include "core/interrupt.h"
 #include "core/selection.h"
-#include "core/tokenizer.h"
 
 namespace photon {
 namespace {
@@ -35,11 +33,15 @@ struct Options {
 };
 
 std::string read_prompt(const Options& options) {
-  if (options.prompt_file.empty()) return options.prompt;
-  if (options.prompt_file == "-") return {std::istreambuf_iterator<char>(std::cin), {}};
-  std::ifstream in(options.prompt_file, std::ios::binary);
-  if (!in) throw Error(fmt::format("{}: cannot be read", options.prompt_file.string()));
-  return {std::istreambuf_iterator<char>(in), {}};
+  return options.prompt_file.empty() ? options.prompt : read_text_input(options.prompt_file);
+}
+
+void warn_beyond_training(const Options& options, const ModelSpec& spec, int64_t prompt) {
+  const int64_t trained = trained_context(load_run_state(options.checkpoint), spec);
+  if (trained == 0 || prompt + options.new_tokens <= trained) return;
+  warn(
+      fmt::format("{} tokens in and up to {} out are more than the {} that the model was trained on together",
+                  prompt, options.new_tokens, trained));
 }
 
 void print_samples(const Options& options, const Tokenizer& tokenizer, const GenerationResult& result) {
@@ -71,14 +73,14 @@ void run(const Options& options) {
   request.sampling = options.sampling;
   const auto backend = backends().make(options.device);
   const DType dtype = dtype_for(*backend, options.dtype);
-  const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
-  const Tokenizer tokenizer(options.checkpoint / "tokenizer.model");
-  if (tokenizer.vocab() != checkpoint.spec.vocab) {
-    throw Error(fmt::format("{}: the tokenizer has {} pieces, the model {}", options.checkpoint.string(),
-                            tokenizer.vocab(), checkpoint.spec.vocab));
-  }
+  Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+  const Tokenizer tokenizer = checkpoint_tokenizer(options.checkpoint, checkpoint);
+  // Rows that pad the vocabulary stand for no text: none of them may come out.
+  if (tokenizer.vocab() < checkpoint.spec.vocab)
+    checkpoint = without_padding(std::move(checkpoint), tokenizer.vocab());
   const std::string prompt = read_prompt(options);
-  request.prompts = {tokenizer.encode(prompt)};
+  request.prompts = {encode_text(checkpoint.spec, tokenizer, prompt).ids};
+  warn_beyond_training(options, checkpoint.spec, std::ssize(request.prompts[0]));
   if (!options.ignore_end_of_text) request.end_of_text = tokenizer.end_of_text();
   const auto model = backend->inference(checkpoint.spec, checkpoint.parameters, dtype);
 
@@ -104,9 +106,9 @@ void run(const Options& options) {
   for (const auto& tokens : result.tokens) made += tokens.size();
   fmt::print(
       stderr,
-      "{} tokens in, {} out, seed {}; prefill {:.3f} s, first token after {:.3f} s, decode {:.3f} s{}\n",
-      request.prompts[0].size(), made, options.sampling.seed, result.prefill_seconds, result.ttft_seconds,
-      result.decode_seconds,
+      "{} tokens in{}, {} out, seed {}; prefill {:.3f} s, first token after {:.3f} s, decode {:.3f} s{}\n",
+      request.prompts[0].size(), checkpoint.spec.begin_of_text ? ", begin of text included" : "", made,
+      options.sampling.seed, result.prefill_seconds, result.ttft_seconds, result.decode_seconds,
       result.decode_seconds > 0.0
           ? fmt::format(" ({:.1f} tokens/s)", static_cast<double>(made) / result.decode_seconds)
           : "");
@@ -135,6 +137,10 @@ void setup(CLI::App& app) {
   command->add_flag("--ignore-end-of-text", o->ignore_end_of_text, "Go on behind the end of a document");
   command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16; unset: the device's own");
   command->add_option("--device", o->device, "Back end")->capture_default_str();
+  command->footer(
+      "A model that was trained with a token in front of every text (begin_of_text in its config.toml; "
+      "imported\n"
+      "LLaMAs: <s>) gets it in front of the prompt, and an empty prompt is that token alone.");
   command->callback([o] { run(*o); });
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "core/checkpoint.h"
+#include "core/csv.h"
 #include "core/error.h"
 #include "core/model_config.h"
 #include "core/parameters.h"
@@ -13,6 +14,7 @@ namespace photon {
 
 ModelSource model_source(const std::string& path, const std::vector<std::string>& overrides) {
   if (!std::filesystem::is_directory(path)) return {load_model_spec(path, overrides), ""};
+  require_cell(path);  // the rows that are measured name it
   if (!overrides.empty()) {
     throw UsageError(
         fmt::format("--set {}: the weights in {} fit the shape they were trained with", overrides[0], path));

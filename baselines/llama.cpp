@@ -12,12 +12,13 @@
 #include <string_view>
 #include <utility>
 
+#include "baselines/llama_tokenizer.h"
 #include "core/atomic_file.h"
 #include "core/error.h"
 #include "core/flat_tensors.h"
 #include "core/parameters.h"
 #include "core/strict_json.h"
-#include "core/utf8.h"
+#include "core/tokenizer.h"
 
 namespace photon::baselines {
 namespace {
@@ -124,9 +125,43 @@ void require_equal_head(const LlamaWeights& weights, const std::vector<int64_t>&
   }
 }
 
+/// The folder's name; what a spec's name cannot hold is left out, or '_' in the middle.
 std::string model_name(const fs::path& folder) {
-  const std::string name = fs::canonical(folder).filename().string();
-  return name.empty() || !is_utf8(name) ? "llama" : name;
+  constexpr size_t longest = 100;
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  std::string name;
+  bool left_out = false;
+  for (const char c : fs::canonical(folder).filename().string()) {
+    if (!plain(c) || (name.empty() && c == '.')) {
+      left_out = true;
+      continue;
+    }
+    if (left_out && !name.empty() && !name.ends_with('_')) name += '_';
+    left_out = false;
+    name += c;
+  }
+  name.resize(std::min(name.size(), longest));
+  return name.empty() ? "llama" : name;
+}
+
+/// What a checkpoint does not take, in the words of the folder; `sources` are the tensors behind `list`.
+void check_zeros(const std::vector<ParameterInfo>& list, std::span<const float> values,
+                 const std::vector<std::string>& sources, const LlamaWeights& weights,
+                 std::vector<std::string>& warnings) {
+  const auto entirely_zero = [&](const ParameterInfo& p) {
+    const std::string& name = sources[static_cast<size_t>(&p - list.data())];
+    return fmt::format("{}: tensor {} is entirely zero", weights.require(name).source(), in_quotes(name));
+  };
+  if (const ParameterInfo* const p = zero_matrix(list, values)) {
+    throw Error(entirely_zero(*p) + ", no trained weight matrix is");
+  }
+  for (const ParameterInfo& p : list) {
+    if (is_silent_output(p, values))
+      warnings.push_back(entirely_zero(p) + ": it adds nothing, as in blocks that a model was expanded by");
+  }
 }
 
 }  // namespace
@@ -159,10 +194,13 @@ std::string llama_tensor_name(const std::string& parameter) {
   throw Error(fmt::format("a LLaMA has no parameter '{}'", parameter));
 }
 
-Checkpoint import_llama(const fs::path& folder) {
+LlamaFolder import_llama(const fs::path& folder) {
   const fs::path config_path = folder / "config.json";
   const auto document = read_strict_json(config_path);
-  const auto [spec, tied] = parse_llama_config(document, model_name(folder), config_path.string());
+  auto [spec, tied, warnings] = parse_llama_config(document, model_name(folder), config_path.string());
+  LlamaTokenizer tokenizer = read_llama_tokenizer(folder, document);
+  spec.begin_of_text = tokenizer.begin_of_text;
+  warnings.insert(warnings.end(), tokenizer.warnings.begin(), tokenizer.warnings.end());
   const LlamaWeights weights(folder);
   const auto list = parameter_list(spec);
 
@@ -181,13 +219,17 @@ Checkpoint import_llama(const fs::path& folder) {
   }
   weights.refuse_others(known);
 
-  Checkpoint result{spec, std::vector<float>(static_cast<size_t>(parameter_elements(spec)))};
+  LlamaFolder result{{spec, std::vector<float>(static_cast<size_t>(parameter_elements(spec)))},
+                     std::move(tokenizer.model),
+                     std::move(warnings)};
+  std::vector<float>& parameters = result.checkpoint.parameters;
   for (size_t i = 0; i < list.size(); ++i) {
     const SafetensorsFile& file = weights.require(sources[i]);
-    const auto values = part(std::span<float>(result.parameters), list[i]);
+    const auto values = part(std::span<float>(parameters), list[i]);
     file.read_floats(*file.find(sources[i]), values);
     require_finite(values, sources[i], file.source());
   }
+  check_zeros(list, parameters, sources, weights, result.warnings);
   return result;
 }
 
@@ -199,12 +241,16 @@ void export_llama(const fs::path& folder, const ModelSpec& spec, std::span<const
   }
   auto list = parameter_list(spec);
   for (auto& p : list) p.name = llama_tensor_name(p.name);
-  constexpr auto files =
-      std::to_array<std::string_view>({"config.json", "model.safetensors", "tokenizer.model"});
+  std::optional<int64_t> end_of_text;
+  if (!tokenizer.empty()) end_of_text = Tokenizer(tokenizer).end_of_text();
+  constexpr auto files = std::to_array<std::string_view>(
+      {"config.json", "model.safetensors", "tokenizer.model", "tokenizer_config.json"});
   replace_folder(folder, files, [&](const fs::path& aside) {
     write_flat_tensors(aside / "model.safetensors", list, {{"", parameters}}, {{"format", "pt"}});
-    write_file_atomically(aside / "config.json", llama_config_text(spec));
-    if (!tokenizer.empty()) fs::copy_file(tokenizer, aside / "tokenizer.model");
+    write_file_atomically(aside / "config.json", llama_config_text(spec, end_of_text));
+    if (tokenizer.empty()) return;
+    fs::copy_file(tokenizer, aside / "tokenizer.model");
+    write_file_atomically(aside / "tokenizer_config.json", llama_tokenizer_config_text(spec, tokenizer));
   });
 }
 

@@ -77,10 +77,14 @@ std::string cell_count_error(size_t got, size_t expected, const std::string& whe
 
 }  // namespace
 
-std::string csv_cell(std::string_view text) {
+void require_cell(std::string_view text) {
   if (text.find_first_of(std::string_view("\n\r\0", 3)) != std::string_view::npos) {
-    throw Error(fmt::format("a CSV cell cannot hold a line break or a NUL: \"{:.60}\"", text));
+    throw Error(fmt::format("a CSV cell cannot hold a line break or a NUL: {}", in_quotes(text)));
   }
+}
+
+std::string csv_cell(std::string_view text) {
+  require_cell(text);
   if (text.find_first_of(",\"") == std::string_view::npos) return std::string(text);
   std::string quoted = "\"";
   for (const char c : text) {

@@ -12,8 +12,11 @@
 
 namespace photon {
 
-/// The cell, in quotes where it holds a comma or a quote. Throws Error on a line break or a NUL, which no
-/// cell may hold.
+/// Throws Error on a line break or a NUL, which no cell may hold: before work whose result could not be
+/// stored.
+void require_cell(std::string_view text);
+
+/// The cell, in quotes where it holds a comma or a quote. Throws as require_cell does.
 std::string csv_cell(std::string_view text);
 
 /// Cells of one line without its line break. Throws Error that begins with `where`.

@@ -69,6 +69,8 @@ ModelSpec read_spec(const ConfigTable& root, const std::vector<std::string>& ove
       static_cast<Reading>(std::find(readings.begin(), readings.end(), reading) - readings.begin());
   spec.rope_theta = root.number("rope_theta", -infinity, infinity, 10000.0);
   spec.norm_eps = root.number("norm_eps", -infinity, infinity, 1e-5);
+  if (root.has("begin_of_text")) spec.begin_of_text = size_key(root, "begin_of_text");
+  spec.trained_context = size_key(root, "trained_context", 0);
 
   const std::vector<ConfigTable> levels = root.tables("level");
   for (const ConfigTable& level : levels) spec.levels.push_back(read_level(level, spec.base));
@@ -111,6 +113,8 @@ std::string to_toml(const ModelSpec& spec) {
   out += fmt::format("reading = \"{}\"\nrope_theta = {}\nnorm_eps = {}\n", to_string(spec.reading),
                      toml_number(spec.rope_theta), toml_number(spec.norm_eps));
   if (spec.depth() == 0) out += fmt::format("layers = {}\n", spec.layers);
+  if (spec.begin_of_text) out += fmt::format("begin_of_text = {}\n", *spec.begin_of_text);
+  if (spec.trained_context > 0) out += fmt::format("trained_context = {}\n", spec.trained_context);
   for (const LevelSpec& level : spec.levels) {
     const bool block = level.encoder_window.kind == EncoderWindow::Kind::block;
     out += fmt::format("\n[[level]]\nchunk = {}\nprefix = {}\nencoder_layers = {}\ndecoder_layers = {}\n",

@@ -107,6 +107,10 @@ std::optional<SpecFault> ModelSpec::fault() const {
   if (!(norm_eps > 0.0 && norm_eps < 1.0)) {
     return SpecFault{0, "norm_eps", fmt::format("norm_eps = {} must lie between 0 and 1", norm_eps)};
   }
+  if (begin_of_text) {
+    if (auto f = out_of_range(0, "begin_of_text", *begin_of_text, 0, vocab - 1)) return f;
+  }
+  if (auto f = out_of_range(0, "trained_context", trained_context, 0, max_size)) return f;
   if (levels.empty()) return out_of_range(0, "layers", layers, 1, 1 << 12);
   if (layers != 0) {
     return SpecFault{0, "layers",

@@ -69,6 +69,10 @@ struct ModelSpec {
   double rope_theta = 10000.0;
   double norm_eps = 1e-5;
   std::vector<LevelSpec> levels;  ///< level 1 first
+  /// What the weights are used to, which is no shape but goes where they go: the token that stood in front of
+  /// every text (LLaMA's <s>), and the longest text in tokens; 0 is unknown.
+  std::optional<int64_t> begin_of_text = {};
+  int64_t trained_context = 0;
 
   int depth() const { return static_cast<int>(levels.size()); }                          ///< L
   const LevelSpec& level(int l) const { return levels.at(static_cast<size_t>(l - 1)); }  ///< l = 1 .. L

@@ -251,6 +251,18 @@ std::string Tokenizer::decode(std::span<const int32_t> ids) const {
 int64_t Tokenizer::vocab() const {
   return impl_->processor.GetPieceSize();
 }
+std::string Tokenizer::piece_name(int32_t id) const {
+  piece_bytes(id);  // the range
+  return impl_->processor.IdToPiece(id);
+}
+std::optional<int32_t> Tokenizer::find_piece(std::string_view name) const {
+  const int32_t id = impl_->processor.PieceToId({name.data(), name.size()});
+  if (impl_->processor.IdToPiece(id) != name) return {};  // what is not found is the unknown piece
+  return id;
+}
+int32_t Tokenizer::unknown() const {
+  return impl_->processor.unk_id();
+}
 int32_t Tokenizer::end_of_text() const {
   return impl_->processor.eos_id();
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,10 @@ class Tokenizer {
   /// Of a whole text: the space that some models put before it is taken off.
   std::string decode(std::span<const int32_t> ids) const;
   int64_t vocab() const;
+  /// A piece's name, "<s>" or "\u2581the", and the id of a name.
+  std::string piece_name(int32_t id) const;
+  std::optional<int32_t> find_piece(std::string_view name) const;
+  int32_t unknown() const;
   /// What ends a document: SentencePiece's eos.
   int32_t end_of_text() const;
   /// What a token spells, nothing for control tokens; a byte piece is one byte and may be part of a

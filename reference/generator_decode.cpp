@@ -32,6 +32,8 @@ void Generator<S>::decode_unrolled() {
   const int64_t per_meta_context = spec_.level(top).chunk;
   const std::vector<int64_t> begin = start_;
   const std::vector<int64_t> all = active_rows();
+  if (all.empty())
+    return;  // no new tokens, and no prompt ends inside a meta-context: there is no chunk to make
   std::vector<Matrix<S>> latents(rows_.size());
   Chunks chunks{all, std::vector<int64_t>(all.size(), 0)};
   for (size_t i = 0; i < all.size(); ++i) {

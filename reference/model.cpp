@@ -21,6 +21,7 @@ const Matrix<S>& Model<S>::xhat(int l) const {
 
 template <class S>
 void Model<S>::forward(const TokenBatch& batch) {
+  if (batch.rows < 1) throw Error(fmt::format("model '{}': a batch without rows", spec_.name));
   if (batch.length < 1 || batch.length % spec_.meta_context() != 0) {
     throw Error(fmt::format("model '{}': {} tokens a row do not divide by the meta-context of {} tokens",
                             spec_.name, batch.length, spec_.meta_context()));

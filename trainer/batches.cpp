@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/random.h"
+#include "core/read_file.h"
 
 namespace photon {
 namespace {
@@ -18,6 +20,11 @@ TokenFile open_split(const std::filesystem::path& file, const ModelSpec& spec, i
   if (tokens.size() < context) {
     throw Error(fmt::format("{}: {} tokens, less than one sequence of context = {}", file.string(),
                             tokens.size(), context));
+  }
+  const std::filesystem::path tokenizer = file.parent_path() / "tokenizer.model";
+  if (std::filesystem::exists(tokenizer) && tokens.tokenizer_hash() != 0 &&
+      tokens.tokenizer_hash() != stable_hash(read_file(tokenizer))) {
+    throw Error(fmt::format("{}: made by another tokenizer than {}", file.string(), tokenizer.string()));
   }
   return tokens;
 }

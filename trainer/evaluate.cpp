@@ -36,11 +36,37 @@ void require_multiple(const ModelSpec& spec, std::string_view name, int64_t valu
   }
 }
 
+struct WindowSum {
+  double nll = 0.0;
+  int64_t tokens = 0;
+  int64_t bytes = 0;
+};
+
+/// Of sum(value) / sum(size) over windows.
+template <class Value, class Size>
+std::optional<double> ratio_error(const std::vector<WindowSum>& windows, Value value, Size size) {
+  double values = 0.0;
+  double sizes = 0.0;
+  for (const WindowSum& w : windows) {
+    values += value(w);
+    sizes += static_cast<double>(size(w));
+  }
+  if (windows.size() < 2 || sizes == 0.0) return {};
+  double squares = 0.0;
+  for (const WindowSum& w : windows) {
+    const double residual = value(w) - values / sizes * static_cast<double>(size(w));
+    squares += residual * residual;
+  }
+  const auto n = static_cast<double>(windows.size());
+  return std::sqrt(n / (n - 1.0) * squares) / sizes;
+}
+
 class Sum {
  public:
   explicit Sum(const TokenBytes& bytes) : bytes_(bytes) {
     if (!bytes_.empty()) score_.bytes = 0;
   }
+  void begin_window() { windows_.emplace_back(); }
   /// The token at `place` of the text.
   void add(int64_t place, double log_prob) {
     // Kahan: a long text sums many small numbers.
@@ -49,24 +75,45 @@ class Sum {
     carry_ = (next - score_.nll) - term;
     score_.nll = next;
     ++score_.tokens;
+    WindowSum& window = windows_.back();
+    window.nll -= log_prob;
+    ++window.tokens;
     if (!score_.bytes) return;
     const int32_t bytes = bytes_.at(static_cast<size_t>(place));
     if (bytes < 0) {
       score_.bytes.reset();
     } else {
       *score_.bytes += bytes;
+      window.bytes += bytes;
     }
   }
+  const std::vector<WindowSum>& windows() const { return windows_; }
   Score result() const {
     if (!std::isfinite(score_.nll)) throw Error("a scored token has no finite log-probability");
-    return score_;
+    Score score = score_;
+    score.windows = std::ssize(windows_);
+    const auto nll = [](const WindowSum& w) { return w.nll; };
+    score.token_nll_error = ratio_error(windows_, nll, [](const WindowSum& w) { return w.tokens; });
+    if (score.bytes) {
+      const auto error = ratio_error(windows_, nll, [](const WindowSum& w) { return w.bytes; });
+      if (error) score.bits_per_byte_error = *error / std::numbers::ln2;
+    }
+    return score;
   }
 
  private:
   const TokenBytes& bytes_;
   Score score_;
+  std::vector<WindowSum> windows_;
   double carry_ = 0.0;
 };
+
+std::optional<double> difference_error(const Sum& a, const Sum& b) {
+  std::vector<WindowSum> differences = a.windows();
+  for (size_t w = 0; w < differences.size(); ++w) differences[w].nll -= b.windows()[w].nll;
+  return ratio_error(
+      differences, [](const WindowSum& w) { return w.nll; }, [](const WindowSum& w) { return w.tokens; });
+}
 
 TokenBatch gather(std::span<const int32_t> tokens, std::span<const Window> windows, int64_t length) {
   TokenBatch batch{.rows = std::ssize(windows), .length = length, .ids = {}};
@@ -83,6 +130,11 @@ TokenBatch gather(std::span<const int32_t> tokens, std::span<const Window> windo
 
 double Score::perplexity() const {
   return std::exp(token_nll());
+}
+
+std::optional<double> Score::perplexity_error() const {
+  if (!token_nll_error) return {};
+  return perplexity() * *token_nll_error;
 }
 
 std::optional<double> Score::bits_per_byte() const {
@@ -118,6 +170,7 @@ Score score(InferenceModel& model, std::span<const int32_t> tokens, const ScoreO
     const TokenBatch batch = gather(tokens, part, length);
     const auto log_probs = model.token_log_probs(batch);
     for (size_t r = 0; r < part.size(); ++r) {
+      sum.begin_window();
       for (int64_t t = part[r].first_scored; t < part[r].length; ++t) {
         const size_t at = r * static_cast<size_t>(length) + static_cast<size_t>(t);
         sum.add(part[r].begin + t, log_probs.at(at));
@@ -166,6 +219,8 @@ GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> to
     const GenerationResult generated = model.generate(request);
     const auto teacher = model.token_log_probs(batch);
     for (int64_t r = 0; r < rows; ++r) {
+      recgen.begin_window();
+      hiergen.begin_window();
       for (int64_t t = prompt; t < options.context; ++t) {
         const auto at = static_cast<size_t>(r * options.context + t);
         const int64_t place = (first + r) * options.context + t;
@@ -175,7 +230,7 @@ GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> to
     }
     if (progress) progress(first + rows, total);
   }
-  return {recgen.result(), hiergen.result()};
+  return {recgen.result(), hiergen.result(), difference_error(recgen, hiergen)};
 }
 
 }  // namespace photon

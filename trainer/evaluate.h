@@ -18,9 +18,15 @@ struct Score {
   double nll = 0.0;  ///< nats
   int64_t tokens = 0;
   std::optional<int64_t> bytes;  ///< of text that the scored tokens stand for, where that is known of each
+  int64_t windows = 0;           ///< that have scored tokens
+  /// Standard errors of token_nll and bits_per_byte as of another text of this length from the same source:
+  /// of ratios over windows, whose tokens depend on one another. None of a single window.
+  std::optional<double> token_nll_error = {};
+  std::optional<double> bits_per_byte_error = {};
 
   double token_nll() const { return nll / static_cast<double>(tokens); }
   double perplexity() const;
+  std::optional<double> perplexity_error() const;  ///< to first order
   std::optional<double> bits_per_byte() const;
 };
 
@@ -45,6 +51,9 @@ Score score(InferenceModel& model, std::span<const int32_t> tokens, const ScoreO
 struct GenerationScores {
   Score recgen;
   Score hiergen;  ///< of the same tokens
+  /// Standard error of recgen's token_nll above hiergen's, which is smaller than that of either: a hard text
+  /// is hard for both.
+  std::optional<double> difference_error;
 };
 
 /// Each whole window of `context` tokens: its first `prompt` are the prompt, the rest is forced through

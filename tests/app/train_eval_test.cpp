@@ -77,6 +77,8 @@ class TrainAndEval : public ::testing::Test {
                "name = \"tiny\"\nvocab = 300\nwidth = 24\nffn = 32\nheads = 2\n"
                "[[level]]\nchunk = 2\nprefix = 2\nencoder_layers = 1\ndecoder_layers = 1\n"
                "[[level]]\nchunk = 2\nprefix = 2\nencoder_layers = 1\ndecoder_layers = 1\n");
+    write_text(folder_ / "padded.toml",
+               "name = \"padded\"\nvocab = 384\nwidth = 24\nffn = 32\nheads = 2\nlayers = 1\n");
     write_text(folder_ / "vanilla.toml",
                "name = \"plain\"\nvocab = 300\nwidth = 24\nffn = 32\nheads = 2\nlayers = 4\n");
     write_text(folder_ / "train.toml",
@@ -221,6 +223,54 @@ TEST_F(TrainAndEval, EvalAgreesWithTrainingAndWithItself) {
   EXPECT_EQ(both[0]["tokens_scored"], both[1]["tokens_scored"]);
   EXPECT_EQ(both[0]["new_tokens"], 48);
   EXPECT_GT(both[1]["token_nll"], both[0]["token_nll"]) << "recgen sees less of a text than teacher forcing";
+}
+
+TEST_F(TrainAndEval, AnotherTokenizerIsNotTaken) {
+  ASSERT_EQ(photon({"train", at("train.toml"), "--set", "budget.steps=2"}).code, 0);
+  std::string line = "another text, of other words; it has the same number of pieces";
+  bool given = false;
+  train_tokenizer([&](std::string& text) { return text = line, !std::exchange(given, true); }, 300,
+                  folder_ / "other.model");
+  const auto replace_in = [&](const char* folder) {
+    fs::copy_file(folder_ / "other.model", at(folder) + "/tokenizer.model",
+                  fs::copy_options::overwrite_existing);
+  };
+  replace_in("run/checkpoint");
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"eval", "--text", at("test.txt"), "--checkpoint", at("run/checkpoint")},
+        {"eval", "--tokens", at("corpus/test.tokens"), "--checkpoint", at("run/checkpoint")},
+        {"generate", "--prompt", "the river", "--checkpoint", at("run/checkpoint")}}) {
+    const Outcome o = photon(words);
+    EXPECT_EQ(o.code, 1);
+    EXPECT_TRUE(testing::holds(o.messages, {"run/checkpoint/tokenizer.model: another tokenizer"}));
+  }
+  // Nor is a corpus that it was put into.
+  replace_in("corpus");
+  const Outcome o = photon({"train", at("train.toml"), "--out", at("second")});
+  EXPECT_EQ(o.code, 1);
+  EXPECT_TRUE(testing::holds(o.messages, {"corpus/train.tokens: made by another tokenizer than"}));
+}
+
+TEST_F(TrainAndEval, APaddedVocabularyGeneratesToo) {
+  ASSERT_EQ(photon({"train", at("train.toml"), "--set", "budget.steps=2", "--set",
+                    "model=" + at("padded.toml"), "--set", "mfu=false"})
+                .code,
+            0);
+  const std::vector<std::string> generate{"generate", "--checkpoint", at("run/checkpoint"),
+                                          "--prompt", "the river",    "--temperature",
+                                          "9",        "--new",        "200"};
+  for (const char* device : {"cpu", "emulated"}) {
+    auto words = generate;
+    words.insert(words.end(), {"--device", device, "--ignore-end-of-text"});
+    const Outcome o = photon(words);
+    EXPECT_EQ(o.code, 0) << o.messages;
+    EXPECT_TRUE(testing::holds(o.messages, {"200 out", "up to 200 out are more than the 64"}));
+  }
+  const Outcome o =
+      photon({"eval", "--checkpoint", at("run/checkpoint"), "--text", at("test.txt"), "--context", "128"});
+  EXPECT_EQ(o.code, 0) << o.messages;
+  EXPECT_TRUE(testing::holds(o.messages, {"windows of 128 tokens are longer than the 64"}));
+  EXPECT_TRUE(testing::holds(o.out, {"nats a token", "± one standard error"}));
 }
 
 TEST_F(TrainAndEval, MatchGivesABaselineTheSameFlops) {

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "baselines/bpe_tokenizer.h"
 #include "core/error.h"
 #include "core/flat_tensors.h"
 #include "core/parameters.h"
+#include "tests/baselines/bpe_sample.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 
@@ -94,10 +96,12 @@ class Llama : public ::testing::Test {
 };
 
 TEST_F(Llama, RoundTripIsIdentical) {
-  const Checkpoint back = import_llama(hf_);
+  const LlamaFolder llama = import_llama(hf_);
+  const Checkpoint& back = llama.checkpoint;
+  EXPECT_EQ(llama.tokenizer, "");
   EXPECT_EQ(back.spec, spec_);
   EXPECT_EQ(back.parameters, weights_) << "seed " << seed_;
-  EXPECT_EQ(import_llama(hf_ / "").spec.name, "tiny-llama");
+  EXPECT_EQ(import_llama(hf_ / "").checkpoint.spec.name, "tiny-llama");
   EXPECT_EQ(folder_.entries(), 1u);
 }
 
@@ -133,8 +137,92 @@ TEST_F(Llama, DefaultsAreThoseOfTheFormat) {
   EXPECT_EQ(spec.rope_theta, 10000.0);
   EXPECT_EQ(spec.norm_eps, 1e-6);
   EXPECT_EQ(spec.base.kv_heads, spec.base.heads);
-  config["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 2e4}};
-  EXPECT_EQ(parse_llama_config(config, "n", "config.json").spec.rope_theta, 2e4);
+  EXPECT_EQ(spec.trained_context, 0);
+}
+
+// As LlamaConfig of transformers 5.24 does.
+TEST_F(Llama, RotationsAreReadInTheFormatsOrder) {
+  const json plain{{"rope_type", "default"}};
+  const json own{{"rope_type", "default"}, {"rope_theta", 5e5}};
+  const json other{{"type", "default"}, {"rope_theta", 7e4}};
+  const json empty = json::object();
+  struct Case {
+    json theta, scaling, parameters;
+    double expected;
+    bool warned;
+  };
+  for (const Case& c : {Case{nullptr, nullptr, nullptr, 1e4, false}, Case{3e4, nullptr, nullptr, 3e4, false},
+                        Case{3e4, empty, empty, 3e4, false}, Case{nullptr, empty, own, 5e5, false},
+                        Case{nullptr, nullptr, own, 5e5, false}, Case{nullptr, own, nullptr, 5e5, false},
+                        Case{nullptr, own, own, 5e5, false}, Case{nullptr, plain, own, 1e4, true},
+                        Case{3e4, plain, own, 3e4, true}, Case{nullptr, other, own, 7e4, true},
+                        Case{3e4, nullptr, own, 5e5, true}, Case{5e5, nullptr, own, 5e5, false},
+                        Case{nullptr, nullptr, json{{"rope_theta", 5e5}}, 5e5, false}}) {
+    json config = config_;
+    config["rope_theta"] = c.theta;
+    config["rope_scaling"] = c.scaling;
+    config["rope_parameters"] = c.parameters;
+    const LlamaConfig read = parse_llama_config(config, "n", "config.json");
+    EXPECT_EQ(read.spec.rope_theta, c.expected) << config.dump();
+    EXPECT_EQ(read.warnings.size(), c.warned ? 1u : 0u) << config.dump();
+  }
+  config_["rope_parameters"] = own;
+  expect_config_refused("rope_scaling", {{"type", "linear"}, {"factor", 2.0}}, "'rope_scaling' =");
+  expect_config_refused("rope_scaling", {{"factor", 2.0}}, "'rope_scaling' =");
+  config_["rope_scaling"] = plain;
+  config_["rope_parameters"] = {{"rope_type", "linear"}, {"factor", 2.0}};
+  EXPECT_EQ(parse_llama_config(config_, "n", "config.json").warnings.size(), 1u)
+      << "the first says that nothing is scaled";
+}
+
+TEST_F(Llama, EveryFolderHasAName) {
+  const auto name_in = [&](const std::string& name) {
+    fs::rename(hf_, folder_ / name);
+    const std::string spec_name = import_llama(folder_ / name).checkpoint.spec.name;
+    fs::rename(folder_ / name, hf_);
+    return spec_name;
+  };
+  EXPECT_EQ(name_in("llama (1)"), "llama_1");
+  EXPECT_EQ(name_in("TinyLlama v1.0+x"), "TinyLlama_v1.0_x");
+  EXPECT_EQ(name_in("Mod\u00e8le"), "Mod_le");
+  EXPECT_EQ(name_in("\u6a21\u578b"), "llama");
+  EXPECT_EQ(name_in(".hidden"), "hidden");
+  EXPECT_EQ(name_in("__a__b__"), "__a__b__");
+  EXPECT_EQ(name_in("latin-1 \xe8"), "latin-1");
+  EXPECT_EQ(name_in(std::string(150, 'x')), std::string(100, 'x'));
+}
+
+// Block expansion (LLaMA Pro) adds blocks whose o_proj and down_proj are zero.
+TEST_F(Llama, BlocksThatAddNothingAreTaken) {
+  auto expanded = weights_;
+  const auto clear = [&](std::vector<float>& weights, const std::string& parameter) {
+    for (const auto& p : parameter_list(spec_)) {
+      if (p.name == parameter) std::fill_n(weights.begin() + p.offset, p.size(), 0.0f);
+    }
+  };
+  clear(expanded, "decoder.1.layers.1.attention.o.weight");
+  clear(expanded, "decoder.1.layers.1.attention.v.weight");
+  clear(expanded, "decoder.1.layers.1.ffn.down.weight");
+  export_llama(hf_, spec_, expanded);
+  const LlamaFolder llama = import_llama(hf_);
+  EXPECT_EQ(llama.checkpoint.parameters, expanded);
+  ASSERT_GE(llama.warnings.size(), 2u);
+  EXPECT_NE(llama.warnings.end()[-2].find(
+                "model.safetensors: tensor 'model.layers.1.self_attn.o_proj.weight' is entirely zero"),
+            std::string::npos);
+  save_checkpoint(folder_ / "c", spec_, expanded);
+  EXPECT_EQ(load_checkpoint(folder_ / "c").parameters, expanded);
+  for (const auto& [parameter, tensor] :
+       {std::pair("decoder.1.layers.0.attention.v.weight", "model.layers.0.self_attn.v_proj.weight"),
+        std::pair("decoder.1.layers.2.ffn.up.weight", "model.layers.2.mlp.up_proj.weight"),
+        std::pair("decoder.1.embedding.weight", "model.embed_tokens.weight")}) {
+    auto broken = expanded;
+    clear(broken, parameter);
+    export_llama(hf_, spec_, broken);
+    expect_refusal(fmt::format("model.safetensors: tensor '{}' is entirely zero", tensor));
+    EXPECT_NE(message_of<Error>([&] { save_checkpoint(folder_ / "c", spec_, broken); }).find(parameter),
+              std::string::npos);
+  }
 }
 
 TEST_F(Llama, ATiedHeadIsWrittenOut) {
@@ -142,10 +230,10 @@ TEST_F(Llama, ATiedHeadIsWrittenOut) {
   write_config(config_);
   expect_refusal("'lm_head.weight' differs from 'model.embed_tokens.weight'");
   write_some("model.safetensors", [](const std::string& name) { return name != "lm_head.weight"; });
-  EXPECT_EQ(import_llama(hf_).parameters, weights_with_tied_head());
+  EXPECT_EQ(import_llama(hf_).checkpoint.parameters, weights_with_tied_head());
   export_llama(hf_, spec_, weights_with_tied_head());
   write_config(config_);
-  EXPECT_EQ(import_llama(hf_).parameters, weights_with_tied_head());
+  EXPECT_EQ(import_llama(hf_).checkpoint.parameters, weights_with_tied_head());
   config_["tie_word_embeddings"] = false;
   write_config(config_);
   write_some("model.safetensors", [](const std::string& name) { return name != "lm_head.weight"; });
@@ -176,7 +264,7 @@ class LlamaShards : public Llama {
 };
 
 TEST_F(LlamaShards, AreReadTogether) {
-  EXPECT_EQ(import_llama(hf_).parameters, weights_);
+  EXPECT_EQ(import_llama(hf_).checkpoint.parameters, weights_);
 }
 
 TEST_F(LlamaShards, ABadIndexIsRefused) {
@@ -215,6 +303,7 @@ TEST_F(Llama, WhatAVanillaSpecCannotSayIsRefused) {
                         "'rope_scaling' = {\"factor\":2.0");
   expect_config_refused("rope_scaling", {{"rope_type", "llama3"}}, "the rotation is not scaled here");
   expect_config_refused("rope_parameters", {{"rope_type", "yarn"}}, "'rope_parameters' =");
+  expect_config_refused("rope_parameters", {{"partial_rotary_factor", 0.5}}, "'partial_rotary_factor' = 0.5");
   expect_config_refused("attention_bias", true,
                         "'attention_bias' = true: the projections here have no biases");
   expect_config_refused("mlp_bias", true, "'mlp_bias' = true");
@@ -230,7 +319,9 @@ TEST_F(Llama, AConfigThatIsNoneIsRefused) {
   expect_config_refused("hidden_size", 12.5, "'hidden_size' must be a whole number");
   expect_config_refused("hidden_size", UINT64_MAX, "must be a whole number below 2^63");
   expect_config_refused("hidden_size", 13, "13 does not divide into 6 heads");
-  expect_config_refused("num_attention_heads", 0, "heads = 0 is out of range");
+  expect_config_refused("num_attention_heads", 0, "'num_attention_heads' = 0: heads = 0 is out of range");
+  expect_config_refused("rms_norm_eps", -1.0, "'rms_norm_eps' = -1.0");
+  expect_config_refused("max_position_embeddings", -1, "'max_position_embeddings' = -1");
   expect_config_refused("rope_theta", "big", "'rope_theta' must be a number");
   expect_config_refused("tie_word_embeddings", 1, "'tie_word_embeddings' must be true or false");
   expect_config_refused("hidden_act", 1, "'hidden_act' must be a string");
@@ -257,9 +348,130 @@ TEST_F(Llama, TensorsThatDoNotFitAreRefused) {
   expect_refusal("'model.layers.0.self_attn.q_proj.bias' has no place");
   write_some("model.safetensors", all,
              {{"model.layers.0.self_attn.rotary_emb.inv_freq", StoredType::f32, {1}}});
-  EXPECT_EQ(import_llama(hf_).parameters, weights_) << "frequencies follow from the config";
+  EXPECT_EQ(import_llama(hf_).checkpoint.parameters, weights_) << "frequencies follow from the config";
   write_text(hf_ / "model.safetensors", "half a fi");
   expect_refusal("model.safetensors: the header");
+}
+
+class LlamaText : public Llama {
+ protected:
+  void SetUp() override {
+    Llama::SetUp();
+    config_["vocab_size"] = std::ssize(bpe_.pieces) + 2;
+    ModelSpec spec = spec_;
+    spec.vocab = std::ssize(bpe_.pieces) + 2;
+    export_llama(hf_, spec, initial_parameters(spec, seed_));
+    write_text(folder_ / "tokenizer.model", to_bytes(bpe_as_sentencepiece(bpe_.json(), "t", "<s>", "</s>")));
+    config_ = json::parse(photon::testing::read_text(hf_ / "config.json"));
+  }
+  void with_model() const { fs::copy_file(folder_ / "tokenizer.model", hf_ / "tokenizer.model"); }
+  void with_json(const json& tokenizer) const { write_text(hf_ / "tokenizer.json", tokenizer.dump()); }
+  void with_settings(const json& settings) const {
+    write_text(hf_ / "tokenizer_config.json", settings.dump());
+  }
+  std::optional<int64_t> begin() const { return import_llama(hf_).checkpoint.spec.begin_of_text; }
+
+  const testing::BpeSample bpe_{testing::without_merges({"\u2581", "a", "b", "ab"}).pieces, {{"a", "b"}}};
+};
+
+TEST_F(LlamaText, BeginsWithItsTokenUnlessToldOtherwise) {
+  EXPECT_EQ(begin(), std::nullopt) << "bos_token_id is null";
+  config_["bos_token_id"] = 1;
+  write_config(config_);
+  EXPECT_EQ(begin(), 1) << "no tokenizer: config.json's";
+  config_["bos_token_id"] = 261 + 4;
+  write_config(config_);
+  expect_refusal("'bos_token_id' = 265: an id below 'vocab_size' is wanted");
+  config_["bos_token_id"] = 2;
+  write_config(config_);
+  with_model();
+  EXPECT_EQ(begin(), 1) << "the tokenizer's <s>";
+  with_settings({{"tokenizer_class", "LlamaTokenizer"}});
+  EXPECT_EQ(begin(), 1);
+  with_settings({{"add_bos_token", false}});
+  EXPECT_EQ(begin(), std::nullopt);
+  with_settings({{"add_bos_token", true}, {"bos_token", {{"content", "</s>"}}}});
+  EXPECT_EQ(begin(), 2);
+  with_settings({{"add_bos_token", true}, {"bos_token", nullptr}});
+  EXPECT_EQ(begin(), std::nullopt);
+  with_settings({{"bos_token", "<start>"}});
+  expect_refusal("tokenizer_config.json: 'bos_token' = '<start>' is no piece of");
+  with_settings({{"add_bos_token", "yes"}});
+  expect_refusal("tokenizer_config.json: 'add_bos_token' must be true or false");
+}
+
+TEST_F(LlamaText, ATokenizerOfNoClassBeginsAsItsTemplateSays) {
+  json tokenizer = bpe_.json();
+  with_json(tokenizer);
+  EXPECT_EQ(begin(), 1);
+  with_settings({{"tokenizer_class", "PreTrainedTokenizerFast"}});
+  EXPECT_EQ(begin(), std::nullopt);
+  tokenizer["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single",
+       {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}}, {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}}};
+  with_json(tokenizer);
+  EXPECT_EQ(begin(), 1);
+  with_settings({{"tokenizer_class", "LlamaTokenizer"}});
+  tokenizer["post_processor"]["single"].erase(0);
+  with_json(tokenizer);
+  EXPECT_EQ(begin(), std::nullopt) << "as transformers 5 saves a tokenizer that adds none";
+  with_model();
+  EXPECT_EQ(begin(), std::nullopt);
+  with_settings({{"add_bos_token", true}});
+  EXPECT_EQ(begin(), 1);
+}
+
+TEST_F(LlamaText, BothFormsOfATokenizerGiveTheSame) {
+  with_json(bpe_.json());
+  const LlamaFolder from_json = import_llama(hf_);
+  with_model();
+  const LlamaFolder from_model = import_llama(hf_);
+  EXPECT_EQ(from_json.tokenizer, from_model.tokenizer);
+  EXPECT_EQ(from_json.checkpoint.spec, from_model.checkpoint.spec);
+  EXPECT_TRUE(from_json.warnings.empty()) << from_json.warnings[0];
+}
+
+TEST_F(LlamaText, PiecesWithoutRowsAreRefused) {
+  with_model();
+  ModelSpec spec = spec_;
+  spec.vocab = std::ssize(bpe_.pieces) - 1;
+  config_["vocab_size"] = spec.vocab;
+  write_config(config_);
+  expect_refusal("tokenizer.model: 263 pieces, but 'vocab_size' of");
+  write_text(hf_ / "tokenizer.model", "pieces");
+  expect_refusal("tokenizer.model: no SentencePiece model");
+}
+
+TEST_F(LlamaText, IsExportedWithWhatItsModelSaw) {
+  ModelSpec spec = spec_;
+  spec.vocab = std::ssize(bpe_.pieces) + 2;
+  const auto weights = initial_parameters(spec, seed_);
+  const auto settings = [&] {
+    export_llama(hf_, spec, weights, folder_ / "tokenizer.model");
+    return json::parse(photon::testing::read_text(hf_ / "tokenizer_config.json"));
+  };
+  json plain = settings();
+  EXPECT_EQ(plain["add_bos_token"], false);
+  EXPECT_EQ(plain["add_prefix_space"], true);
+  EXPECT_EQ(plain["legacy"], false);
+  EXPECT_EQ(import_llama(hf_).checkpoint.spec, spec);
+  spec.begin_of_text = 1;
+  spec.trained_context = 77;
+  plain = settings();
+  EXPECT_EQ(plain["add_bos_token"], true);
+  EXPECT_EQ(plain["bos_token"], "<s>");
+  EXPECT_EQ(plain["eos_token"], "</s>");
+  config_ = json::parse(photon::testing::read_text(hf_ / "config.json"));
+  EXPECT_EQ(config_["bos_token_id"], 1);
+  EXPECT_EQ(config_["eos_token_id"], 2);
+  EXPECT_EQ(config_["max_position_embeddings"], 77);
+  const LlamaFolder back = import_llama(hf_);
+  EXPECT_EQ(back.checkpoint.spec, spec);
+  EXPECT_EQ(back.tokenizer, photon::testing::read_text(folder_ / "tokenizer.model"));
+  write_text(folder_ / "tokenizer.model",
+             to_bytes(bpe_as_sentencepiece(bpe_.json(false), "t", "<s>", "</s>")));
+  EXPECT_EQ(settings()["add_prefix_space"], false);
 }
 
 TEST_F(Llama, NothingButAVanillaModelIsExported) {
@@ -279,7 +491,7 @@ TEST_F(Llama, NothingButAVanillaModelIsExported) {
   auto bad = weights_;
   bad[0] = std::nanf("");
   EXPECT_THROW(export_llama(hf_, spec_, bad), Error);
-  EXPECT_EQ(import_llama(hf_).parameters, weights_) << "a failed export replaced the folder";
+  EXPECT_EQ(import_llama(hf_).checkpoint.parameters, weights_) << "a failed export replaced the folder";
 }
 
 }  // namespace

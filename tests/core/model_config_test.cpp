@@ -123,6 +123,12 @@ TEST(ModelConfig, EveryBrokenRuleNamesItsLineAndNumbers) {
   EXPECT_EQ(fault(with("heads = 4", "heads = 4\nrope_theta = 1")),
             "m.toml:6: rope_theta: rope_theta = 1 must be above 1");
   EXPECT_EQ(fault(with("heads = 4", "heads = 4\nrope_theta = inf")).substr(0, 20), "m.toml:6: rope_theta");
+  EXPECT_EQ(fault(with("heads = 4", "heads = 4\nbegin_of_text = -1")).substr(0, 23),
+            "m.toml:6: begin_of_text");
+  EXPECT_EQ(fault(with("heads = 4", "heads = 4\nbegin_of_text = 16777216")).substr(0, 23),
+            "m.toml:6: begin_of_text");
+  EXPECT_EQ(fault(with("heads = 4", "heads = 4\ntrained_context = -1")).substr(0, 25),
+            "m.toml:6: trained_context");
   EXPECT_EQ(fault(with("heads = 4", "heads = 4\nnorm_eps = 0")).substr(0, 18), "m.toml:6: norm_eps");
   EXPECT_EQ(fault(with("heads = 4", "heads = 4\nnorm_eps = nan")).substr(0, 18), "m.toml:6: norm_eps");
   EXPECT_EQ(fault(with("\"m\"", "\"../m\"")).substr(0, 14), "m.toml:1: name");
@@ -217,6 +223,8 @@ TEST(ModelConfig, RandomSpecsRoundTripExactly) {
     spec.norm_eps = std::exp(std::uniform_real_distribution<>(-30.0, -1.0)(random));
     const int64_t depth = pick(0, 3);
     if (depth == 0) spec.layers = pick(1, 9);
+    if (pick(0, 1) == 1) spec.begin_of_text = pick(0, spec.vocab - 1);
+    spec.trained_context = pick(0, 1) * pick(1, 99);
     for (int64_t l = 0; l < depth; ++l) {
       LevelSpec s;
       s.chunk = pick(1, 5);

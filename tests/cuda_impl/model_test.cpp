@@ -254,6 +254,32 @@ TEST_P(DeviceModel, RunsAreBitIdentical) {
   EXPECT_EQ(first.decode_rows, eager.decode_rows);
 }
 
+// Nothing is asked for: prompts of whole meta-contexts leave not even a chunk to complete.
+TEST_P(DeviceModel, NoNewTokensAreNone) {
+  const ModelSpec& spec = GetParam().spec;
+  Loaded m(spec);
+  const int64_t b = spec.meta_context();
+  const int64_t least = spec.depth() == 0 ? 1 : 0;
+  std::vector<GenerationRequest> requests(spec.depth() < 2 ? 1 : 3);
+  for (size_t i = 1; i < requests.size(); ++i) {
+    requests[i].generation = Generation::recgen;
+    requests[i].schedule = i == 1 ? Schedule::streamed : Schedule::unrolled;
+  }
+  for (GenerationRequest& request : requests) {
+    for (const std::vector<int64_t>& lengths :
+         {std::vector<int64_t>{least * b}, {2 * b}, {2 * b, b}, {2 * b + 1}, {b + 1, 2 * b, least}}) {
+      request.prompts.clear();
+      for (const int64_t length : lengths) request.prompts.push_back(random_tokens(spec, length, 9));
+      const GenerationResult exact = m.exact.run(request);
+      const GenerationResult fast = m.generator.run(request);
+      EXPECT_EQ(fast.tokens, std::vector<std::vector<int32_t>>(lengths.size()));
+      EXPECT_EQ(fast.tokens, exact.tokens);
+      EXPECT_EQ(fast.prefill_rows, exact.prefill_rows);
+      EXPECT_EQ(fast.decode_rows, exact.decode_rows);
+    }
+  }
+}
+
 // What all launches say they move and compute is what the cost model says of the request.
 TEST_P(DeviceModel, LaunchesAddUpToTheCostModel) {
   const ModelSpec& spec = GetParam().spec;

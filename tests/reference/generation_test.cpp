@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/checkpoint_text.h"
 #include "core/error.h"
 #include "reference/generator.h"
 #include "reference/scoring.h"
@@ -292,6 +293,79 @@ TEST(Generation, EndOfTextEndsARow) {
                                                     free.tokens[r].begin() + static_cast<int64_t>(length)));
     EXPECT_EQ(bursts[r], ended.tokens[r]);
   }
+}
+
+/// Every generation that a model has.
+std::vector<GenerationRequest> generations_of(const ModelSpec& spec) {
+  std::vector<GenerationRequest> out(1);
+  if (spec.depth() < 2) return out;
+  for (const Schedule schedule : {Schedule::streamed, Schedule::unrolled}) {
+    GenerationRequest& request = out.emplace_back();
+    request.generation = photon::Generation::recgen;
+    request.schedule = schedule;
+  }
+  for (const bool upward : {true, false}) {
+    GenerationRequest& request = out.emplace_back();
+    request.generation = photon::Generation::recgen;
+    (upward ? request.recgen_observes_upward : request.recgen_keeps_reading_feedback) = true;
+  }
+  return out;
+}
+
+// Nothing is asked for: prompts of whole meta-contexts leave not even a chunk to complete.
+TEST_P(Generation, NoNewTokensAreNone) {
+  Loaded m(GetParam().spec);
+  EXPECT_THROW(m.generator.run({}), Error) << "no prompts";
+  EXPECT_THROW(token_log_probs(m.model, {}), Error) << "no rows";
+  const int64_t b = m.spec.meta_context();
+  const int64_t least = m.spec.depth() == 0 ? 1 : 0;
+  for (GenerationRequest request : generations_of(m.spec)) {
+    for (const std::vector<int64_t>& lengths :
+         {std::vector<int64_t>{least * b}, {2 * b}, {2 * b, b}, {2 * b + 1}, {b + 1, 2 * b, least}}) {
+      request.prompts.clear();
+      for (const int64_t length : lengths) request.prompts.push_back(random_tokens(m.spec, length, 9));
+      request.samples = 2;
+      request.on_burst = [](const Burst&) {
+        ADD_FAILURE() << "a burst of nothing";
+        return true;
+      };
+      const GenerationResult result = m.generator.run(request);
+      ASSERT_EQ(result.tokens.size(), 2 * lengths.size());
+      for (const auto& tokens : result.tokens) EXPECT_TRUE(tokens.empty());
+      for (const auto& log_probs : result.log_probs) EXPECT_TRUE(log_probs.empty());
+    }
+  }
+}
+
+// Rows that no piece of the tokenizer stands for are cut off: what is left is the distribution among the
+// others.
+TEST_P(Generation, WithoutPaddingItsDistributionIsTheOldOneAmongThePieces) {
+  Loaded padded(GetParam().spec);
+  const int64_t pieces = padded.spec.vocab - 3;
+  const Checkpoint all{padded.spec, {padded.parameters.begin(), padded.parameters.end()}};
+  const Checkpoint some = without_padding(all, pieces);
+  Loaded cut(some.spec);
+  std::copy(some.parameters.begin(), some.parameters.end(), cut.parameters.begin());
+  std::copy(all.parameters.begin(), all.parameters.end(), padded.parameters.begin());  // as rounded
+  const std::vector<int32_t> text = random_tokens(cut.spec, 3 * cut.spec.meta_context(), 13);
+  const TokenBatch batch{1, static_cast<int64_t>(text.size()), text};
+  const std::vector<double> among = token_log_probs(cut.model, batch);
+  const std::vector<double> of_all = token_log_probs(padded.model, batch);
+  const Matrix<double> states = logits(padded.model);
+  const int64_t shift = padded.spec.depth() == 0 ? 1 : 0;
+  for (int64_t i = shift; i < batch.length; ++i) {
+    const auto row = states.row(i - shift);
+    const double left = std::log(row.head(pieces).array().exp().sum() / row.array().exp().sum());
+    const auto at = static_cast<size_t>(i);
+    EXPECT_NEAR(among[at], of_all[at] - left, 1e-9) << "token " << i;
+    EXPECT_LT(left, 0.0);
+  }
+  GenerationRequest request;
+  request.prompts = {random_tokens(cut.spec, cut.spec.meta_context() + 1, 14)};
+  request.new_tokens = 40;
+  request.sampling = {.temperature = 3.0, .seed = testing::test_seed()};
+  const std::vector<int32_t> made = cut.generator.run(request).tokens[0];
+  EXPECT_TRUE(std::all_of(made.begin(), made.end(), [&](int32_t id) { return id < pieces; }));
 }
 
 TEST(Generation, RefusesWhatItCannotServe) {

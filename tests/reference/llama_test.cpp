@@ -149,7 +149,7 @@ TEST(Llama, AnImportedOneComputesWhatItsFormatMeans) {
   const auto doubles = testing::random_parameters(spec, testing::test_seed());
   baselines::export_llama(folder / "llama", spec, std::vector<float>(doubles.begin(), doubles.end()));
 
-  const Checkpoint imported = baselines::import_llama(folder / "llama");
+  const Checkpoint imported = baselines::import_llama(folder / "llama").checkpoint;
   const TokenBatch batch = testing::random_batch(imported.spec, 2, 9, testing::test_seed() + 1);
   BackendRegistry registry;
   reference::add_backend(registry);

@@ -8,6 +8,7 @@
 #include <map>
 #include <numbers>
 #include <numeric>
+#include <random>
 
 #include "core/error.h"
 #include "core/parameters.h"
@@ -139,6 +140,59 @@ TEST(Score, BytesGoByPlaceAndNotByToken) {
     for (int32_t i = 1; i < 40; ++i) expected += stride == 12 && i % 12 == 0 ? 0 : i;
     EXPECT_EQ(s.bytes, expected) << stride;
   }
+}
+
+// Of windows of one length, the standard error of their means.
+TEST(Score, StandardErrorsAreThoseOfWindowMeans) {
+  Recorder model(photon_spec());
+  std::mt19937_64 random(testing::test_seed());
+  std::vector<int32_t> ids(12 * 20);
+  for (int32_t& id : ids) id = static_cast<int32_t>(random() % 32);
+  const Score s = score(model, ids, {.context = 12}, TokenBytes(ids.size(), 3));
+  std::vector<double> means;
+  for (size_t w = 0; w < 20; ++w) {
+    double sum = 0.0;
+    for (size_t t = 1; t < 12; ++t) sum -= Recorder::log_prob(ids[12 * w + t], static_cast<int64_t>(t));
+    means.push_back(sum / 11.0);
+  }
+  const double mean = std::accumulate(means.begin(), means.end(), 0.0) / 20.0;
+  double squares = 0.0;
+  for (const double m : means) squares += (m - mean) * (m - mean);
+  const double expected = std::sqrt(squares / 19.0 / 20.0);
+  EXPECT_EQ(s.windows, 20);
+  EXPECT_NEAR(s.token_nll_error.value(), expected, 1e-12);
+  EXPECT_NEAR(s.perplexity_error().value(), expected * std::exp(mean), 1e-10);
+  EXPECT_NEAR(s.bits_per_byte_error.value(), expected / 3.0 / std::numbers::ln2, 1e-12);
+
+  const Score one = score(model, std::span(ids).first(12), {.context = 12}, {});
+  EXPECT_EQ(one.windows, 1);
+  EXPECT_FALSE(one.token_nll_error || one.bits_per_byte_error || one.perplexity_error());
+}
+
+// Where tokens differ in their bytes, that of the ratio: leaving out one window at a time says the same.
+TEST(Score, StandardErrorOfBitsPerByteIsThatOfARatio) {
+  Recorder model(photon_spec());
+  std::mt19937_64 random(testing::test_seed());
+  std::vector<int32_t> ids(12 * 200);
+  for (int32_t& id : ids) id = static_cast<int32_t>(random() % 32);
+  const auto bytes = [](int32_t id) { return 1 + id / 4; };
+  TokenBytes of_text;
+  for (const int32_t id : ids) of_text.push_back(bytes(id));
+  const Score s = score(model, ids, {.context = 12}, of_text);
+  std::vector<double> left_out;
+  for (size_t w = 0; w < 200; ++w) {
+    double nll = s.nll;
+    auto rest = static_cast<double>(*s.bytes);
+    for (size_t t = 1; t < 12; ++t) {
+      nll += Recorder::log_prob(ids[12 * w + t], static_cast<int64_t>(t));
+      rest -= static_cast<double>(bytes(ids[12 * w + t]));
+    }
+    left_out.push_back(nll / rest / std::numbers::ln2);
+  }
+  const double mean = std::accumulate(left_out.begin(), left_out.end(), 0.0) / 200.0;
+  double squares = 0.0;
+  for (const double x : left_out) squares += (x - mean) * (x - mean);
+  EXPECT_NEAR(s.bits_per_byte_error.value() / std::sqrt(squares * 199.0 / 200.0), 1.0, 0.03);
 }
 
 TEST(Score, WhatDoesNotFitIsRefusedWithItsNumbers) {

@@ -7,6 +7,7 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/device_report.h"
+#include "app/early_checks.h"
 #include "app/model_source.h"
 #include "bench/output.h"
 #include "bench/runner.h"
@@ -41,6 +42,9 @@ void measure(Run& work, const bench::TrainingCase& c, const std::vector<float>& 
 }  // namespace
 
 void bench_training(const BenchTraining& request) {
+  std::vector<ModelSource> sources;
+  for (const std::string& path : request.models) sources.push_back(model_source(path, request.overrides));
+  if (!request.profile.empty()) require_writable(request.profile);
   const auto backend = backends().make(request.device);
   Run work{.backend = *backend,
            .request = request,
@@ -48,9 +52,9 @@ void bench_training(const BenchTraining& request) {
            .output = bench::Output(bench::Output::parse_format(request.format), request.out),
            .sums = {}};
   say(fmt::format("{}, seed {}", backend->device_name(), request.seed));
+  if (request.out.empty() && request.profile.empty()) say(kept_nowhere);
   int64_t done = 0;
-  for (const std::string& path : request.models) {
-    const ModelSource source = model_source(path, request.overrides);
+  for (const ModelSource& source : sources) {
     const std::vector<float> parameters = parameters_of(source, request.seed);
     for (const int64_t batch : request.batches) {
       bench::TrainingCase c{.spec = source.spec,

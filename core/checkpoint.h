@@ -26,6 +26,13 @@ void save_checkpoint(const std::filesystem::path& folder, const ModelSpec& spec,
                      std::span<const float> parameters, const std::filesystem::path& tokenizer = {},
                      const std::function<void(const std::filesystem::path&)>& add_files = {});
 
+/// Throws Error if `folder` is there and holds what save_checkpoint would not replace.
+void require_replaceable_checkpoint(const std::filesystem::path& folder);
+
+/// Of a checkpoint whose weights fit it, as far as can be told without reading them: throws Error where
+/// load_checkpoint would throw on anything but their values.
+ModelSpec checkpoint_spec(const std::filesystem::path& folder);
+
 /// Throws Error on a missing DONE, a missing, extra or misshapen tensor, a non-finite weight, or a weight
 /// matrix that is all zero (what a loader that skips what it does not find leaves behind). F32, BF16, F16 and
 /// F64 are accepted.

@@ -55,7 +55,7 @@ void bench_training(const BenchTraining& request) {
   if (request.out.empty() && request.profile.empty()) say(kept_nowhere);
   int64_t done = 0;
   for (const ModelSource& source : sources) {
-    const std::vector<float> parameters = parameters_of(source, request.seed);
+    std::vector<float> parameters;  // once something is known to fit
     for (const int64_t batch : request.batches) {
       bench::TrainingCase c{.spec = source.spec,
                             .checkpoint = source.checkpoint,
@@ -69,7 +69,9 @@ void bench_training(const BenchTraining& request) {
         say(fmt::format("{} ...", describe(c)));
         if (const auto plan = backend->training_plan(c.spec, c.rows, c.length, c.loss, c.recompute)) {
           say("memory: " + describe(*plan));
+          if (!plan->fits()) throw bench::DoesNotFit(describe(c));
         }
+        if (parameters.empty()) parameters = parameters_of(source, request.seed);
         if (request.profile.empty()) {
           measure(work, c, parameters);
         } else {

@@ -73,6 +73,33 @@ TEST(CommandLine, SuggestsTheNearestNameOfWhateverIsMisspelt) {
   EXPECT_EQ(value.messages.find("unknown"), std::string::npos) << value.messages;
 }
 
+TEST(CommandLine, RefusesWrongValuesBeforeAnyFileIsRead) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> wrong{
+      {"eval --checkpoint absent --text absent",
+       {"--device abacus", "--dtype float3", "--generation foo", "--schedule foo", "--format xml",
+        "--batch 0"}},
+      {"generate --checkpoint absent",
+       {"--device abacus", "--dtype float3", "--generation foo", "--schedule foo", "--choose best",
+        "--new -5", "--samples 0", "--temperature -1", "--top-k -1", "--seed -3"}},
+      {"forward --checkpoint absent --tokens absent --out absent/x", {"--device abacus", "--dtype float3"}},
+      {"init absent.toml --out absent", {"--seed -3"}},
+      {"train absent.toml", {"--device abacus"}},
+      {"bench absent.toml --out absent/rows.csv",
+       {"--device abacus", "--dtype float3", "--generation foo", "--schedule foo", "--format xml",
+        "--batch 0", "--batch 1,foo", "--samples-per-prompt max", "--recompute all", "--regime qq",
+        "--seed -3", "--prompt 0", "--new x", "--min-samples 0"}},
+      {"bench compare absent.csv absent.csv", {"--format xml", "--confidence 101"}}};
+  for (const auto& [command, values] : wrong) {
+    for (const std::string& value : values) {
+      const ProgramRun run = run_photon(command + " " + value);
+      EXPECT_EQ(run.code, 2) << command << " " << value << "\n" << run.messages;
+      EXPECT_EQ(run.out, "") << value;
+      EXPECT_TRUE(holds(run.messages, {value.substr(0, value.find(' '))})) << command << " " << value;
+      EXPECT_EQ(run.messages.find("absent"), std::string::npos) << "a file was looked for: " << run.messages;
+    }
+  }
+}
+
 TEST(CommandLine, VersionTellsOneBuildFromAnother) {
   const ProgramRun run = run_photon("--version");
   EXPECT_EQ(run.code, 0);

@@ -15,7 +15,10 @@
 #include "app/bench_words.h"
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/early_checks.h"
+#include "app/option_checks.h"
 #include "bench/machine.h"
+#include "bench/output.h"
 #include "bench/plan.h"
 #include "bench/preset.h"
 #include "bench/sweep.h"
@@ -79,6 +82,7 @@ bench::Sweep sweep_of(const Options& o) {
 }
 
 void measure_ceilings(const Options& o) {
+  if (!o.hardware.empty()) require_writable(o.hardware);
   const auto backend = backends().make(o.device);
   say(backend->device_name());
   const std::string text = to_toml(bench::measure_machine(*backend, print_ceilings));
@@ -182,6 +186,15 @@ void run(const Options& o) {
                .cache_bytes = o.cache_mib << 20});
 }
 
+CLI::Validator numbers(const char* option, bool allow_max = false) {
+  return parsed_by([=](const std::string& text) { bench::parse_sweep(text, option, allow_max); });
+}
+
+template <class T>
+CLI::Validator words(T (*parse)(std::string_view)) {
+  return parsed_by([=](const std::string& text) { bench::parse_list<T>(text, parse); });
+}
+
 void setup(CLI::App& app) {
   const auto o = std::make_shared<Options>();
   CLI::App* const command =
@@ -189,31 +202,47 @@ void setup(CLI::App& app) {
   command->add_option("models", o->models, "Model specs (TOML, fresh weights) or checkpoint folders")
       ->type_name("MODEL.toml|CHECKPOINT");
   command->add_option("--regime", o->regimes, "pf (2048 in, 128 out), de (128 in, 2048 out), scaled: pf/8")
+      ->check(parsed_by(bench::parse_regimes))
       ->capture_default_str();
-  command->add_option("--prompt", o->prompts, "Tokens in, instead of a regime")->type_name("P");
-  command->add_option("--new", o->new_tokens, "Tokens out, instead of a regime")->type_name("N");
-  command->add_option("--generation", o->generations, "hiergen, recgen")->capture_default_str();
-  command->add_option("--schedule", o->schedules, "streamed, unrolled (of recgen)")->capture_default_str();
+  command->add_option("--prompt", o->prompts, "Tokens in, instead of a regime")
+      ->type_name("P")
+      ->check(numbers("--prompt"));
+  command->add_option("--new", o->new_tokens, "Tokens out, instead of a regime")
+      ->type_name("N")
+      ->check(numbers("--new"));
+  command->add_option("--generation", o->generations, "hiergen, recgen")
+      ->check(words(parse_generation))
+      ->capture_default_str();
+  command->add_option("--schedule", o->schedules, "streamed, unrolled (of recgen)")
+      ->check(words(parse_schedule))
+      ->capture_default_str();
   command->add_option("--batch", o->batches, "Rows generated together; max: what fits by plan")
+      ->check(numbers("--batch", true))
       ->capture_default_str();
   command
       ->add_option("--cache-mib", o->cache_mib,
                    "What the caches of --batch max may take, growing and local, as planned; unset: memory")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
   command->add_option("--samples-per-prompt", o->samples, "Rows that share one prefill")
+      ->check(numbers("--samples-per-prompt"))
       ->capture_default_str();
   command->add_option("--dtype", o->dtypes, "float32, float64, bfloat16; unset: the device's own")
       ->delimiter(',')
+      ->check(parsed_by(parse_dtype))
       ->capture_default_str();
-  command->add_option("--device", o->device, "Back end")->capture_default_str();
-  command->add_option("--seed", o->seed, "Of prompts and fresh weights")->capture_default_str();
+  command->add_option("--device", o->device, "Back end")->check(known_device())->capture_default_str();
+  command->add_option("--seed", o->seed, "Of prompts and fresh weights")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--min-samples", o->rule.min_samples, "Before a steady median may end a row")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   command->add_option("--max-seconds", o->rule.max_seconds, "Of samples, a row")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command->add_option("--format", o->format, "Of standard output: md, csv or jsonl")->capture_default_str();
+  command->add_option("--format", o->format, "Of standard output: md, csv or jsonl")
+      ->check(parsed_by(bench::Output::parse_format))
+      ->capture_default_str();
   command->add_option("--out", o->out, "CSV file that every row is added to as soon as it is measured");
   command
       ->add_option("--rates", o->rates,
@@ -245,6 +274,7 @@ void setup(CLI::App& app) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   command->add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
+      ->check(parsed_by(parse_recompute))
       ->capture_default_str();
   command->add_flag("--ceilings-only", o->ceilings_only,
                     "Measure the machine alone, print it as a hardware file");

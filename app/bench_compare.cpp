@@ -20,8 +20,6 @@ struct Options {
 };
 
 void run(const Options& o) {
-  if (o.format != "md" && o.format != "json")
-    throw UsageError(fmt::format("no format '{}'; there is: md, json", o.format));
   const bench::CompareRule rule{.confidence = o.confidence_percent / 100.0,
                                 .same_within = o.same_percent / 100.0};
   const bench::CompareReport report = bench::compare(o.a, o.b, rule);
@@ -42,7 +40,9 @@ void add_bench_compare(CLI::App& bench) {
   command->add_option("--same-within", o->same_percent, "Speeds that differ by less are the same, in percent")
       ->check(CLI::Range(0.0, 50.0))
       ->capture_default_str();
-  command->add_option("--format", o->format, "md or json")->capture_default_str();
+  command->add_option("--format", o->format, "md or json")
+      ->check(CLI::IsMember({"md", "json"}))
+      ->capture_default_str();
   command->footer(
       "Rows of one case in a file are runs of it: measure several times to know how runs differ.\n"
       "  for i in 1 2 3; do photon bench MODEL.toml --out before.csv; done\n"

@@ -11,6 +11,7 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/device_report.h"
+#include "app/early_checks.h"
 #include "app/model_source.h"
 #include "bench/equal_memory.h"
 #include "bench/output.h"
@@ -22,6 +23,8 @@
 
 namespace photon {
 namespace {
+
+constexpr const char* nothing_fits = "no case fits into memory: nothing was measured";
 
 struct Count {
   int64_t total = 0;
@@ -64,10 +67,27 @@ bool measure_cases(std::vector<bench::Case> cases, InferenceModel& model, bench:
   return true;
 }
 
+/// Leaves out, and says, what cannot fit whatever is measured.
+std::vector<bench::Case> with_room(const std::vector<bench::Case>& cases, const bench::Runner& runner,
+                                   Count& count) {
+  std::vector<bench::Case> out;
+  for (const bench::Case& c : cases) {
+    try {
+      runner.require_room(c);
+      out.push_back(c);
+    } catch (const bench::DoesNotFit& e) {
+      ++count.skipped;
+      say(fmt::format("[{}/{}] skipped: {}", ++count.done, count.total, e.what()));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 void bench_sweep(const SweepOptions& o) {
   bench::Output output(bench::Output::parse_format(o.format), o.out);
+  if (!o.profile.empty()) require_writable(o.profile);
   if (o.resume && o.out.empty()) throw UsageError("--resume goes with --out FILE, whose rows it leaves out");
   const auto backend = backends().make(o.device);
   const auto dtypes = o.dtypes.empty() ? std::vector<DType>{backend->own_dtype()} : o.dtypes;
@@ -112,6 +132,10 @@ void bench_sweep(const SweepOptions& o) {
     }
     return finish_profile(sums, o.profile);
   }
+  for (auto& [source, cases] : work) cases = with_room(cases, runner, count);
+  std::erase_if(work, [](const auto& w) { return w.second.empty(); });
+  if (work.empty()) throw Error(nothing_fits);
+  if (o.out.empty()) say(kept_nowhere);
   for (const DType dtype : dtypes) print_ceilings(dtype, runner.ceilings(dtype));
 
   bool complete = true;
@@ -125,11 +149,12 @@ void bench_sweep(const SweepOptions& o) {
   for (const std::string& line : analysis::prediction_summary(output.rows())) say(line);
   print_kernels(*backend);
   if (!complete) {
-    throw Error(
-        fmt::format("interrupted; {} rows were measured and kept{}", output.added(),
-                    o.out.empty() ? "" : fmt::format(" in {}: {} goes on", o.out.string(), o.goes_on)));
+    throw Error(fmt::format("interrupted; {} rows were measured{}", output.added(),
+                            o.out.empty()
+                                ? " and printed"
+                                : fmt::format(" and kept in {}: {} goes on", o.out.string(), o.goes_on)));
   }
-  if (count.skipped == count.total) throw Error("no case fits into memory: nothing was measured");
+  if (count.skipped == count.total) throw Error(nothing_fits);
 }
 
 }  // namespace photon

@@ -7,6 +7,7 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/device_report.h"
+#include "app/early_checks.h"
 #include "app/model_source.h"
 #include "bench/output.h"
 #include "bench/products.h"
@@ -42,6 +43,9 @@ void measure(Run& work, const bench::TrainingCase& c, const std::vector<float>& 
 }  // namespace
 
 void bench_training(const BenchTraining& request) {
+  std::vector<ModelSource> sources;
+  for (const std::string& path : request.models) sources.push_back(model_source(path, request.overrides));
+  if (!request.profile.empty()) require_writable(request.profile);
   const auto backend = backends().make(request.device);
   Run work{.backend = *backend,
            .request = request,
@@ -49,10 +53,10 @@ void bench_training(const BenchTraining& request) {
            .output = bench::Output(bench::Output::parse_format(request.format), request.out),
            .sums = {}};
   say(fmt::format("{}, seed {}", backend->device_name(), request.seed));
+  if (request.out.empty() && request.profile.empty()) say(kept_nowhere);
   int64_t done = 0;
-  for (const std::string& path : request.models) {
-    const ModelSource source = model_source(path, request.overrides);
-    const std::vector<float> parameters = parameters_of(source, request.seed);
+  for (const ModelSource& source : sources) {
+    std::vector<float> parameters;  // once something is known to fit
     for (const int64_t batch : request.batches) {
       bench::TrainingCase c{.spec = source.spec,
                             .checkpoint = source.checkpoint,
@@ -66,7 +70,9 @@ void bench_training(const BenchTraining& request) {
         say(fmt::format("{} ...", describe(c)));
         if (const auto plan = backend->training_plan(c.spec, c.rows, c.length, c.loss, c.recompute)) {
           say("memory: " + describe(*plan));
+          if (!plan->fits()) throw bench::DoesNotFit(describe(c));
         }
+        if (parameters.empty()) parameters = parameters_of(source, request.seed);
         if (request.profile.empty()) {
           measure(work, c, parameters);
         } else {

@@ -8,6 +8,10 @@
 namespace photon {
 
 void say(const std::string& line);
+
+/// What a benchmark without --out says before it measures.
+inline constexpr const char* kept_nowhere = "no --out FILE.csv: rows are printed and kept nowhere";
+
 void print_ceilings(DType dtype, const Ceilings& c);
 
 /// A row that was just measured, in a sentence.

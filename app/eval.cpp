@@ -10,6 +10,7 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/device_report.h"
+#include "app/option_checks.h"
 #include "app/text_input.h"
 #include "core/checkpoint_text.h"
 #include "core/csv.h"
@@ -227,16 +228,22 @@ void setup(CLI::App& app) {
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   command->add_option("--generation", o->generation, "hiergen (teacher forcing), or recgen beside it")
+      ->check(parsed_by(parse_generation))
       ->capture_default_str()
       ->type_name("NAME");
   command->add_option("--prompt", o->prompt, "With recgen: tokens of each window that are given")
       ->type_name("P")
       ->check(CLI::PositiveNumber);
   command->add_option("--schedule", o->schedule, "Of recgen: streamed or unrolled")
+      ->check(parsed_by(parse_schedule))
       ->capture_default_str()
       ->type_name("NAME");
-  command->add_option("--device", o->device, "Back end")->capture_default_str()->type_name("NAME");
+  command->add_option("--device", o->device, "Back end")
+      ->check(known_device())
+      ->capture_default_str()
+      ->type_name("NAME");
   command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16")
+      ->check(parsed_by(parse_dtype))
       ->capture_default_str()
       ->type_name("NAME");
   command->add_option("--format", o->format, "md, json (lines) or csv")

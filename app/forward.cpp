@@ -8,6 +8,8 @@
 
 #include "app/command.h"
 #include "app/device_report.h"
+#include "app/early_checks.h"
+#include "app/option_checks.h"
 #include "core/checkpoint.h"
 #include "core/error.h"
 #include "core/safetensors.h"
@@ -71,6 +73,7 @@ void write(const std::filesystem::path& file, const std::vector<Stream>& streams
 }
 
 void run(const Options& options) {
+  require_writable(options.out);
   const auto backend = backends().make(options.device);
   const DType dtype = dtype_for(*backend, options.dtype);
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
@@ -97,8 +100,9 @@ void setup(CLI::App& app) {
       ->required()
       ->type_name("FILE");
   command->add_option("--out", options->out, "File to write")->required()->type_name("FILE.safetensors");
-  command->add_option("--dtype", options->dtype, "float32, float64 or bfloat16; unset: the device's own");
-  command->add_option("--device", options->device, "Back end")->capture_default_str();
+  command->add_option("--dtype", options->dtype, "float32, float64 or bfloat16; unset: the device's own")
+      ->check(parsed_by(parse_dtype));
+  command->add_option("--device", options->device, "Back end")->check(known_device())->capture_default_str();
   command->callback([options] { run(*options); });
 }
 

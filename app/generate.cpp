@@ -8,6 +8,7 @@
 
 #include "app/command.h"
 #include "app/device_report.h"
+#include "app/option_checks.h"
 #include "app/text_input.h"
 #include "core/checkpoint_text.h"
 #include "core/error.h"
@@ -62,9 +63,6 @@ void print_samples(const Options& options, const Tokenizer& tokenizer, const Gen
 }
 
 void run(const Options& options) {
-  if (options.choose != "none" && options.choose != "majority" && options.choose != "likelihood") {
-    throw UsageError(fmt::format("--choose {}: none, majority or likelihood", options.choose));
-  }
   GenerationRequest request;
   request.generation = parse_generation(options.generation);
   request.schedule = parse_schedule(options.schedule);
@@ -124,19 +122,35 @@ void setup(CLI::App& app) {
   auto* const text = command->add_option("--prompt", o->prompt, "Text to continue");
   command->add_option("--prompt-file", o->prompt_file, "The same from a file; - is standard input")
       ->excludes(text);
-  command->add_option("--new", o->new_tokens, "Tokens out, at most")->capture_default_str();
-  command->add_option("--samples", o->samples, "Continuations, sharing one prefill")->capture_default_str();
-  command->add_option("--choose", o->choose, "Of several samples: none (print all), majority, likelihood")
+  command->add_option("--new", o->new_tokens, "Tokens out, at most")
+      ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->add_option("--temperature", o->sampling.temperature, "0 is greedy")->capture_default_str();
-  command->add_option("--top-k", o->sampling.top_k, "0 is no limit")->capture_default_str();
+  command->add_option("--samples", o->samples, "Continuations, sharing one prefill")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  command->add_option("--choose", o->choose, "Of several samples: none (print all), majority, likelihood")
+      ->check(CLI::IsMember({"none", "majority", "likelihood"}))
+      ->capture_default_str();
+  command->add_option("--temperature", o->sampling.temperature, "0 is greedy")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--top-k", o->sampling.top_k, "0 is no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--top-p", o->sampling.top_p, "Nucleus")->capture_default_str();
-  command->add_option("--seed", o->sampling.seed, "Of sampling")->capture_default_str();
-  command->add_option("--generation", o->generation, "hiergen or recgen")->capture_default_str();
-  command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")->capture_default_str();
+  command->add_option("--seed", o->sampling.seed, "Of sampling")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->add_option("--generation", o->generation, "hiergen or recgen")
+      ->check(parsed_by(parse_generation))
+      ->capture_default_str();
+  command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")
+      ->check(parsed_by(parse_schedule))
+      ->capture_default_str();
   command->add_flag("--ignore-end-of-text", o->ignore_end_of_text, "Go on behind the end of a document");
-  command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16; unset: the device's own");
-  command->add_option("--device", o->device, "Back end")->capture_default_str();
+  command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16; unset: the device's own")
+      ->check(parsed_by(parse_dtype));
+  command->add_option("--device", o->device, "Back end")->check(known_device())->capture_default_str();
   command->footer(
       "A model that was trained with a token in front of every text (begin_of_text in its config.toml; "
       "imported\n"

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <iostream>
+#include <new>
 
 #include "app/command.h"
 #include "app/devices.h"
+#include "app/standard_streams.h"
+#include "app/unknown_words.h"
 #include "app/version.h"
 #include "core/error.h"
-#include "core/nearest.h"
+#include "core/interrupt.h"
 #include "reference/backend.h"
 #include "reference/blas.h"
 
@@ -33,59 +35,64 @@ const BackendRegistry& backends() {
 
 namespace {
 
-/// CLI11 would say that a subcommand is missing where an unknown one was given.
-void refuse_unknown_subcommand(const CLI::App& app, const std::string& word) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end()) return;
-  throw photon::UsageError(fmt::format("unknown subcommand '{}'; {}", word, photon::suggestion(word, names)));
-}
+constexpr int failed = 1;
+constexpr int wrong_use = 2;
+constexpr int interrupted = 130;
 
+/// Exit code.
 int run(int argc, char** argv) {
   CLI::App app{"PHOTON, Block Transformer and vanilla language models: train, generate, measure, compare",
                "photon"};
   app.require_subcommand(1);
   app.set_version_flag("--version", photon::version_text);
-  app.failure_message([](const CLI::App*, const CLI::Error& e) {
-    return fmt::format("photon: {}\nphoton: --help says more\n", e.what());
-  });
+  app.footer(
+      "Exit codes: 0 done, 1 failed, 2 wrong use (nothing was read or written), 130 interrupted (Ctrl-C).");
   auto list = photon::commands();
   std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
   for (const auto& command : list) command.setup(app);
+  app.parse_complete_callback([] {
+    if (const std::string warning = photon::build_warning(); !warning.empty()) {
+      fmt::print(stderr, "photon: warning: {}\n", warning);
+    }
+  });
   if (argc == 1) {
     fmt::print("{}", app.help());
     return 0;
   }
-  refuse_unknown_subcommand(app, argv[1]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    if (e.get_exit_code() == 0) return app.exit(e);  // --help and --version
+    // CLI11 would say that something else is missing where a word is misspelt.
+    const std::string unknown = photon::unknown_word(app, {argv + 1, argv + argc});
+    throw photon::UsageError(
+        fmt::format("{}\nphoton: --help says more", unknown.empty() ? std::string(e.what()) : unknown));
   }
   return 0;
+}
+
+int guarded_run(int argc, char** argv) {
+  try {
+    const int code = run(argc, argv);
+    photon::finish_standard_output();
+    return code;
+  } catch (const photon::UsageError& e) {
+    fmt::print(stderr, "photon: {}\n", e.what());
+    return wrong_use;
+  } catch (const std::bad_alloc&) {
+    fmt::print(stderr, "photon: out of memory\n");
+  } catch (const std::exception& e) {
+    fmt::print(stderr, "photon: {}\n", e.what());
+  }
+  return failed;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  photon::secure_standard_streams();
   photon::reference::use_best_blas(argv);
-  if (const std::string warning = photon::build_warning(); !warning.empty()) {
-    fmt::print(stderr, "photon: warning: {}\n", warning);
-  }
-  int code = 1;
-  try {
-    code = run(argc, argv);
-  } catch (const photon::UsageError& e) {
-    fmt::print(stderr, "photon: {}\n", e.what());
-    return 2;
-  } catch (const std::exception& e) {
-    fmt::print(stderr, "photon: {}\n", e.what());
-    return 1;
-  }
-  std::cout.flush();
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
-    fmt::print(stderr, "photon: standard output could not be written (disk full?)\n");
-    return 1;
-  }
-  return code;
+  const int code = guarded_run(argc, argv);
+  std::fflush(stdout);  // what was printed before a failure; a second failure changes nothing
+  return photon::interrupt_requested() ? interrupted : code;
 }

@@ -19,7 +19,7 @@ ModelSource model_source(const std::string& path, const std::vector<std::string>
     throw UsageError(
         fmt::format("--set {}: the weights in {} fit the shape they were trained with", overrides[0], path));
   }
-  return {load_model_spec(std::filesystem::path(path) / "config.toml"), path};
+  return {checkpoint_spec(path), path};
 }
 
 std::vector<float> parameters_of(const ModelSource& source, uint64_t seed) {

@@ -13,7 +13,8 @@ struct ModelSource {
   std::string checkpoint;  ///< folder; empty for a spec
 };
 
-/// Reads the spec alone. `overrides` apply to spec files; with a checkpoint they are refused.
+/// Reads no weights, but throws Error on a checkpoint that cannot be loaded. `overrides` apply to spec files;
+/// with a checkpoint they are refused.
 ModelSource model_source(const std::string& path, const std::vector<std::string>& overrides);
 
 /// parameter_list order; `seed` is that of fresh weights.

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "bench/compare.h"
+#include "core/table.h"
 
 namespace photon::bench {
 namespace {
@@ -34,17 +36,29 @@ nlohmann::ordered_json json_of(const Comparison& c) {
 }  // namespace
 
 std::string to_markdown(const CompareReport& report, const CompareRule& rule) {
-  std::string out =
-      "| model | case | quantity | A | B | speed B / A | interval | from | verdict |\n"
-      "|---|---|---|--:|--:|--:|---|---|---|\n";
+  std::vector<TableColumn> table;
+  for (const char* title :
+       {"model", "case", "quantity", "A", "B", "speed B / A", "interval", "from", "verdict"}) {
+    table.push_back({.title = title, .cells = {}, .is_text = true});
+  }
+  table[3].is_text = table[4].is_text = table[5].is_text = false;
   for (const Comparison& c : report.comparisons) {
     const char* unit = c.quantity == "throughput" ? "tok/s" : "s";
-    out += fmt::format(
-        "| {} | {} | {} | {:.4g} {} | {:.4g} {} | {:.4g} | {} | {} | {} |\n", c.model, c.what, c.quantity,
-        c.a, unit, c.b, unit, c.ratio, interval(c),
-        c.interval_from == "rows" ? fmt::format("{} and {} rows", c.rows_a, c.rows_b) : c.interval_from,
-        to_string(c.verdict));
+    const std::array<std::string, 9> row{c.model,
+                                         c.what,
+                                         std::string(c.quantity),
+                                         fmt::format("{} {}", readable_number(c.a), unit),
+                                         fmt::format("{} {}", readable_number(c.b), unit),
+                                         fmt::format("{:.4g}", c.ratio),
+                                         interval(c),
+                                         c.interval_from == "rows"
+                                             ? fmt::format("{} and {} rows", c.rows_a, c.rows_b)
+                                             : std::string(c.interval_from),
+                                         std::string(to_string(c.verdict))};
+    for (size_t i = 0; i < row.size(); ++i) table[i].cells.push_back(row[i]);
   }
+  constexpr size_t naming = 3;
+  std::string out = markdown_table(table, naming);
   const auto count = [&](Verdict verdict) {
     return std::count_if(report.comparisons.begin(), report.comparisons.end(),
                          [&](const Comparison& c) { return c.verdict == verdict; });

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "core/error.h"
+#include "core/table.h"
 
 namespace photon::bench {
 namespace {
@@ -97,12 +98,12 @@ void Output::finish() {
 }
 
 std::string tables(const std::vector<ResultRow>& rows) {
-  std::string common;
+  std::vector<std::string> shared;
   for (const std::string_view name : workload) {
     if (differs(rows, name) || !filled(rows, name)) continue;
-    common += fmt::format("{}{}: {}", common.empty() ? "" : ", ", name, rows[0].text(name));
+    shared.push_back(fmt::format("{}: {}", name, rows[0].text(name)));
   }
-  if (!common.empty()) common += "\n";
+  const std::string common = shared.empty() ? "" : in_lines(shared) + "\n";
   if (filled(rows, "step_seconds")) return common + table(rows, "Training steps", training);
   return common + table(rows, "Speed", speed) + table(rows, "Memory of a sample", memory) +
          table(rows, "Beside the floors", floors) +

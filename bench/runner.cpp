@@ -7,6 +7,7 @@
 #include "bench/equal_memory.h"
 #include "bench/memory.h"
 #include "bench/statistics.h"
+#include "bench/sweep.h"
 #include "core/error.h"
 
 namespace photon::bench {
@@ -76,7 +77,8 @@ KernelBench& Runner::kernels(DType dtype) {
       .first->second;
 }
 
-void Runner::check_memory(const Case& c) const {
+void Runner::require_room(Case c) const {
+  if (c.batch == sweep_max) c.batch = c.samples_per_prompt;
   const double row = planned_bytes_per_row(c);
   const double needed = weights_bytes(c.spec, element_bytes(c.dtype)) + row * static_cast<double>(c.batch);
   const double usable = usable_share * static_cast<double>(backend_.memory_bytes());
@@ -90,7 +92,7 @@ void Runner::check_memory(const Case& c) const {
 
 std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
   c.batch = c.samples_per_prompt;
-  check_memory(c);
+  require_room(c);
   GenerationRequest request = request_of(c, c.batch, options_.seed);
   const MemoryPlan one = model.memory_plan(request);
   int64_t most = int64_t{1} << 40;  // rows
@@ -119,7 +121,7 @@ std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
 }
 
 std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
-  check_memory(c);
+  require_room(c);
   ResultRow row;
   set_identity(row, options_.argv);
   const Ceilings before = ceilings(c.dtype);

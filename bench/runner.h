@@ -42,6 +42,10 @@ class Runner {
  public:
   Runner(Backend& backend, RunnerOptions options, Interrupted interrupted);
 
+  /// Throws DoesNotFit on a case whose weights and caches alone are too large, which is known before a model
+  /// is loaded; of the largest batch (sweep_max) one prompt's rows count.
+  void require_room(Case c) const;
+
   /// Empty if interrupted. Throws DoesNotFit.
   std::optional<ResultRow> measure(const Case& c, InferenceModel& model);
 
@@ -64,7 +68,6 @@ class Runner {
   };
   bool fresh(DType dtype) const;
   KernelBench& kernels(DType dtype);
-  void check_memory(const Case& c) const;
 
   Backend& backend_;
   RunnerOptions options_;

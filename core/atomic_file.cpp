@@ -50,16 +50,6 @@ std::vector<fs::path> leftovers(const fs::path& folder, std::string_view mark) {
   return found;
 }
 
-void refuse_unknown(const fs::path& folder, std::span<const std::string_view> known) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      throw Error(fmt::format("{}: holds {}, which is not one of {}: it is not replaced", folder.string(),
-                              in_quotes(name), fmt::join(known, ", ")));
-    }
-  }
-}
-
 /// Puts `aside` in the place of `folder`, which exists, and leaves the old one under the returned name.
 fs::path swap_in(const fs::path& aside, const fs::path& folder) {
   if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) == 0) return aside;
@@ -125,6 +115,16 @@ void write_file_atomically(const fs::path& path, std::string_view text) {
   file.commit();
 }
 
+void require_known_names(const fs::path& folder, std::span<const std::string_view> known_names) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (std::find(known_names.begin(), known_names.end(), name) == known_names.end()) {
+      throw Error(fmt::format("{}: holds {}, which is not one of {}: it is not replaced", folder.string(),
+                              in_quotes(name), fmt::join(known_names, ", ")));
+    }
+  }
+}
+
 void replace_folder(const fs::path& named, std::span<const std::string_view> known_names,
                     const std::function<void(const fs::path&)>& fill) {
   fs::path folder = named.lexically_normal();
@@ -134,7 +134,7 @@ void replace_folder(const fs::path& named, std::span<const std::string_view> kno
     if (const fs::path old = displaced_folder(folder); !old.empty()) fs::rename(old, folder);
     if (fs::exists(folder)) {
       if (!fs::is_directory(folder)) throw Error(fmt::format("{}: is a file, not a folder", folder.string()));
-      refuse_unknown(folder, known_names);
+      require_known_names(folder, known_names);
     }
     for (const auto mark : {aside_mark, displaced_mark}) {
       for (const fs::path& path : leftovers(folder, mark)) fs::remove_all(path);
@@ -148,7 +148,7 @@ void replace_folder(const fs::path& named, std::span<const std::string_view> kno
     const std::unique_ptr<const fs::path, decltype(remove_aside)> cleanup(&aside, remove_aside);
     fs::create_directory(aside);
     fill(aside);
-    refuse_unknown(aside, known_names);
+    require_known_names(aside, known_names);
     if (fs::exists(folder)) {
       aside = swap_in(aside, folder);
     } else {

@@ -52,6 +52,9 @@ void write_file_atomically(const std::filesystem::path& path, std::string_view t
 void replace_folder(const std::filesystem::path& folder, std::span<const std::string_view> known_names,
                     const std::function<void(const std::filesystem::path&)>& fill);
 
+/// Throws Error if `folder` holds anything that is not in `known_names`.
+void require_known_names(const std::filesystem::path& folder, std::span<const std::string_view> known_names);
+
 /// Of an interrupted replace_folder on a file system without exchange: where the old folder waits. Empty if
 /// nowhere.
 std::filesystem::path displaced_folder(const std::filesystem::path& folder);

@@ -113,7 +113,11 @@ void save_checkpoint(const fs::path& folder, const ModelSpec& spec, std::span<co
   });
 }
 
-Checkpoint load_checkpoint(const fs::path& folder) {
+void require_replaceable_checkpoint(const fs::path& folder) {
+  if (fs::is_directory(folder)) require_known_names(folder, file_names);
+}
+
+ModelSpec checkpoint_spec(const fs::path& folder) {
   if (!fs::is_directory(folder)) {
     const fs::path old = displaced_folder(folder);
     throw Error(
@@ -124,11 +128,16 @@ Checkpoint load_checkpoint(const fs::path& folder) {
     throw Error(
         fmt::format("{}: no DONE in it, so it is no checkpoint or was never finished", folder.string()));
   }
+  ModelSpec spec = load_model_spec(folder / "config.toml");
+  check_flat_tensors(SafetensorsFile(folder / "model.safetensors"), parameter_list(spec), {""});
+  return spec;
+}
+
+Checkpoint load_checkpoint(const fs::path& folder) {
   Checkpoint checkpoint;
-  checkpoint.spec = load_model_spec(folder / "config.toml");
+  checkpoint.spec = checkpoint_spec(folder);
   const auto list = parameter_list(checkpoint.spec);
   const SafetensorsFile file(folder / "model.safetensors");
-  check_flat_tensors(file, list, {""});
   checkpoint.tokenizer_hash = tokenizer_hash_of(file);
   checkpoint.parameters.resize(static_cast<size_t>(parameter_elements(checkpoint.spec)));
   read_flat_tensors(file, list, {{"", checkpoint.parameters}});

@@ -1,4 +1,4 @@
-// A checkpoint folder (design, section 5): model.safetensors, config.toml, tokenizer.model, while training
+// A checkpoint folder (design, section 5): model.safetensors, config.toml, tokenizer.model, of a training
 // optimizer.safetensors and state.json, and an empty DONE written last. Tensors by name on disk, one flat
 // float array in parameter_list order in memory.
 #pragma once
@@ -28,6 +28,13 @@ struct Checkpoint {
 void save_checkpoint(const std::filesystem::path& folder, const ModelSpec& spec,
                      std::span<const float> parameters, const std::filesystem::path& tokenizer = {},
                      const std::function<void(const std::filesystem::path&)>& add_files = {});
+
+/// Throws Error if `folder` is there and holds what save_checkpoint would not replace.
+void require_replaceable_checkpoint(const std::filesystem::path& folder);
+
+/// Of a checkpoint whose weights fit it, as far as can be told without reading them: throws Error where
+/// load_checkpoint would throw on anything but their values.
+ModelSpec checkpoint_spec(const std::filesystem::path& folder);
 
 /// Throws Error on a missing DONE, a missing, extra or misshapen tensor, a non-finite weight, or a
 /// zero_matrix (what a loader that skips what it does not find leaves behind). F32, BF16, F16 and F64 are

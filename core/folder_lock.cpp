@@ -14,7 +14,7 @@ namespace photon {
 
 FolderLock::FolderLock(const std::filesystem::path& folder) {
   std::error_code bad;
-  std::filesystem::create_directories(folder, bad);
+  if (std::filesystem::create_directories(folder, bad)) made_ = std::filesystem::absolute(folder);
   if (bad) throw Error(fmt::format("{}: cannot be created: {}", folder.string(), bad.message()));
   descriptor_ = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor_ < 0)
@@ -26,6 +26,8 @@ FolderLock::FolderLock(const std::filesystem::path& folder) {
 }
 
 FolderLock::~FolderLock() {
+  std::error_code holds_something;
+  if (!made_.empty()) std::filesystem::remove(made_, holds_something);
   close(descriptor_);
 }
 

@@ -37,6 +37,10 @@ InterruptGuard::~InterruptGuard() {
 }
 
 bool InterruptGuard::requested() const {
+  return interrupt_requested();
+}
+
+bool interrupt_requested() {
   return requests > 0;
 }
 

@@ -17,4 +17,7 @@ class InterruptGuard {
   bool requested() const;
 };
 
+/// Whether the last of them was: a process that ends then was interrupted, whatever its work says.
+bool interrupt_requested();
+
 }  // namespace photon

@@ -61,7 +61,7 @@ void append_results(const std::filesystem::path& file, std::span<const ResultRow
 
 std::string to_csv(std::span<const ResultRow> rows);    ///< with header
 std::string to_jsonl(std::span<const ResultRow> rows);  ///< numbers as numbers, empty cells left out
-/// A table of the named columns; those equal in every row go into a line above it.
+/// A table of the named columns (core/table.h); those equal in every row go into a line above it.
 std::string to_markdown(std::span<const ResultRow> rows, std::span<const std::string_view> columns);
 
 }  // namespace photon

@@ -2,10 +2,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "core/results.h"
+#include "core/table.h"
 
 namespace photon {
 namespace {
@@ -25,15 +27,28 @@ bool is_integer(const std::string& cell) {
          (digits.size() == 1 || digits[0] != '0');
 }
 
-/// For reading: five significant digits are more than any measurement has; whole numbers stay whole.
-std::string readable(const ResultColumn& column, const ResultRow& row) {
-  const std::string& cell = row.text(column.name);
-  if (!column.is_text && !cell.empty()) {
-    return is_integer(cell) ? cell : fmt::format("{:.5g}", *row.number(column.name));
+/// Identifiers of 64 bits keep their digits, which a double would not.
+constexpr size_t most_digits_of_a_number = 15;
+
+/// The column of these rows, as it is read.
+std::vector<std::string> readable(const ResultColumn& column, std::span<const ResultRow> rows) {
+  std::vector<std::string> cells;
+  std::vector<std::optional<double>> numbers;
+  bool words = column.is_text;
+  for (const ResultRow& row : rows) {
+    cells.push_back(row.text(column.name));
+    words = words || (is_integer(cells.back()) && cells.back().size() > most_digits_of_a_number);
   }
-  std::string escaped;
-  for (const char c : cell) escaped += c == '|' ? std::string("\\|") : std::string(1, c);
-  return escaped;
+  if (words) return cells;
+  for (const ResultRow& row : rows) numbers.push_back(row.number(column.name));
+  return readable_numbers(numbers);
+}
+
+/// Whether the column tells which row this is, and not what was measured.
+bool names_the_row(const ResultColumn& column) {
+  static constexpr auto counts = std::to_array<std::string_view>(
+      {"prompt", "new_tokens", "batch", "samples_per_prompt", "length", "context"});
+  return column.is_text || std::find(counts.begin(), counts.end(), column.name) != counts.end();
 }
 
 std::string words(const std::string& cell) {
@@ -66,33 +81,24 @@ std::string to_jsonl(std::span<const ResultRow> rows) {
 }
 
 std::string to_markdown(std::span<const ResultRow> rows, std::span<const std::string_view> columns) {
-  std::string shared;
-  std::vector<const ResultColumn*> shown;
+  std::vector<std::string> shared;
+  std::vector<TableColumn> shown;
+  size_t keys = 0;
   for (const std::string_view name : columns) {
     const ResultColumn& column = column_named(name);
     const bool same = rows.size() > 1 && std::all_of(rows.begin(), rows.end(), [&](const ResultRow& row) {
                         return row.text(name) == rows[0].text(name);
                       });
     if (!same) {
-      shown.push_back(&column);
+      if (keys == shown.size() && names_the_row(column)) ++keys;
+      shown.push_back({.title = title(column), .cells = readable(column, rows), .is_text = column.is_text});
     } else if (!rows[0].empty(name)) {
-      shared += fmt::format("{}{}: {}{}{}", shared.empty() ? "" : ", ", name, readable(column, rows[0]),
-                            column.unit.empty() ? "" : " ", column.unit);
+      shared.push_back(fmt::format("{}: {}{}{}", name, readable(column, rows.first(1))[0],
+                                   column.unit.empty() ? "" : " ", column.unit));
     }
   }
-  std::string out = shared.empty() ? "" : shared + "\n\n";
-  if (shown.empty()) return out;
-  std::string rule;
-  for (const ResultColumn* column : shown) {
-    out += fmt::format("| {} ", title(*column));
-    rule += column->is_text ? "|---" : "|--:";
-  }
-  out += "|\n" + rule + "|\n";
-  for (const ResultRow& row : rows) {
-    for (const ResultColumn* column : shown) out += fmt::format("| {} ", readable(*column, row));
-    out += "|\n";
-  }
-  return out;
+  const std::string above = shared.empty() ? "" : in_lines(shared) + "\n\n";
+  return shown.empty() ? above : above + markdown_table(shown, keys);
 }
 
 }  // namespace photon

@@ -15,9 +15,12 @@
 #include "reference/memory.h"
 #include "reference/timed_kernel.h"
 #include "reference/trainable.h"
+#include "reference/training_memory.h"
 
 namespace photon::reference {
 namespace {
+
+constexpr double usable_share = 0.95;  // of memory: the rest is for everybody else
 
 std::string processor_name() {
   std::ifstream info("/proc/cpuinfo");
@@ -36,6 +39,12 @@ void check_size(const ModelSpec& spec, std::span<const float> parameters) {
   }
 }
 
+void require_no_recomputation(Recompute recompute) {
+  if (recompute == Recompute::none) return;
+  throw UsageError(
+      fmt::format("the CPU keeps all activations: recompute = none, not {}", to_string(recompute)));
+}
+
 class CpuBackend final : public Backend {
  public:
   std::string device_name() const override {
@@ -49,12 +58,16 @@ class CpuBackend final : public Backend {
   std::unique_ptr<TimedKernel> timed_kernel(const Kernel& kernel, DType dtype, int64_t footprint) override {
     return make_timed_kernel(kernel, dtype, footprint);
   }
+  std::optional<TrainingPlan> training_plan(const ModelSpec& spec, int64_t sequences, int64_t length,
+                                            const LossConfig&, Recompute recompute) const override {
+    require_no_recomputation(recompute);
+    TrainingPlan plan = plan_training(spec, sequences, length);
+    plan.available = static_cast<int64_t>(usable_share * static_cast<double>(memory_bytes()));
+    return plan;
+  }
   std::unique_ptr<TrainableModel> trainable(const ModelSpec& spec, std::span<const float> parameters,
                                             Recompute recompute) override {
-    if (recompute != Recompute::none) {
-      throw UsageError(
-          fmt::format("the CPU keeps all activations: recompute = none, not {}", to_string(recompute)));
-    }
+    require_no_recomputation(recompute);
     check_size(spec, parameters);
     return make_trainable(spec, parameters);
   }

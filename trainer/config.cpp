@@ -103,6 +103,10 @@ TrainConfig read(const ConfigDocument& document) {
   c.mfu = root.boolean("mfu", true);
   root.finish();
 
+  if (c.batch > largest_count / c.context) {
+    root.fail("batch", fmt::format("{} sequences of context = {} are more than {} tokens a step", c.batch,
+                                   c.context, largest_count));
+  }
   if (c.micro_batch > 0 && c.batch % c.micro_batch != 0) {
     root.fail("micro_batch", fmt::format("{} does not divide batch = {}", c.micro_batch, c.batch));
   }

@@ -19,8 +19,15 @@ std::optional<TrainingPlan> plan_of(const TrainConfig& c, const ModelSpec& spec,
 
 /// Of the batch's divisors, the largest that fits; 0: not even one sequence.
 int64_t largest_that_fits(const TrainConfig& c, const ModelSpec& spec, const Backend& backend) {
-  for (int64_t parts = 1; parts <= c.batch; ++parts) {
-    if (c.batch % parts == 0 && plan_of(c, spec, backend, c.batch / parts)->fits()) return c.batch / parts;
+  const auto fits = [&](int64_t sequences) {
+    return c.batch % sequences == 0 && plan_of(c, spec, backend, sequences)->fits();
+  };
+  int64_t parts = 1;
+  for (; parts * parts <= c.batch; ++parts) {
+    if (c.batch % parts == 0 && fits(c.batch / parts)) return c.batch / parts;
+  }
+  for (int64_t sequences = parts - 1; sequences >= 1; --sequences) {
+    if (fits(sequences)) return sequences;
   }
   return 0;
 }
@@ -44,13 +51,14 @@ TrainConfig with_planned_memory(TrainConfig config, const ModelSpec& spec, const
   }
   if (!plan->fits()) {
     const int64_t most = largest_that_fits(config, spec, backend);
-    const std::string advice = most > 0 ? fmt::format("micro_batch = {} would fit", most)
-                               : config.recompute == Recompute::layer
-                                   ? std::string("not even one sequence would fit")
-                                   : fmt::format(
-                                         "not even one sequence fits with recompute = {}; layer "
-                                         "needs least",
-                                         to_string(config.recompute));
+    const std::string advice =
+        most > 0 ? fmt::format("micro_batch = {} would fit", most)
+        : config.recompute == Recompute::layer
+            ? std::string("not even one sequence would fit")
+            : fmt::format(
+                  "not even one sequence fits with recompute = {}; layer, on a device that computes "
+                  "again, needs least",
+                  to_string(config.recompute));
     throw Error(
         fmt::format("model '{}': training on {} sequences of {} tokens at once takes {:.2f} GiB, "
                     "{:.2f} are usable; {}",

@@ -62,7 +62,7 @@ RunState read_state(const fs::path& file) {
 
 void save_run(const fs::path& folder, const TrainingCheckpoint& c, const fs::path& tokenizer) {
   save_checkpoint(folder, c.model.spec, c.model.parameters, tokenizer, [&](const fs::path& aside) {
-    if (!c.state.finished()) {
+    if (!c.first.empty()) {
       write_flat_tensors(aside / optimizer_name, parameter_list(c.model.spec),
                          {{first_prefix, c.first}, {second_prefix, c.second}});
     }
@@ -73,7 +73,7 @@ void save_run(const fs::path& folder, const TrainingCheckpoint& c, const fs::pat
 TrainingCheckpoint load_run(const fs::path& folder) {
   TrainingCheckpoint c{
       .model = load_checkpoint(folder), .state = read_state(folder / state_name), .first = {}, .second = {}};
-  if (!c.state.finished()) {
+  if (!c.state.finished() || fs::exists(folder / optimizer_name)) {
     c.first.resize(c.model.parameters.size());
     c.second.resize(c.model.parameters.size());
     read_flat_tensors(folder / optimizer_name, parameter_list(c.model.spec),

@@ -29,12 +29,11 @@ struct RunState {
 struct TrainingCheckpoint {
   Checkpoint model;
   RunState state;
-  std::vector<float> first;  ///< moments; empty once the run is finished
+  std::vector<float> first;  ///< moments; empty where those of a finished run were removed
   std::vector<float> second;
 };
 
-/// Replaces `folder`. Moments are left out of a finished run. Throws Error, and leaves what was there, on a
-/// weight or moment that is not finite.
+/// Replaces `folder`. Throws Error, and leaves what was there, on a weight or moment that is not finite.
 void save_run(const std::filesystem::path& folder, const TrainingCheckpoint& checkpoint,
               const std::filesystem::path& tokenizer);
 

@@ -22,6 +22,7 @@
 #include "trainer/budget.h"
 #include "trainer/memory.h"
 #include "trainer/metrics.h"
+#include "trainer/run_model.h"
 #include "trainer/run_state.h"
 #include "trainer/schedule.h"
 
@@ -48,19 +49,18 @@ void add(Losses& sum, const Losses& part, double weight) {
 class Run {
  public:
   Run(const TrainConfig& config, Backend& backend, bool resume)
-      : spec_(load_model_spec(config.model, config.model_set)),
+      : source_(run_model(config)),
+        spec_(source_.spec),
         config_(with_planned_memory(config, spec_, backend)),
         length_(length_of(config, spec_)),
-        lock_(config.out),
         batches_(config_, spec_),
-        schedule_{.peak = config.learning_rate,
-                  .warmup = config.warmup,
-                  .steps = length_.steps,
-                  .shape = config.schedule,
-                  .final_fraction = config.final_fraction} {
+        lock_(config.out),
+        schedule_(schedule_for(length_.steps)) {
+    require_space();
     state_.steps = length_.steps;
     state_.identity = identity();
     start(backend, resume);
+    config_.extend = false;  // what was asked for once is done
     write_file_atomically(config_.out / "train.toml", to_toml(config_));
     if (config.mfu && !state_.finished()) {
       matrix_rate_ = backend.measure_ceilings(backend.own_dtype()).matrix_rate;
@@ -102,7 +102,7 @@ class Run {
  private:
   static RunLength length_of(const TrainConfig& config, const ModelSpec& spec) {
     if (config.match == Match::none) return run_length(config, spec, nullptr);
-    const ModelSpec matched = load_model_spec(config.match_model);
+    const ModelSpec matched = matched_spec(config);
     return run_length(config, spec, &matched);
   }
 
@@ -152,7 +152,7 @@ class Run {
 
   void start(Backend& backend, bool resume) {
     if (!fs::exists(checkpoint())) {
-      const auto parameters = initial_parameters(spec_, config_.seed);
+      const auto parameters = first_parameters(source_, config_.seed);
       model_ = backend.trainable(spec_, parameters, config_.recompute);
       return;
     }
@@ -161,22 +161,77 @@ class Run {
           fmt::format("{}: holds a run already; --resume goes on with it, another --out starts a new one",
                       checkpoint().string()));
     }
-    const TrainingCheckpoint saved = load_run(checkpoint());
+    TrainingCheckpoint saved = load_run(checkpoint());
     if (!(saved.model.spec == spec_)) {
       throw Error(fmt::format("{}: was trained with another model spec than {}", checkpoint().string(),
                               config_.model.string()));
     }
-    for (const auto& [key, value] : state_.identity) {
-      const std::string was = began_with(saved.state, key);
-      if (was != value) {
-        throw Error(
-            fmt::format("{}: began with {} = {}, the config now gives {}; a run resumes only as it began",
-                        checkpoint().string(), key, was, value));
-      }
-    }
+    require_replaceable_checkpoint(checkpoint());
+    const int64_t steps_before = saved.state.steps;
+    const bool longer = config_.extend && state_.steps > steps_before;
+    if (longer) extend(saved);
+    require_identity(saved.state);
     state_ = saved.state;
+    if (longer) describe_extension(steps_before);
     model_ = backend.trainable(spec_, saved.model.parameters, config_.recompute);
-    if (!state_.finished()) model_->write_moments(saved.first, saved.second);
+    if (!saved.first.empty()) model_->write_moments(saved.first, saved.second);
+    if (longer) save();  // at once: what stands beside train.toml must agree with it
+  }
+
+  void require_identity(const RunState& saved) const {
+    for (const auto& [key, value] : state_.identity) {
+      const std::string was = began_with(saved, key);
+      if (was == value) continue;
+      const bool could_extend = key == "steps" && state_.steps > saved.steps;
+      throw Error(fmt::format(
+          "{}: began with {} = {}, the config now gives {}; a run resumes only as it began{}",
+          checkpoint().string(), key, was, value,
+          could_extend
+              ? ", unless --set extend=true makes it longer (docs/training.md: what its rate does then)"
+              : ""));
+    }
+  }
+
+  /// From here on the schedule is that of the new length; weights, moments and data order go on.
+  void extend(TrainingCheckpoint& saved) const {
+    RunState& s = saved.state;
+    if (saved.first.empty()) {
+      throw Error(
+          fmt::format("{}: no optimizer.safetensors in it, so the run cannot be made longer; a new run "
+                      "can start from its weights: --set model={} --out DIR",
+                      checkpoint().string(), checkpoint().string()));
+    }
+    std::string& history = s.identity["extended"];
+    history += fmt::format("{}after step {} from {} steps", history.empty() ? "" : ", ", s.step, s.steps);
+    s.steps = state_.steps;
+    s.identity["steps"] = state_.identity.at("steps");
+  }
+
+  void describe_extension(int64_t steps_before) const {
+    fmt::print(stderr,
+               "{}: longer from here on, {} steps where it had {}: the learning rate goes on with {:.3g} "
+               "after {:.3g}\n",
+               checkpoint().string(), state_.steps, steps_before, schedule_.rate(state_.step + 1),
+               schedule_for(steps_before).rate(state_.step));
+  }
+
+  RateSchedule schedule_for(int64_t steps) const {
+    return {.peak = config_.learning_rate,
+            .warmup = config_.warmup,
+            .steps = steps,
+            .shape = config_.schedule,
+            .final_fraction = config_.final_fraction};
+  }
+
+  /// A checkpoint is written beside the one before it.
+  void require_space() const {
+    const auto needed = static_cast<uintmax_t>(parameter_elements(spec_)) * 3 * sizeof(float);
+    std::error_code unknown;
+    const fs::space_info disk = fs::space(config_.out, unknown);
+    if (unknown || disk.available >= needed) return;
+    throw Error(fmt::format("{}: a checkpoint takes {:.2f} GiB, {:.2f} are free", config_.out.string(),
+                            static_cast<double>(needed) / 0x1p30,
+                            static_cast<double>(disk.available) / 0x1p30));
   }
 
   void describe(int64_t metric_rows) const {
@@ -184,6 +239,10 @@ class Run {
                "{}: {} parameters, seed {}, {} steps of {} tokens: {} tokens, {:.3g} training FLOPs\n",
                spec_.name, parameters_total(spec_), config_.seed, state_.steps, length_.tokens_per_step,
                length_.tokens(state_.steps), length_.flops(state_.steps));
+    if (!source_.checkpoint.empty() && state_.step == 0) {
+      fmt::print(stderr, "starts with the weights of {} and an optimizer of its own\n",
+                 source_.checkpoint.string());
+    }
     if (state_.step > 0) fmt::print(stderr, "going on after step {}\n", state_.step);
     if (metric_rows < state_.step) {
       fmt::print(stderr, "warning: {} of the {} rows before are missing in metrics.csv\n",
@@ -285,19 +344,18 @@ class Run {
     const auto size = static_cast<size_t>(parameter_elements(spec_));
     c.model.parameters.resize(size);
     model_->read_parameters(c.model.parameters);
-    if (!state_.finished()) {
-      c.first.resize(size);
-      c.second.resize(size);
-      model_->read_moments(c.first, c.second);
-    }
+    c.first.resize(size);
+    c.second.resize(size);
+    model_->read_moments(c.first, c.second);
     save_run(checkpoint(), c, tokenizer());
   }
 
+  RunModel source_;
   ModelSpec spec_;
   TrainConfig config_;
   RunLength length_;
-  FolderLock lock_;
   Batches batches_;
+  FolderLock lock_;  // after what can be refused: it makes the folder
   RateSchedule schedule_;
   RunState state_;
   std::unique_ptr<TrainableModel> model_;

@@ -94,6 +94,7 @@ TEST_F(BenchSweep, AnInterruptKeepsTheRowsAndTheSameCommandGoesOn) {
   ::kill(child, SIGINT);
   int status = 0;
   ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 130) << status;
   const size_t kept = read_results(csv()).size();
   EXPECT_GE(kept, 1u);
   const ProgramRun rest = run_photon(arguments("1-8"));
@@ -129,6 +130,30 @@ TEST_F(BenchSweep, AbsurdBatchesAreSkippedByPlanAndTheRestIsMeasured) {
   EXPECT_TRUE(holds(beyond.messages, {"--batch", "99999999999999999999"}));
 }
 
+TEST_F(BenchSweep, SaysWhereRowsAreKeptAndAnswersAtOnceWhereNothingFits) {
+  const std::string model = (share_folder() / "configs/models/photon-tiny.toml").string();
+  const std::string request = "bench " + model + " --prompt 32 --new 2 --max-seconds 0.01 --min-samples 1 ";
+  EXPECT_TRUE(holds(run_photon(request).messages, {"no --out", "kept nowhere"}));
+  EXPECT_EQ(run_photon(request + "--out " + csv().string()).messages.find("kept nowhere"), std::string::npos);
+  for (const char* kind : {"", "--training "}) {
+    const ProgramRun beyond = run_photon("bench " + model + " " + kind + "--batch 100000000");
+    EXPECT_EQ(beyond.code, 1) << kind;
+    EXPECT_TRUE(holds(beyond.messages, {"GiB", "nothing was measured"})) << kind;
+    EXPECT_EQ(beyond.messages.find("ceilings"), std::string::npos) << kind << beyond.messages;
+  }
+}
+
+TEST_F(BenchSweep, BrokenWeightsOfALaterModelAreFoundFirst) {
+  const std::string model = (share_folder() / "configs/models/photon-tiny.toml").string();
+  ASSERT_EQ(run_photon("init " + model + " --seed 1 --out " + (folder_ / "ck").string()).code, 0);
+  std::filesystem::resize_file(folder_ / "ck/model.safetensors", 5000);
+  const ProgramRun broken =
+      run_photon("bench " + model + " " + (folder_ / "ck").string() + " --prompt 32 --new 2");
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_TRUE(holds(broken.messages, {"ck/model.safetensors"}));
+  EXPECT_EQ(broken.messages.find("ceilings"), std::string::npos) << broken.messages;
+}
+
 TEST_F(BenchSweep, WhatCouldNotBeWrittenIsNotMeasured) {
   const std::string model = (share_folder() / "configs/models/photon-tiny.toml").string();
   const ProgramRun nowhere =
@@ -136,6 +161,14 @@ TEST_F(BenchSweep, WhatCouldNotBeWrittenIsNotMeasured) {
   EXPECT_EQ(nowhere.code, 1);
   EXPECT_TRUE(holds(nowhere.messages, {"absent/rows.csv", "cannot be written"}));
   EXPECT_EQ(nowhere.messages.find("..."), std::string::npos) << nowhere.messages;
+  for (const char* option : {"--profile", "--write-hardware"}) {
+    const std::string measured = option == std::string("--profile") ? model : "";
+    const ProgramRun absent =
+        run_photon("bench " + measured + " " + option + " " + (folder_ / "absent/file").string());
+    EXPECT_EQ(absent.code, 1) << option;
+    EXPECT_TRUE(holds(absent.messages, {"absent/file"})) << option;
+    EXPECT_EQ(absent.messages.find("ceilings"), std::string::npos) << absent.messages;
+  }
   EXPECT_EQ(run_photon("bench " + model + " --max-seconds nan").code, 2);
   EXPECT_EQ(run_photon("bench " + model + " --batch 1 --cache-mib 4").code, 2);
   const ProgramRun chunks = run_photon("bench " + model + " --set level.1.chunk=3");

@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <sstream>
 
 #include "core/paths.h"
 #include "core/subprocess.h"
 #include "tests/app/run_photon.h"
+#include "tests/support.h"
 
 namespace photon::testing {
 namespace {
@@ -43,6 +45,59 @@ TEST(CommandLine, RefusesAnUnknownOption) {
   EXPECT_EQ(run.code, 2);
   EXPECT_EQ(run.out, "");
   EXPECT_NE(run.messages, "");
+}
+
+TEST(CommandLine, SuggestsTheNearestNameOfWhateverIsMisspelt) {
+  const auto model = (share_folder() / "configs/models/photon-tiny.toml").string();
+  const std::vector<std::array<std::string, 3>> cases{
+      {"trian", "trian", "train"},
+      {"corpus biuld --out x", "biuld", "build"},
+      {"tokenizer ifno x", "ifno", "info"},
+      {"train --confg x", "--confg", "known"},
+      {"train x.toml --resum", "--resum", "--resume"},
+      {"bench " + model + " --bacth 3", "--bacth", "--batch"},
+      {"bench " + model + " --bacth=3", "--bacth", "--batch"},
+      {"bench compare a.csv b.csv --confidense 90", "--confidense", "--confidence"},
+      {"eval --checkpoint x --txt y", "--txt", "--text"},
+      {"init " + model + " --seed 1 -out x", "-out", "--out"},
+      {"--verion", "--verion", "--version"}};
+  for (const auto& [arguments, word, meant] : cases) {
+    const ProgramRun run = run_photon(arguments);
+    EXPECT_EQ(run.code, 2) << arguments;
+    EXPECT_EQ(run.out, "") << arguments;
+    EXPECT_TRUE(holds(run.messages, {"'" + word + "'", meant})) << arguments;
+  }
+  // A value that looks like an option is a value.
+  const ProgramRun value = run_photon("generate --prompt --new --checkpoint");
+  EXPECT_EQ(value.code, 2);
+  EXPECT_EQ(value.messages.find("unknown"), std::string::npos) << value.messages;
+}
+
+TEST(CommandLine, RefusesWrongValuesBeforeAnyFileIsRead) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> wrong{
+      {"eval --checkpoint absent --text absent",
+       {"--device abacus", "--dtype float3", "--generation foo", "--schedule foo", "--format xml",
+        "--batch 0"}},
+      {"generate --checkpoint absent",
+       {"--device abacus", "--dtype float3", "--generation foo", "--schedule foo", "--choose best",
+        "--new -5", "--samples 0", "--temperature -1", "--top-k -1", "--seed -3"}},
+      {"forward --checkpoint absent --tokens absent --out absent/x", {"--device abacus", "--dtype float3"}},
+      {"init absent.toml --out absent", {"--seed -3"}},
+      {"train absent.toml", {"--device abacus"}},
+      {"bench absent.toml --out absent/rows.csv",
+       {"--device abacus", "--dtype float3", "--generation foo", "--schedule foo", "--format xml",
+        "--batch 0", "--batch 1,foo", "--samples-per-prompt max", "--recompute all", "--regime qq",
+        "--seed -3", "--prompt 0", "--new x", "--min-samples 0"}},
+      {"bench compare absent.csv absent.csv", {"--format xml", "--confidence 101"}}};
+  for (const auto& [command, values] : wrong) {
+    for (const std::string& value : values) {
+      const ProgramRun run = run_photon(command + " " + value);
+      EXPECT_EQ(run.code, 2) << command << " " << value << "\n" << run.messages;
+      EXPECT_EQ(run.out, "") << value;
+      EXPECT_TRUE(holds(run.messages, {value.substr(0, value.find(' '))})) << command << " " << value;
+      EXPECT_EQ(run.messages.find("absent"), std::string::npos) << "a file was looked for: " << run.messages;
+    }
+  }
 }
 
 TEST(CommandLine, VersionTellsOneBuildFromAnother) {
@@ -84,6 +139,7 @@ TEST(CommandLine, BenchFailsIfNoCaseFits) {
   EXPECT_EQ(run.code, 1);
   EXPECT_EQ(run.out, "");
   EXPECT_NE(run.messages.find("nothing was measured"), std::string::npos) << run.messages;
+  EXPECT_EQ(run.messages.find("ceilings"), std::string::npos) << "something was measured: " << run.messages;
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <regex>
 #include <span>
 #include <sstream>
 #include <thread>
@@ -157,7 +158,7 @@ TEST_F(TrainAndEval, KilledAndResumedTheRunIsTheSame) {
     const int signal = std::array{SIGKILL, SIGINT, SIGTERM}[random() % 3];
     const Outcome o = photon(resumed, signal, std::chrono::milliseconds(20 + random() % 200));
     if (o.code == 0) break;
-    if (o.code == 1) {
+    if (o.code == 130) {
       EXPECT_NE(o.messages.find("go on with: photon train"), std::string::npos) << o.messages;
     } else {
       EXPECT_EQ(o.code, -1) << o.messages;
@@ -284,6 +285,63 @@ TEST_F(TrainAndEval, MatchGivesABaselineTheSameFlops) {
   EXPECT_NEAR(state["flops"], given, 0.5 * a_step);
   EXPECT_NE(state["step"], 20) << "the two models cost the same: nothing was tested";
   EXPECT_EQ(state["tokens"], state["step"].get<int64_t>() * 4 * 64);
+}
+
+TEST_F(TrainAndEval, WhatCannotFitIsRefusedAtOnceAndLeavesNothing) {
+  const Outcome o =
+      photon({"train", at("train.toml"), "--set", "batch=100000000", "--set", "micro_batch=100000000"});
+  EXPECT_EQ(o.code, 1);
+  EXPECT_TRUE(testing::holds(o.messages, {"GiB", "micro_batch", "would fit"}));
+  EXPECT_FALSE(fs::exists(at("run")));
+  EXPECT_EQ(photon({"train", at("train.toml"), "--set", "recompute=layer"}).code, 2);
+  EXPECT_FALSE(fs::exists(at("run")));
+}
+
+TEST_F(TrainAndEval, ASmallerModelGetsTheCorpussVocabulary) {
+  const Outcome o =
+      photon({"train", at("train.toml"), "--set", "model.vocab=280", "--set", "budget.steps=2"});
+  EXPECT_EQ(o.code, 1);
+  EXPECT_TRUE(testing::holds(o.messages, {"300", "280", "--set model.vocab=300"}));
+  write_text(at("photon.toml"), std::regex_replace(read_text(at("photon.toml")), std::regex("300"), "280"));
+  const Outcome follows =
+      photon({"train", at("train.toml"), "--set", "model.width=16", "--set", "budget.steps=2"});
+  EXPECT_EQ(follows.code, 0) << follows.messages;
+  const ModelSpec trained = load_model_spec(at("run/checkpoint/config.toml"));
+  EXPECT_EQ(trained.vocab, 300);
+  EXPECT_EQ(trained.base.width, 16);
+  EXPECT_EQ(photon({"train", at("run/train.toml"), "--resume"}).code, 0) << "the run's config says it all";
+}
+
+TEST_F(TrainAndEval, ATrainingGoesOnFromAnyCheckpoint) {
+  ASSERT_EQ(photon({"train", at("train.toml"), "--set", "budget.steps=40"}).code, 0);
+  const double before =
+      eval_json({"--checkpoint", at("run/checkpoint"), "--tokens", at("corpus/test.tokens")})[0]["token_nll"];
+  const Outcome o = photon({"train", at("train.toml"), "--set", "model=" + at("run/checkpoint"), "--out",
+                            at("onward"), "--set", "budget.steps=40"});
+  ASSERT_EQ(o.code, 0) << o.messages;
+  EXPECT_TRUE(testing::holds(o.messages, {"starts with the weights of", "run/checkpoint"}));
+  const double after = eval_json(
+      {"--checkpoint", at("onward/checkpoint"), "--tokens", at("corpus/test.tokens")})[0]["token_nll"];
+  EXPECT_LT(after, before);
+}
+
+TEST_F(TrainAndEval, ClosedStreamsLoseNothingAndAreNotWrittenInto) {
+  const std::string train =
+      testing::photon_program() + " train " + at("train.toml") + " --set budget.steps=6 --out ";
+  ASSERT_EQ(std::system((train + at("open") + " 2>/dev/null").c_str()), 0);
+  const std::vector<std::string> closed{"0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-", "2>/dev/full"};
+  for (size_t i = 0; i < closed.size(); ++i) {
+    const std::string run = fmt::format("run{}", i);
+    EXPECT_EQ(std::system((train + at(run) + " 2>/dev/null " + closed[i]).c_str()), 0) << closed[i];
+    EXPECT_EQ(metrics(run), metrics("open")) << closed[i];
+  }
+  const std::string help =
+      testing::photon_program() + " inspect " + at("photon.toml") + " 2>" + at("err.txt");
+  for (const char* lost : {" >&-", " >/dev/full"}) {
+    const int status = std::system((help + lost).c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 1) << lost;
+    EXPECT_TRUE(testing::holds(read_text(at("err.txt")), {"standard output"})) << lost;
+  }
 }
 
 TEST_F(TrainAndEval, WrongUseIsToldApartFromFailure) {

@@ -84,6 +84,11 @@ class BrokenCheckpoint : public ::testing::Test {
     EXPECT_NE(message.find(piece), std::string::npos) << message;
     EXPECT_NE(message.find(path().string()), std::string::npos) << "names no file: " << message;
   }
+  /// The same, and it is found without reading weights.
+  void expect_refusal_unread(const std::string& piece) const {
+    expect_refusal(piece);
+    EXPECT_EQ(message_of<Error>([&] { checkpoint_spec(path()); }), refusal());
+  }
   /// Rewrites model.safetensors with `edit` applied to each tensor's plan and values; it returns false to
   /// drop one.
   template <class Edit>
@@ -112,31 +117,31 @@ class BrokenCheckpoint : public ::testing::Test {
 
 TEST_F(BrokenCheckpoint, MissingPieces) {
   fs::remove(path() / "DONE");
-  expect_refusal("no DONE");
+  expect_refusal_unread("no DONE");
   testing::write_text(path() / "DONE", "");
   EXPECT_NO_THROW(load_checkpoint(path()));
   fs::rename(path() / "config.toml", path() / "config.was");
-  expect_refusal("config.toml");
+  expect_refusal_unread("config.toml");
   fs::rename(path() / "config.was", path() / "config.toml");
   fs::remove(path() / "model.safetensors");
-  expect_refusal("model.safetensors: cannot open");
+  expect_refusal_unread("model.safetensors: cannot open");
   fs::remove_all(path());
-  expect_refusal("no such folder");
+  expect_refusal_unread("no such folder");
 }
 
 TEST_F(BrokenCheckpoint, TensorsThatAreNotTheModels) {
   const std::string name = "encoder.2.chunker.proj.weight";
   rewrite([&](auto& t, auto&) { return t.name != name; });
-  expect_refusal("tensor '" + name + "' is missing");
+  expect_refusal_unread("tensor '" + name + "' is missing");
   rewrite([&](auto& t, auto&) {
     if (t.name == name) std::swap(t.shape[0], t.shape[1]);
     return true;
   });
-  expect_refusal("tensor '" + name + "' has shape (54, 24) where (24, 54) is needed");
+  expect_refusal_unread("tensor '" + name + "' has shape (54, 24) where (24, 54) is needed");
   rewrite([](auto&, auto&) { return true; }, {{"lora.weight", StoredType::f32, {1}}});
-  expect_refusal("tensor 'lora.weight' is not one of this model's");
+  expect_refusal_unread("tensor 'lora.weight' is not one of this model's");
   testing::write_text(path() / "config.toml", to_toml(small_spec(1)));
-  expect_refusal("is not one of this model's");
+  expect_refusal_unread("is not one of this model's");
 }
 
 TEST_F(BrokenCheckpoint, ValuesThatNoTrainingMakes) {
@@ -189,8 +194,12 @@ TEST_F(BrokenCheckpoint, NothingButACheckpointIsReplaced) {
   testing::write_text(path() / "thesis.tex", "years of work");
   EXPECT_NE(message_of<Error>([&] { save_checkpoint(path(), spec_, weights_); }).find("holds 'thesis.tex'"),
             std::string::npos);
+  EXPECT_NE(message_of<Error>([&] { require_replaceable_checkpoint(path()); }).find("holds 'thesis.tex'"),
+            std::string::npos);
   EXPECT_EQ(testing::read_text(path() / "thesis.tex"), "years of work");
   fs::remove(path() / "thesis.tex");
+  EXPECT_NO_THROW(require_replaceable_checkpoint(path()));
+  EXPECT_NO_THROW(require_replaceable_checkpoint(folder_ / "absent"));
   const auto adds_more = [](const fs::path& aside) { testing::write_text(aside / "more.txt", ""); };
   EXPECT_NE(message_of<Error>([&] {
               save_checkpoint(path(), spec_, weights_, {}, adds_more);

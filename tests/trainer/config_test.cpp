@@ -101,6 +101,8 @@ TEST(TrainConfig, ErrorsNameTheKey) {
     const std::string key = std::string(wrong).substr(0, std::string(wrong).find('='));
     EXPECT_NE(fault(smallest, {wrong}).find(key), std::string::npos) << wrong;
   }
+  EXPECT_NE(fault(smallest, {"batch=1000000000000", "context=1000000000000"}).find("batch"),
+            std::string::npos);
   EXPECT_NE(fault(smallest, {"schedule=cosin"}).find("did you mean \"cosine\"?"), std::string::npos);
   const std::string without = smallest.substr(0, smallest.find("budget"));
   EXPECT_NE(fault(without).find("budget"), std::string::npos);

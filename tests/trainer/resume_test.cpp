@@ -135,6 +135,12 @@ class Resume : public ::testing::Test {
   TrainResult run(const std::string& out, bool resume = false) {
     return train(config_for(folder_.path(), out), backend_, resume);
   }
+  TrainConfig longer_config(const std::string& out, int64_t new_steps) const {
+    TrainConfig c = config_for(folder_.path(), out);
+    c.budget.amount = static_cast<double>(new_steps);
+    c.extend = true;
+    return c;
+  }
   /// Ctrl-C in the middle of `step` of this process.
   void interrupt_at(int64_t step) {
     // The two micro-batches of the step would raise it twice.
@@ -158,7 +164,8 @@ TEST_F(Resume, LearnsAndFinishes) {
   EXPECT_GT(r.flops, 0.0);
   ASSERT_TRUE(r.validation.has_value());
   EXPECT_LT(r.validation->token, 0.9 * std::log(16.0));
-  EXPECT_FALSE(fs::exists(r.checkpoint / "optimizer.safetensors")) << "moments of a finished run";
+  EXPECT_TRUE(fs::exists(r.checkpoint / "optimizer.safetensors"))
+      << "without moments it could not be made longer";
   EXPECT_TRUE(fs::exists(r.checkpoint / "DONE"));
   const std::string metrics = read_text(folder_ / "whole/metrics.csv");
   EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), steps + 1);
@@ -277,6 +284,109 @@ TEST_F(Resume, ARunOfAVersionWithoutTheseKeysGoesOnUnderTheirDefaults) {
   EXPECT_TRUE(run("run", true).finished);
   EXPECT_EQ(read_text(folder_ / "run/checkpoint/model.safetensors"),
             read_text(folder_ / "usual/checkpoint/model.safetensors"));
+}
+
+TEST_F(Resume, ALongerBudgetNeedsItsKey) {
+  EXPECT_TRUE(run("run").finished);
+  TrainConfig longer = longer_config("run", 60);
+  longer.extend = false;
+  EXPECT_NE(testing::message_of<Error>([&] { train(longer, backend_, true); }).find("--set extend=true"),
+            std::string::npos);
+  longer.extend = true;
+  EXPECT_NE(testing::message_of<Error>([&] { train(longer, backend_, false); }).find("--resume"),
+            std::string::npos);
+  EXPECT_NE(
+      testing::message_of<Error>([&] { train(longer_config("run", 20), backend_, true); }).find("steps = 40"),
+      std::string::npos)
+      << "nothing is made shorter";
+  longer.learning_rate = 0.5;
+  EXPECT_NE(testing::message_of<Error>([&] { train(longer, backend_, true); }).find("learning_rate"),
+            std::string::npos)
+      << "only the length may change";
+  EXPECT_EQ(load_run_state(folder_ / "run/checkpoint")->steps, steps);
+}
+
+TEST_F(Resume, MadeLongerAtAConstantRateARunIsTheLongRunBitForBit) {
+  const auto constant = [](TrainConfig c) {
+    c.schedule = RateShape::constant;
+    return c;
+  };
+  EXPECT_TRUE(train(constant(longer_config("straight", 56)), backend_, false).finished);
+  const auto expect_straight = [&](const std::string& out) {
+    for (const char* name : {"checkpoint/model.safetensors", "checkpoint/optimizer.safetensors"}) {
+      EXPECT_EQ(read_text(folder_ / out / name), read_text(folder_ / "straight" / name))
+          << out << " " << name;
+    }
+    EXPECT_EQ(deterministic_metrics(folder_ / out), deterministic_metrics(folder_ / "straight")) << out;
+    EXPECT_NE(load_run_state(folder_ / out / "checkpoint")->identity.at("extended"), "");
+  };
+  // 28 and 56 steps end with a validation that the long run makes, too.
+  EXPECT_TRUE(train(constant(longer_config("finished", 28)), backend_, false).finished);
+  EXPECT_TRUE(train(constant(longer_config("finished", 56)), backend_, true).finished);
+  expect_straight("finished");
+
+  interrupt_at(10);
+  EXPECT_FALSE(train(constant(longer_config("stopped", 28)), backend_, false).finished);
+  interrupt_at(17);
+  EXPECT_FALSE(train(constant(longer_config("stopped", 56)), backend_, true).finished);
+  backend_.before_step = [](int64_t, float&) {};
+  TrainConfig rest = load_train_config(folder_ / "stopped/train.toml");
+  EXPECT_FALSE(rest.extend) << "what was asked for once is done";
+  EXPECT_TRUE(train(rest, backend_, true).finished) << "the longer run resumes as any other";
+  expect_straight("stopped");
+}
+
+TEST_F(Resume, MadeLongerARunFollowsTheScheduleOfItsNewLength) {
+  run("run");
+  train(longer_config("run", 60), backend_, true);
+  std::istringstream in(read_text(folder_ / "run/metrics.csv"));
+  std::string line;
+  std::getline(in, line);
+  for (int64_t step = 1; step <= 60; ++step) {
+    ASSERT_TRUE(std::getline(in, line)) << step;
+    std::istringstream cells(line);
+    std::string cell;
+    for (int i = 0; i < 8; ++i) std::getline(cells, cell, ',');
+    const RateSchedule schedule{.peak = 0.02, .warmup = 5, .steps = step <= steps ? steps : 60};
+    EXPECT_DOUBLE_EQ(std::stod(cell), schedule.rate(step)) << step;
+  }
+}
+
+TEST_F(Resume, WithoutItsMomentsAFinishedRunIsNotMadeLonger) {
+  const fs::path checkpoint = run("run").checkpoint;
+  fs::remove(checkpoint / "optimizer.safetensors");
+  EXPECT_TRUE(run("run", true).finished) << "it is whole without them";
+  const std::string refusal =
+      testing::message_of<Error>([&] { train(longer_config("run", 60), backend_, true); });
+  EXPECT_NE(refusal.find("--set model=" + checkpoint.string()), std::string::npos) << refusal;
+
+  TrainConfig onward = config_for(folder_.path(), "onward");
+  onward.model = checkpoint;
+  onward.learning_rate = 0.0;
+  onward.weight_decay = 0.0;
+  onward.budget.amount = 3;
+  EXPECT_TRUE(train(onward, backend_, false).finished);
+  EXPECT_EQ(read_text(folder_ / "onward/checkpoint/model.safetensors"),
+            read_text(checkpoint / "model.safetensors"))
+      << "a run starts with the weights that it is given";
+}
+
+TEST_F(Resume, WhatIsRefusedLeavesNoFolderAndWhatCouldNotBeSavedIsNotTrained) {
+  TrainConfig other = config_for(folder_.path(), "none");
+  other.context = 4000;
+  EXPECT_NE(testing::message_of<Error>([&] { train(other, backend_, false); }), "");
+  other = config_for(folder_.path(), "none");
+  other.model = folder_ / "absent.toml";
+  EXPECT_NE(testing::message_of<Error>([&] { train(other, backend_, false); }), "");
+  EXPECT_FALSE(fs::exists(folder_ / "none"));
+
+  interrupt_at(3);
+  const fs::path checkpoint = run("run").checkpoint;
+  write_text(checkpoint / "notes.txt", "mine");
+  int64_t steps_made = 0;
+  backend_.before_step = [&](int64_t, float&) { ++steps_made; };
+  EXPECT_NE(testing::message_of<Error>([&] { run("run", true); }).find("notes.txt"), std::string::npos);
+  EXPECT_EQ(steps_made, 0);
 }
 
 TEST_F(Resume, ZeroMatricesAreRefused) {

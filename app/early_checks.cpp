@@ -1,0 +1,17 @@
+#include "app/early_checks.h"
+
+#include <fmt/format.h>
+
+#include "core/atomic_file.h"
+#include "core/error.h"
+
+namespace photon {
+
+void require_writable(const std::filesystem::path& file) {
+  if (std::filesystem::is_directory(file)) {
+    throw Error(fmt::format("{}: is a folder, a file is to be written", file.string()));
+  }
+  const AtomicFile probe(file);  // goes again without commit()
+}
+
+}  // namespace photon

@@ -1,0 +1,92 @@
+#include "app/unknown_words.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/nearest.h"
+
+namespace photon {
+namespace {
+
+/// Those of option groups too, which CLI11 holds as subcommands without a name.
+std::vector<const CLI::Option*> options_of(const CLI::App& app) {
+  const auto own = app.get_options();
+  std::vector<const CLI::Option*> all(own.begin(), own.end());
+  for (const CLI::App* group : app.get_subcommands({})) {
+    if (!group->get_name().empty()) continue;
+    const auto more = options_of(*group);
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
+}
+
+std::vector<std::string> subcommands_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (!command->get_name().empty()) names.push_back(command->get_name());
+  }
+  return names;
+}
+
+bool takes_words(const CLI::App& app) {
+  const auto options = options_of(app);
+  return std::any_of(options.begin(), options.end(), [](const auto* o) { return o->get_positional(); });
+}
+
+const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
+  for (const CLI::Option* option : options_of(app)) {
+    if (option->check_name(name)) return option;
+  }
+  return nullptr;
+}
+
+std::vector<std::string> option_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : options_of(app)) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  return names;
+}
+
+std::string full_name(const CLI::App& app) {
+  const CLI::App* const parent = app.get_parent();
+  return parent == nullptr ? app.get_name() : full_name(*parent) + " " + app.get_name();
+}
+
+/// As an option is spelled here: "-out" is a misspelt "--out".
+std::string with_two_dashes(const std::string& name) {
+  return "--" + name.substr(std::min(name.find_first_not_of('-'), name.size()));
+}
+
+}  // namespace
+
+std::string unknown_word(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* command = &app;
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word == "--") break;
+    if (word.size() > 1 && word[0] == '-') {
+      const size_t equals = word.find('=');
+      const std::string name = word.substr(0, equals);
+      if (const CLI::Option* const option = find_option(*command, name)) {
+        if (equals == std::string::npos) i += static_cast<size_t>(option->get_items_expected_min());
+        continue;
+      }
+      const bool number = name.find_first_not_of("-.0123456789") == std::string::npos;
+      if (number) continue;  // somebody's value
+      return fmt::format("unknown option '{}' of {}; {}", name, full_name(*command),
+                         suggestion(with_two_dashes(name), option_names(*command)));
+    }
+    const auto names = subcommands_of(*command);
+    if (std::find(names.begin(), names.end(), word) != names.end()) {
+      command = command->get_subcommand(word);
+    } else if (!names.empty() && !takes_words(*command)) {
+      return fmt::format("unknown subcommand '{}' of {}; {}", word, full_name(*command),
+                         suggestion(word, names));
+    }
+  }
+  return "";
+}
+
+}  // namespace photon

@@ -296,7 +296,9 @@ TEST_F(TokenizerTest, ASpaceIsOneTokenWhateverTheTrainingText) {
   for (const auto& lines : {words, rare}) {
     train_tokenizer(lines_of(lines), 300, model("space.model"));
     const Tokenizer tokenizer(model("space.model"));
-    EXPECT_EQ(tokenizer.encode(" ").size(), 1u);
+    ASSERT_EQ(tokenizer.encode(" ").size(), 1u);
+    EXPECT_FALSE(Original("space.model").IsByte(tokenizer.encode(" ")[0]))
+        << "the space has a piece of its own";
     EXPECT_EQ(tokenizer.encode("9 月").size(), 3u);
     for (const char* text :
          {" ", "  ", " 日", "日 ", "日  月", " a\tb  c ", "\u2581 \u2581", "日\u2581月 "}) {

@@ -98,8 +98,9 @@ class Page {
     if (!reader_.next(cells_)) return false;
     out = {};
     out.kernel = cells_[kernel_];
+    out.dram_bytes = number(read_);
+    out.dram_bytes += number(write_);
     out.seconds = number(time_);
-    out.dram_bytes = number(read_) + number(write_);
     out.cache_bytes = number(cache_);
     read_ranges(cells_[ranges_], out);
     out.where = reader_.where();

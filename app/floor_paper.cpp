@@ -122,11 +122,9 @@ void print_rows(const Result& r) {
 
 void print_ratios(const Result& r) {
   fmt::print(
-      "\nRatios as printed, and with each row at its floor and its own largest batch. Serial: kernels one "
-      "after another. "
-      "Overlap: bytes\nand arithmetic at the same time, which no one has built; what holds under both is "
-      "what the floors "
-      "say.\n\n"
+      "\nRatios as printed, and with each row at its own largest batch and its floor. Serial: perfect "
+      "kernels, one after "
+      "another. Overlap:\nbytes and arithmetic at the same time.\n\n"
       "| ratio | size | regime | throughput, paper | serial | | overlap | | at implied batches | memory, "
       "paper | ideal KV "
       "| TPM, paper | serial | | overlap | "

@@ -28,7 +28,9 @@ double unused(std::span<const double> prompt_bytes, double budget) {
 }  // namespace
 
 double planned_bytes_per_row(const Case& c) {
-  Workload w = workload_of(c);
+  Case prompt = c;
+  prompt.batch = c.samples_per_prompt;  // of a row it is all the same, and it may not be known yet
+  Workload w = workload_of(prompt);
   const int64_t meta = c.spec.meta_context();
   const int64_t end = (w.prompt + w.new_tokens + meta - 1) / meta * meta;
   w.new_tokens = end - w.prompt;
@@ -40,7 +42,7 @@ CacheBudget equal_budget(std::span<const double> prompt_bytes, int64_t least, do
   const double high = low * most_of_least;
   // The unused share jumps down where one more prompt fits and grows from there: the least budgets are such
   // points.
-  std::vector<double> candidates;
+  std::vector<double> candidates{low};
   for (const double prompt : prompt_bytes) {
     if (!(prompt >= 1.0) || prompt > high) {
       throw Error(

@@ -225,7 +225,9 @@ class Conversion {
     if (list.size() >= most_merges) bpe_.refuse("merges", "too many");
     for (const json& entry : list) {
       const auto [left, right] = pair_of(entry);
-      if (!merges_.add(mergeable(left), mergeable(right), mergeable(left + right))) {
+      const int32_t first = mergeable(left);
+      const int32_t second = mergeable(right);
+      if (!merges_.add(first, second, mergeable(left + right))) {
         throw Error(
             fmt::format("{}, merges: {} and {} twice", bpe_.source(), in_quotes(left), in_quotes(right)));
       }

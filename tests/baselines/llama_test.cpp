@@ -440,7 +440,7 @@ TEST_F(LlamaText, PiecesWithoutRowsAreRefused) {
   write_config(config_);
   expect_refusal("tokenizer.model: 263 pieces, but 'vocab_size' of");
   write_text(hf_ / "tokenizer.model", "pieces");
-  expect_refusal("tokenizer.model: no SentencePiece model");
+  expect_refusal("no SentencePiece model");
 }
 
 TEST_F(LlamaText, IsExportedWithWhatItsModelSaw) {

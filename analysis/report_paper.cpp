@@ -165,12 +165,13 @@ std::string neighbours(const std::vector<PaperPoint>& points) {
       "error "
       "(worst), %. {} ffn + {} width fits best: the cells tell about how many bytes, not which tensors.",
       points.size(), best.ffn, best.width);
-  table.columns = {{"", "", true}};
+  table.columns = {{"alive", "", true}};
   for (const PeakNeighbour& n : grid) {
     const std::string ffn = fmt::format("{} ffn", n.ffn);
-    if (table.rows.empty() || table.rows.back()[0] != ffn) table.rows.push_back({ffn});
+    if (table.rows.empty() || table.rows.back()[0].html != ffn) table.rows.push_back({ffn});
     if (table.rows.size() == 1) table.columns.push_back({fmt::format("{} width", n.width), ""});
-    table.rows.back().push_back(fmt::format("{} ({:.0f})", percent(n.error.median), 100.0 * n.error.worst));
+    table.rows.back().push_back({fmt::format("{} ({:.0f})", percent(n.error.median), 100.0 * n.error.worst),
+                                 percent(n.error.median)});
   }
   return to_html(table);
 }

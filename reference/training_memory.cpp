@@ -24,7 +24,7 @@ double number(int64_t n) {
 double kept_per_row(const StackShape& s, int64_t layers) {
   const double width = number(s.width);
   const double qkv = width + 2.0 * number(s.kv_width());
-  return number(layers) * (5.0 * width + 2.0 * qkv + width + 3.0 * number(s.ffn)) + 2.0 * width + 2.0;
+  return number(layers) * (5.0 * width + 2.0 * qkv + 3.0 * number(s.ffn)) + 2.0 * width + 2.0;
 }
 
 /// LayerBackwardScratch and d_last.

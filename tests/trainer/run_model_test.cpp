@@ -35,7 +35,7 @@ class RunModelTest : public ::testing::Test {
     write_token_file(folder_ / "corpus/train.tokens", vocab, std::vector<int32_t>(100, 5), tokenizer);
   }
 
-  /// A tokenizer model of one seed's lines.
+  /// A tokenizer that knows these words.
   static void make_tokenizer(const std::filesystem::path& file, const std::string& words) {
     int lines = 0;
     train_tokenizer(
@@ -43,7 +43,7 @@ class RunModelTest : public ::testing::Test {
           line = words;
           return ++lines <= 50;
         },
-        270, file);
+        280, file);
   }
 
   /// The config of training on from a checkpoint of `vocab` tokens.

@@ -149,8 +149,8 @@ photon = "configs/models/photon-tiny.toml"
 [check]
 models = ["configs/models/photon-tiny.toml"]
 rows = 1
-length = 16
-steps = 1
+length = 64
+steps = 2
 largest_error = 0.05
 [[target]]
 what = "no multiple of a meta-context"

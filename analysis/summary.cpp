@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "analysis/format.h"
 #include "analysis/label_placement.h"
 #include "analysis/ranking.h"
+#include "core/table.h"
 
 namespace photon::analysis {
 namespace {
@@ -55,6 +57,20 @@ std::string aligned(const std::vector<std::vector<std::string>>& table, size_t l
     }
   }
   return out;
+}
+
+/// In lines of at most table_width columns, the first two blanks in, those that follow four.
+std::string wrapped(const std::string& text) {
+  std::istringstream words(text);
+  std::string out, line = " ";
+  for (std::string word; words >> word;) {
+    if (text_columns(line) + 1 + text_columns(word) > table_width) {
+      out += line + '\n';
+      line = "   ";
+    }
+    line += " " + word;
+  }
+  return out + line + '\n';
 }
 
 template <class Format>
@@ -147,18 +163,22 @@ std::string summary_text(std::span<const ResultRow> rows) {
   const auto count = [](double v) { return with_commas(fmt::format("{:.0f}", v)); };
   const auto general = [](double v) { return fmt::format("{:g}", v); };
   const auto bytes = [](double v) { return readable_bytes(v); };
-  std::vector<std::vector<std::string>> trained{
-      {"model", "method", "params", "tokens", "FLOPs", "steps", "batch", "rate", "bits/byte", "verdict"}};
-  std::vector<std::vector<std::string>> speed{
+  using Table = std::vector<std::vector<std::string>>;
+  Table trained{{"model", "equal", "params", "tokens", "FLOPs", "steps", "batch", "rate"}};
+  Table quality_of{{"model", "method", "bits/byte", "verdict"}};
+  Table speed{
       {"model", "method", "PF tok/s", "batch", "DE tok/s", "batch", "PF KV", "DE KV", "PF TPM", "DE TPM"}};
   const auto batch = [](const SummaryLine::Regime& r) { return r.batch > 0 ? std::to_string(r.batch) : "-"; };
   for (const SummaryLine& line : lines) {
-    if (line.bits_per_byte || !line.verdict.empty()) {
-      trained.push_back({line.model, line.method, cell(line.parameters, prefixed),
+    // A training has one line, however many ways of generating follow.
+    const std::vector<std::string>& before = trained.back();
+    if (line.model != before[0] || line.match != before[1]) {
+      trained.push_back({line.model, line.match, cell(line.parameters, prefixed),
                          cell(line.training_tokens, prefixed), cell(line.training_flops, prefixed),
                          cell(line.training_steps, count), cell(line.training_batch, general),
-                         cell(line.learning_rate, general), quality_cell(line.bits_per_byte), line.verdict});
+                         cell(line.learning_rate, general)});
     }
+    quality_of.push_back({line.model, line.method, quality_cell(line.bits_per_byte), line.verdict});
     if (!line.pf.throughput && !line.de.throughput) continue;
     speed.push_back({line.model, line.method, cell(line.pf.throughput, plain), batch(line.pf),
                      cell(line.de.throughput, plain), batch(line.de), cell(line.pf.kv_ideal, bytes),
@@ -166,9 +186,8 @@ std::string summary_text(std::span<const ResultRow> rows) {
                      cell(line.de.tpm_ideal, plain)});
   }
   std::string out = aligned(trained, 2);
-  out +=
-      "\nbits/byte: mean ± half the range over training seeds. batch: sequences a step. rate: the schedule's "
-      "peak.\n";
+  out += "\nbatch: sequences a step. rate: the peak of the schedule.\n\n" + aligned(quality_of, 2);
+  out += "\nbits/byte: mean ± half the range over training seeds.\n";
   if (speed.size() > 1) {
     out += "\n" + aligned(speed, 2);
     out +=
@@ -185,8 +204,8 @@ std::string summary_text(std::span<const ResultRow> rows) {
     }
     out += '\n';
     const auto ranked = rank_models(quality, base, corpus);
-    for (const auto& statement : ranking_statements(ranked)) out += "  " + statement + '\n';
-    for (const auto& caveat : training_caveats(ranked)) out += "  note: " + caveat + '\n';
+    for (const auto& statement : ranking_statements(ranked)) out += wrapped(statement);
+    for (const auto& caveat : training_caveats(ranked)) out += wrapped("note: " + caveat);
   }
   return out;
 }

@@ -146,8 +146,10 @@ class Page {
       const size_t colon = range.find(':');
       if (colon == std::string_view::npos || range.substr(0, colon) != domain) continue;
       const std::string_view rest = range.substr(colon + 1);
+      const std::string_view name = rest.substr(0, rest.find(':'));
+      if (name.empty()) continue;
       if (!out.op.empty()) out.scope += (out.scope.empty() ? "" : "/") + out.op;
-      out.op = rest.substr(0, rest.find(':'));
+      out.op = name;
     }
   }
 

@@ -73,6 +73,18 @@ TEST_F(Counters, ReadsUnitsThousandsAndTheProjectsRanges) {
   EXPECT_EQ(kernels[2].op, "");
 }
 
+TEST_F(Counters, ARangeWithoutANameIsNone) {
+  const auto kernels =
+      read(std::string(header) + units +
+           kernel_row("k", range("a case") + range("gemv") + range(""), "\"1\",\"1\",\"1\",\"1\"") +
+           kernel_row("k", range(""), "\"1\",\"1\",\"1\",\"1\""));
+  ASSERT_EQ(kernels.size(), 2u);
+  EXPECT_EQ(kernels[0].scope, "a case");
+  EXPECT_EQ(kernels[0].op, "gemv");
+  EXPECT_EQ(kernels[1].scope, "");
+  EXPECT_EQ(kernels[1].op, "");
+}
+
 TEST_F(Counters, RefusesOtherFilesByNameAndLine) {
   const auto refused = [&](const std::string& text, const std::vector<std::string>& parts) {
     const std::string said = error_of(text);

@@ -10,6 +10,8 @@ namespace {
 // In double: absurd sizes must be refused, not overflow.
 constexpr double value_bytes = sizeof(float);
 constexpr double most_bytes = 0x1p60;
+constexpr double small_things =
+    0x1p18;  // values: rotations of the positions, segments, what the allocator takes
 
 int64_t bytes(double values) {
   return static_cast<int64_t>(std::min(values * value_bytes, most_bytes));
@@ -72,6 +74,7 @@ TrainingPlan plan_training(const ModelSpec& spec, int64_t sequences, int64_t len
   constexpr double logit_rows = 512;  // HeadLoss
   scratch += logit_rows * number(spec.vocab);
   scratch += 4.0 * tokens;  // ids of two batches, targets
+  scratch += small_things;
 
   const double elements = number(parameter_elements(spec));
   TrainingPlan plan;

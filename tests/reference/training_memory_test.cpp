@@ -14,8 +14,8 @@
 namespace photon::reference {
 namespace {
 
-constexpr int64_t rows = 6;
-constexpr int64_t length = 128;
+constexpr int64_t rows = 4;
+constexpr int64_t length = 64;
 
 ModelSpec model(const std::string& name, const std::vector<std::string>& overrides = {}) {
   return load_model_spec(share_folder() / "configs" / "models" / (name + ".toml"), overrides);

@@ -74,8 +74,10 @@ void equalise(std::span<Case* const> cases, double within,
   }
   for (const auto& [key, group] : groups) {
     std::vector<double> prompts;
-    for (const Case* c : group)
-      prompts.push_back(planned_bytes_per_row(*c) * static_cast<double>(c->samples_per_prompt));
+    for (const Case* c : group) {
+      // A shared prefix is divided among its samples: whole bytes again, so that no rounding costs a prompt.
+      prompts.push_back(std::round(planned_bytes_per_row(*c) * static_cast<double>(c->samples_per_prompt)));
+    }
     const CacheBudget budget = equal_budget(prompts, group.front()->cache_bytes, within);
     for (Case* c : group) c->cache_bytes = budget.bytes;
     say(fmt::format(

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 
@@ -91,7 +92,7 @@ TEST(EqualMemory, RowsOfTheMultiQueryPresetHoldTheSame) {
     std::map<int64_t, std::vector<double>> held;
     for (const Case& c : cases) {
       EXPECT_GE(c.cache_bytes, preset.cache_bytes);
-      const double prompt = planned_bytes_per_row(c) * static_cast<double>(c.samples_per_prompt);
+      const double prompt = std::round(planned_bytes_per_row(c) * static_cast<double>(c.samples_per_prompt));
       double all = 0.0;
       while (all + prompt <= static_cast<double>(c.cache_bytes)) all += prompt;
       held[c.samples_per_prompt].push_back(all);

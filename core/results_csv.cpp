@@ -51,13 +51,13 @@ void check_version(const std::string& version, int wanted, const std::string& wh
           : fmt::format(", and the header has the columns of schema {}", wanted)));
 }
 
-/// The schema that a header is of: the newest whose columns it has all.
+/// The schema that a header is of: the newest that brought one of its columns.
 int schema_of(const std::set<std::string>& header) {
-  int schema = results_schema_version;
+  int schema = oldest_results_schema;
   for (const ResultColumn& column : result_columns()) {
-    if (!header.contains(std::string(column.name))) schema = std::min(schema, column.since - 1);
+    if (header.contains(std::string(column.name))) schema = std::max(schema, column.since);
   }
-  return std::max(schema, oldest_results_schema);
+  return schema;
 }
 
 /// Returns the header's schema. Another schema has other columns: its version is the better message, so a

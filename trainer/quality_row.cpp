@@ -28,10 +28,12 @@ ResultRow quality_row(const ModelSpec& spec, const ScoredCheckpoint& q) {
       row.set("learning_rate", rate->second);
   }
   row.set("token_nll", q.score.token_nll());
+  if (q.score.token_nll_error) row.set("token_nll_error", *q.score.token_nll_error);
   row.set("perplexity", q.score.perplexity());
   if (const auto bits = q.score.bits_per_byte()) {
     row.set("bits_per_byte", *bits);
     row.set("bytes_scored", *q.score.bytes);
+    if (q.score.bits_per_byte_error) row.set("bits_per_byte_error", *q.score.bits_per_byte_error);
   }
   row.set("tokens_scored", q.score.tokens);
   return row;

@@ -60,14 +60,15 @@ void warn_of_other_spelling(const Options& options, const Text& text) {
              (options.checkpoint / "tokenizer.model").string(), consequence);
 }
 
-Text read_text(const Options& options, const Checkpoint& checkpoint) {
+/// `written`: what --text holds, read before the checkpoint is.
+Text read_text(const Options& options, const std::string& written, const Checkpoint& checkpoint) {
   std::shared_ptr<const Tokenizer> tokenizer;
   if (!options.text.empty() || std::filesystem::exists(options.checkpoint / "tokenizer.model")) {
     tokenizer = std::make_shared<Tokenizer>(checkpoint_tokenizer(options.checkpoint, checkpoint));
   }
   Text text;
   if (!options.text.empty()) {
-    auto encoded = encode_text(checkpoint.spec, *tokenizer, read_text_input(options.text));
+    auto encoded = encode_text(checkpoint.spec, *tokenizer, written);
     text.tokens = std::move(encoded.ids);
     text.bytes = std::move(encoded.bytes);
   } else {
@@ -145,12 +146,13 @@ void run(Options options) {
     require_cell(source.string());
   }
 
+  const std::string written = options.text.empty() ? std::string() : read_text_input(options.text);
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const ModelSpec& spec = checkpoint.spec;
   const auto training = load_run_state(options.checkpoint);
   const int64_t trained = trained_context(training, spec);
   if (options.score.context == 0) options.score.context = default_context(training, spec);
-  const Text text = read_text(options, checkpoint);
+  const Text text = read_text(options, written, checkpoint);
   const auto backend = backends().make(options.device);
   const DType dtype = dtype_for(*backend, options.dtype);
   const auto model = backend->inference(spec, checkpoint.parameters, dtype);

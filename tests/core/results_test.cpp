@@ -160,9 +160,8 @@ TEST_F(Results, FilesOfTheSchemaBeforeAreReadAndLackWhatCameLater) {
   EXPECT_EQ(to_csv(back), to_csv(std::vector{row})) << "a row that was read is one of today's";
   EXPECT_NE(fault(with(old, "\n3,bench,", "\n4,bench,")).find("the columns of schema 3"), std::string::npos)
       << "a version that the columns contradict";
-  EXPECT_NE(
-      fault(with(to_csv(std::vector{row}), ",learning_rate,", ",")).find("column learning_rate is missing"),
-      std::string::npos)
+  EXPECT_NE(fault(with(to_csv({}), ",learning_rate,", ",")).find("column learning_rate is missing"),
+            std::string::npos)
       << "half of the new columns";
 }
 

@@ -33,7 +33,7 @@ std::string scaled(double value, double base, const std::array<const char*, N>& 
 
 std::string significant(double value, int digits) {
   if (!std::isfinite(value)) return fmt::format("{}", value);
-  if (value != 0.0 && (std::abs(value) < 1e-4 || std::abs(value) >= 1e7)) {
+  if (value != 0.0 && (std::abs(value) < 1e-4 || std::abs(value) >= 1e10)) {
     return fmt::format("{:.{}e}", value, digits - 1);
   }
   return with_commas(fixed(value, digits));

@@ -93,6 +93,11 @@ void check_cell(const ResultColumn& column, const std::string& cell, int schema,
       cell != "baseline") {
     throw Error(fmt::format("{}: \"{:.60}\" is not bench, training, eval, ladder or baseline", place, cell));
   }
+  try {
+    require_cell(cell);  // what is read can be written
+  } catch (const Error& e) {
+    throw Error(fmt::format("{}: {}", place, e.what()));
+  }
   if (column.is_text || cell.empty()) return;
   if (!std::isfinite(csv_number(cell, place)))
     throw Error(fmt::format("{}: {} is not a finite number", place, cell));

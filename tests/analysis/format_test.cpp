@@ -15,6 +15,7 @@ TEST(Format, KeepsTheDigitsAskedFor) {
   EXPECT_EQ(significant(0.012345), "0.0123");
   EXPECT_EQ(significant(-1234567.0), "-1,230,000");
   EXPECT_EQ(significant(123456.0, 6), "123,456");
+  EXPECT_EQ(significant(1.0127e7), "10,100,000");  // beside 710,000 in a column
   EXPECT_EQ(significant(1.5e-7), "1.50e-07");
   EXPECT_EQ(with_prefix(646399104.0), "646 M");
   EXPECT_EQ(with_prefix(999.9), "1.00 k");

@@ -38,9 +38,10 @@ TEST(Row, EveryColumnThatHasAMeaningIsFilled) {
   const ResultRow row = filled(c, FakeBackend().ceilings, measured);
   // What a benchmark of fresh weights on this back end cannot know.
   const std::set<std::string_view> absent{
-      "checkpoint",      "counter_bytes",  "corpus",    "match",      "training_seed",
-      "training_tokens", "training_flops", "token_nll", "perplexity", "bits_per_byte",
-      "tokens_scored",   "bytes_scored",   "length",    "recompute"};
+      "checkpoint",      "counter_bytes",  "corpus",    "match",           "training_seed",
+      "training_tokens", "training_flops", "token_nll", "perplexity",      "bits_per_byte",
+      "tokens_scored",   "bytes_scored",   "length",    "recompute",       "training_steps",
+      "training_batch",  "learning_rate",  "ladder",    "token_nll_error", "bits_per_byte_error"};
   for (const ResultColumn& column : result_columns()) {
     EXPECT_EQ(row.empty(column.name), absent.contains(column.name) || column.name.starts_with("step_"))
         << column.name;

@@ -45,9 +45,10 @@ void print_dry_run(const StudyConfig& study) {
              study.models.size(), study.seeds.size(), to_string(study.training.match), hardware.name,
              100 * study.mfu, ceilings.matrix_rate / 1e12);
   fmt::print(
-      "| model | parameters | batch | rate | steps | tokens | training FLOPs | hours a seed | training "
+      "| model | parameters | batch | rate | ladder | steps | tokens | training FLOPs | hours a seed | "
+      "training "
       "memory GiB |\n");
-  fmt::print("|---|---|---|---|---|---|---|---|---|\n");
+  fmt::print("|---|---|---|---|---|---|---|---|---|---|\n");
   double hours_of_all = 0.0;
   std::string trainings;
   for (const StudyModel& model : study.models) {
@@ -60,8 +61,9 @@ void print_dry_run(const StudyConfig& study) {
                     length.steps, model.rung.batch, study.training.context, 60.0 * hours);
     // bf16 weights and gradients, fp32 master weights and two moments; activations come on top.
     const double memory = static_cast<double>(parameter_elements(model.spec)) * (2 + 2 + 4 + 4 + 4) / 0x1p30;
-    fmt::print("| {} | {} | {} | {:g} | {} | {:.4g} | {:.4g} | {:.4g} | {:.3g} |\n", model.spec.name,
-               parameters_total(model.spec), model.rung.batch, model.rung.learning_rate, length.steps,
+    fmt::print("| {} | {} | {} | {:g} | {} | {} | {:.4g} | {:.4g} | {:.4g} | {:.3g} |\n", model.spec.name,
+               parameters_total(model.spec), model.rung.batch, model.rung.learning_rate,
+               model.ladder.empty() ? "none" : model.ladder, length.steps,
                static_cast<double>(length.tokens(length.steps)), length.flops(length.steps), hours, memory);
   }
   fmt::print(

@@ -158,6 +158,7 @@ void StudyRun::train(const StudyTrainingRun& run) {
   metrics_.push_back(folder / "metrics.csv");
   TrainConfig config = train_config(study_, model, run.rung, run.seed, folder);
   config.data = corpus_;
+  config.mfu = run.mfu;
   // The run's own folder keeps the spec with the tokenizer's vocabulary in it.
   const std::string spec = to_toml(model.spec);
   const std::string inputs = fmt::format("{}\n{}\n{}\n{}", to_toml(config), spec,
@@ -289,7 +290,7 @@ fs::path StudyRun::report() {
 ResultRow StudyRun::try_rung(const StudyModel& model, const Rung& rung) {
   const std::string name = fmt::format("{}-{}x{:g}", model.spec.name, rung.batch, rung.learning_rate);
   const fs::path folder = out_ / "ladder" / to_string(study_.training.match);
-  const StudyTrainingRun run{model, rung, study_.ladder_seed, folder / name};
+  const StudyTrainingRun run{model, rung, study_.ladder_seed, folder / name, false};
   train(run);
   const fs::path checkpoint = run.folder / "checkpoint";
   const fs::path file = folder / (name + ".csv");

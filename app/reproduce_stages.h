@@ -17,6 +17,7 @@ struct StudyTrainingRun {
   Rung rung;
   uint64_t seed = 0;
   std::filesystem::path folder;
+  bool mfu = true;  ///< with the machine's matrix rate measured first, some seconds
 };
 
 class StudyRun {

@@ -122,7 +122,7 @@ TEST_F(BenchAcceptance, ABudgetThatIsSpentBeginsNoRow) {
 TEST_F(BenchAcceptance, WhatWasMeasuredIsKeptWhenTheProgramIsKilled) {
   const std::string file = preset(true);
   std::string text = read_file(file);
-  text.replace(text.find("new = 4"), 7, "new = 1048576");
+  text.replace(text.find("new = 4"), 7, "new = 131072");
   std::ofstream(file) << text;
   const auto models = share_folder() / "configs" / "models";
   const std::string command =

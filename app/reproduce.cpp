@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 
 #include "analysis/ranking.h"
@@ -92,9 +91,7 @@ std::string ladder_text(const StudyConfig& study, std::span<const ResultRow> row
   for (const StudyModel& model : study.models) {
     std::vector<Tried> tried;
     for (const ResultRow& row : rows) {
-      if (row.text("model") != model.spec.name) continue;
-      tried.push_back({{std::llround(*row.number("training_batch")), *row.number("learning_rate")},
-                       *row.number("token_nll")});
+      if (row.text("model") == model.spec.name) tried.push_back(tried_in(row).value());
     }
     if (tried.empty()) continue;
     const Ladder ladder = ladder_of(tried);

@@ -14,7 +14,6 @@
 #include "core/model_config.h"
 #include "core/parameters.h"
 #include "core/paths.h"
-#include "core/results.h"
 
 namespace photon {
 namespace {
@@ -76,13 +75,11 @@ std::vector<Tried> tried(const StudyConfig& c, const StudyModel& model, std::spa
         row.number("parameters") != static_cast<double>(parameters_total(model.spec)) ||
         row.number("length") != static_cast<double>(c.training.context))
       continue;
-    const Rung rung{std::llround(row.number("training_batch").value_or(0.0)),
-                    row.number("learning_rate").value_or(0.0)};
-    const auto loss = row.number("token_nll");
-    if (rung.batch < 1 || !loss) continue;
-    const RunLength length = training_length(c, model, rung);
+    const auto one = tried_in(row);
+    if (!one) continue;
+    const RunLength length = training_length(c, model, one->rung);
     if (row.number("training_tokens") != static_cast<double>(length.tokens(length.steps))) continue;
-    found.push_back({rung, *loss});
+    found.push_back(*one);
   }
   return found;
 }
@@ -181,6 +178,14 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
   c.resolved = document.resolved();
   if (!ladder.empty()) check_ladder(*chosen, ladder, c);
   return c;
+}
+
+std::optional<Tried> tried_in(const ResultRow& row) {
+  const auto batch = row.number("training_batch");
+  const auto rate = row.number("learning_rate");
+  const auto loss = row.number("token_nll");
+  if (!batch || !rate || !loss || *batch < 1.0) return std::nullopt;
+  return Tried{{std::llround(*batch), *rate}, *loss};
 }
 
 TrainConfig train_config(const StudyConfig& study, const StudyModel& model, const Rung& rung, uint64_t seed,

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/model_spec.h"
+#include "core/results.h"
 #include "trainer/budget.h"
 #include "trainer/config.h"
 #include "trainer/ladder.h"
@@ -73,6 +75,9 @@ struct StudyConfig {
 /// Paths of models, hardware and ladder are relative to share_folder() unless they exist from here. Throws
 /// Error; also where the ladder that the study names has a better rung for a model than the study gives it.
 StudyConfig load_study(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
+/// What a row of kind ladder says was tried; nothing of a row that lacks batch, rate or loss.
+std::optional<Tried> tried_in(const ResultRow& row);
 
 /// The config of one training of the study, writing into `out`.
 TrainConfig train_config(const StudyConfig& study, const StudyModel& model, const Rung& rung, uint64_t seed,

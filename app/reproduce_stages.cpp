@@ -324,7 +324,7 @@ std::vector<ResultRow> StudyRun::climb() {
       std::vector<Tried> all;
       for (const Rung& rung : ladder.rungs()) {
         own.push_back(try_rung(model, rung));
-        all.push_back({rung, *own.back().number("token_nll")});
+        all.push_back(tried_in(own.back()).value());
       }
       const Rung best = best_of(all).rung;
       longer = extend(ladder, best);

@@ -88,6 +88,10 @@ std::vector<bench::Case> with_room(const std::vector<bench::Case>& cases, const 
 void bench_sweep(const SweepOptions& o) {
   bench::Output output(bench::Output::parse_format(o.format), o.out);
   if (!o.profile.empty()) require_writable(o.profile);
+  if (!o.rates.empty()) {
+    require_writable(o.rates);
+    if (std::filesystem::exists(o.rates)) read_kernel_rates(o.rates);
+  }
   if (o.resume && o.out.empty()) throw UsageError("--resume goes with --out FILE, whose rows it leaves out");
   const auto backend = backends().make(o.device);
   const auto dtypes = o.dtypes.empty() ? std::vector<DType>{backend->own_dtype()} : o.dtypes;

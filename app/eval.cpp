@@ -12,6 +12,7 @@
 #include "app/device_report.h"
 #include "app/option_checks.h"
 #include "app/text_input.h"
+#include "bench/output.h"
 #include "core/checkpoint_text.h"
 #include "core/csv.h"
 #include "core/error.h"
@@ -146,6 +147,7 @@ void run(Options options) {
     require_cell(source.string());
   }
 
+  if (!options.out.empty()) bench::open_results(options.out);
   const std::string written = options.text.empty() ? std::string() : read_text_input(options.text);
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const ModelSpec& spec = checkpoint.spec;

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
@@ -14,6 +14,7 @@
 #include "core/floor.h"
 #include "core/hardware.h"
 #include "core/model_config.h"
+#include "core/table.h"
 
 namespace photon {
 namespace {
@@ -55,48 +56,58 @@ std::string batch_text(const Crossing& crossing, int64_t fits) {
   return to_string(crossing) + (beyond ? " (does not fit)" : "");
 }
 
-std::string markdown(const Request& r, const DecodeCase& c) {
-  std::string out;
-  const auto add = [&]<class... Args>(fmt::format_string<Args...> text, Args&&... args) {
-    fmt::format_to(std::back_inserter(out), text, std::forward<Args>(args)...);
-  };
-  add("\n## {} ({})\n\nDecoding {} at a time.\n\n", title(c), c.spec.architecture(),
-      c.spec.meta_context() == 1 ? "a token"
-                                 : fmt::format("a meta-context of {} tokens", c.spec.meta_context()));
-  add("| context | largest batch that fits | KV traffic over weights, batches | compute-bound, batches |\n"
-      "|--:|--:|---|---|\n");
+/// A row a context: the batches from which it is so.
+std::string over_batches(const Request& r, const DecodeCase& c) {
+  std::array<TableColumn, 4> t{{{"context", {}},
+                                {"largest batch that fits", {}},
+                                {"KV traffic over weights, batches", {}, true},
+                                {"compute-bound, batches", {}, true}}};
   for (const int64_t context : r.contexts) {
     const int64_t fits = fitting(r, c, context);
-    add("| {} | {} | {} | {} |\n", commas(c.whole(context)), fits == 0 ? "none" : commas(fits),
-        batch_text(over_batch(c, kv, r.ceilings, context), fits),
-        batch_text(over_batch(c, compute, r.ceilings, context), fits));
+    t[0].cells.push_back(commas(c.whole(context)));
+    t[1].cells.push_back(fits == 0 ? "none" : commas(fits));
+    t[2].cells.push_back(batch_text(over_batch(c, kv, r.ceilings, context), fits));
+    t[3].cells.push_back(batch_text(over_batch(c, compute, r.ceilings, context), fits));
   }
-  add("\n| batch | KV traffic over weights, contexts | compute-bound, contexts |");
+  return markdown_table(t, 1);
+}
+
+/// A row a batch: the contexts from which it is so; of each cached stack by itself, too, where there are
+/// more.
+std::string over_contexts(const Request& r, const DecodeCase& c) {
+  std::vector<TableColumn> t{{"batch", {}}};
+  for (const int64_t batch : r.batches) t[0].cells.push_back(commas(batch));
+  const auto add = [&](std::string title, const Comparison& comparison) {
+    TableColumn& column = t.emplace_back(TableColumn{std::move(title), {}, true});
+    for (const int64_t batch : r.batches)
+      column.cells.push_back(to_string(over_context(c, comparison, r.ceilings, batch)));
+  };
+  add("KV traffic over weights, contexts", kv);
+  add("compute-bound, contexts", compute);
   const auto caches = cached_parts(c);
   if (caches.size() > 1) {
-    for (const NamedPart& p : caches) add(" KV of {} over its own weights, contexts |", p.name);
+    for (const NamedPart& p : caches)
+      add(fmt::format("KV of {} over its own weights, contexts", p.name), {Kind::kv_over_weights, p.part});
   }
-  add("\n|--:|---|---|");
-  if (caches.size() > 1) {
-    for (size_t i = 0; i < caches.size(); ++i) add("---|");
-  }
-  add("\n");
-  for (const int64_t batch : r.batches) {
-    add("| {} | {} | {} |", commas(batch), to_string(over_context(c, kv, r.ceilings, batch)),
-        to_string(over_context(c, compute, r.ceilings, batch)));
-    if (caches.size() > 1) {
-      for (const NamedPart& p : caches) {
-        add(" {} |", to_string(over_context(c, {Kind::kv_over_weights, p.part}, r.ceilings, batch)));
-      }
-    }
-    add("\n");
-  }
-  add("\n| matrix products of | compute-bound, batches |\n|---|---|\n");
+  return markdown_table(t, 1);
+}
+
+std::string products(const Request& r, const DecodeCase& c) {
+  std::array<TableColumn, 2> t{{{"matrix products of", {}, true}, {"compute-bound, batches", {}, true}}};
   for (const NamedPart& p : product_parts(c)) {
-    add("| {} | {} |\n", p.name,
+    t[0].cells.push_back(p.name);
+    t[1].cells.push_back(
         to_string(over_batch(c, {Kind::arithmetic_over_bytes, p.part}, r.ceilings, c.spec.meta_context())));
   }
-  return out;
+  return markdown_table(t, 1);
+}
+
+std::string markdown(const Request& r, const DecodeCase& c) {
+  const std::string out = fmt::format(
+      "\n## {} ({})\n\nDecoding {} at a time.\n\n", title(c), c.spec.architecture(),
+      c.spec.meta_context() == 1 ? "a token"
+                                 : fmt::format("a meta-context of {} tokens", c.spec.meta_context()));
+  return out + over_batches(r, c) + "\n" + over_contexts(r, c) + "\n" + products(r, c);
 }
 
 nlohmann::ordered_json to_json(const Crossing& c) {

@@ -9,6 +9,7 @@
 #include "app/command.h"
 #include "app/device_report.h"
 #include "app/option_checks.h"
+#include "app/standard_streams.h"
 #include "app/text_input.h"
 #include "core/checkpoint_text.h"
 #include "core/error.h"
@@ -89,7 +90,7 @@ void run(const Options& options) {
   request.on_burst = [&](const Burst& burst) {
     if (streaming) {
       fmt::print("{}", decoder.append(burst.tokens));
-      std::fflush(stdout);
+      finish_standard_output();
     }
     return !interrupt.requested();
   };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "analysis/ranking.h"
@@ -108,7 +109,9 @@ std::string ladder_text(const StudyConfig& study, std::span<const ResultRow> row
         const auto found =
             std::find_if(tried.begin(), tried.end(), [&](const Tried& t) { return t.rung == rung; });
         const std::string mark = rung == best ? "**" : "";
-        out += found == tried.end() ? " |" : fmt::format(" {}{:.4f}{} |", mark, found->loss, mark);
+        out += found == tried.end()         ? " |"
+               : std::isfinite(found->loss) ? fmt::format(" {}{:.4f}{} |", mark, found->loss, mark)
+                                            : " diverged |";
       }
     }
     out += "\n\n";

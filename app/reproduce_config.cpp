@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <span>
@@ -183,7 +184,8 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
 std::optional<Tried> tried_in(const ResultRow& row) {
   const auto batch = row.number("training_batch");
   const auto rate = row.number("learning_rate");
-  const auto loss = row.number("token_nll");
+  const auto loss = row.text("stop") == diverged_stop ? std::optional(std::numeric_limits<double>::infinity())
+                                                      : row.number("token_nll");
   if (!batch || !rate || !loss || *batch < 1.0) return std::nullopt;
   return Tried{{std::llround(*batch), *rate}, *loss};
 }

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/model_spec.h"
@@ -75,6 +76,9 @@ struct StudyConfig {
 /// Paths of models, hardware and ladder are relative to share_folder() unless they exist from here. Throws
 /// Error; also where the ladder that the study names has a better rung for a model than the study gives it.
 StudyConfig load_study(const std::filesystem::path& file, const std::vector<std::string>& overrides);
+
+/// In the column stop of a row of kind ladder: that training diverged, and has no loss.
+inline constexpr std::string_view diverged_stop = "diverged";
 
 /// What a row of kind ladder says was tried; nothing of a row that lacks batch, rate or loss.
 std::optional<Tried> tried_in(const ResultRow& row);

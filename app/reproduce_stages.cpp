@@ -75,6 +75,15 @@ struct TrainedModel {
   std::unique_ptr<InferenceModel> inference;
 };
 
+Rung best_rung(const StudyModel& model, std::span<const Tried> tried) {
+  try {
+    return best_of(tried).rung;
+  } catch (const Error& e) {
+    throw Error(fmt::format("{}: {}: the study's [ladder] begins with rates that are too high",
+                            model.spec.name, e.what()));
+  }
+}
+
 }  // namespace
 
 StudyRun::StudyRun(const StudyConfig& study, fs::path out, Backend& backend, Stages& stages)
@@ -152,19 +161,20 @@ void StudyRun::measure_text_baselines() {
   });
 }
 
-void StudyRun::train(const StudyTrainingRun& run) {
+bool StudyRun::train(const StudyTrainingRun& run) {
   const StudyModel& model = run.model;
   const fs::path& folder = run.folder;
   metrics_.push_back(folder / "metrics.csv");
   TrainConfig config = train_config(study_, model, run.rung, run.seed, folder);
   config.data = corpus_;
-  config.mfu = run.mfu;
+  config.mfu = !run.on_trial;
   // The run's own folder keeps the spec with the tokenizer's vocabulary in it.
   const std::string spec = to_toml(model.spec);
   const std::string inputs = fmt::format("{}\n{}\n{}\n{}", to_toml(config), spec,
                                          to_toml(study_.models[model.matched].spec), corpus_inputs_);
   // Anything but the same run, perhaps interrupted, is from other inputs and goes.
   const fs::path begun = folder / "begun";
+  const fs::path diverged = folder / "diverged";
   stages_.run("train " + describe(run), folder / "done", inputs, [&] {
     const bool same = file_digest(begun) == fmt::format("{:016x}", stable_hash(inputs));
     if (!same) fs::remove_all(folder);
@@ -176,13 +186,20 @@ void StudyRun::train(const StudyTrainingRun& run) {
       write_file_atomically(folder / "match.toml", to_toml(study_.models[model.matched].spec));
       config.match_model = folder / "match.toml";
     }
-    const TrainResult result = photon::train(config, backend_, true);
-    if (!result.finished) {
-      throw Error(fmt::format("interrupted after step {} of {}; the same command goes on from there",
-                              result.step, result.steps));
+    try {
+      const TrainResult result = photon::train(config, backend_, true);
+      if (!result.finished) {
+        throw Error(fmt::format("interrupted after step {} of {}; the same command goes on from there",
+                                result.step, result.steps));
+      }
+    } catch (const Diverged& e) {
+      if (!run.on_trial) throw;
+      fmt::print(stderr, "{} diverged, and counts as tried: {}\n", describe(run), e.what());
+      write_file_atomically(diverged, e.what());
     }
     write_file_atomically(folder / "done", "");
   });
+  return !fs::exists(diverged);
 }
 
 void StudyRun::evaluate(const StudyTrainingRun& run) {
@@ -287,23 +304,43 @@ fs::path StudyRun::report() {
   return request.out / "index.html";
 }
 
+ResultRow StudyRun::validation_row(const StudyModel& model, const fs::path& checkpoint) const {
+  const TrainedModel trained(backend_, checkpoint);
+  const std::vector<int32_t> tokens = all_tokens(corpus_ / "validation.tokens");
+  ScoredCheckpoint scored = trained.scored(corpus_name_ + "/validation", study_.training.context);
+  scored.score =
+      score(*trained.inference, tokens, {.context = scored.context}, trained.tokenizer.bytes_of(tokens));
+  return quality_row(model.spec, scored);
+}
+
+/// What was to be trained, and no loss.
+ResultRow StudyRun::diverged_row(const StudyTrainingRun& run) const {
+  const RunLength length = training_length(study_, run.model, run.rung);
+  ResultRow row;
+  set_model(row, run.model.spec);
+  row.set("training_seed", static_cast<int64_t>(run.seed));
+  row.set("training_tokens", length.tokens(length.steps));
+  row.set("training_flops", length.flops(length.steps));
+  row.set("training_steps", length.steps);
+  row.set("training_batch", run.rung.batch);
+  row.set("learning_rate", run.rung.learning_rate);
+  row.set("stop", diverged_stop);
+  return row;
+}
+
 ResultRow StudyRun::try_rung(const StudyModel& model, const Rung& rung) {
   const std::string name = fmt::format("{}-{}x{:g}", model.spec.name, rung.batch, rung.learning_rate);
   const fs::path folder = out_ / "ladder" / to_string(study_.training.match);
-  const StudyTrainingRun run{model, rung, study_.ladder_seed, folder / name, false};
-  train(run);
+  const StudyTrainingRun run{model, rung, study_.ladder_seed, folder / name, true};
+  const bool trained = train(run);
   const fs::path checkpoint = run.folder / "checkpoint";
   const fs::path file = folder / (name + ".csv");
-  const std::string inputs =
-      fmt::format("{} {}", corpus_inputs_, file_digest(checkpoint / "model.safetensors"));
+  const std::string inputs = fmt::format(
+      "{} {}", corpus_inputs_, trained ? file_digest(checkpoint / "model.safetensors") : "diverged");
   stages_.run("score " + describe(run), file, inputs, [&] {
-    const TrainedModel trained(backend_, checkpoint);
-    const std::vector<int32_t> tokens = all_tokens(corpus_ / "validation.tokens");
-    ScoredCheckpoint scored = trained.scored(corpus_name_ + "/validation", study_.training.context);
-    scored.score =
-        score(*trained.inference, tokens, {.context = scored.context}, trained.tokenizer.bytes_of(tokens));
-    ResultRow row = quality_row(model.spec, scored);
+    ResultRow row = trained ? validation_row(model, checkpoint) : diverged_row(run);
     row.set("kind", "ladder");
+    row.set("corpus", corpus_name_ + "/validation");
     row.set("match", to_string(study_.training.match));
     row.set("length", study_.training.context);
     identify(row);
@@ -326,7 +363,7 @@ std::vector<ResultRow> StudyRun::climb() {
         own.push_back(try_rung(model, rung));
         all.push_back(tried_in(own.back()).value());
       }
-      const Rung best = best_of(all).rung;
+      const Rung best = best_rung(model, all);
       longer = extend(ladder, best);
       fmt::print(stderr, "{}: best at {}{}\n", model.spec.name, to_string(best),
                  longer ? ", an edge of the ladder: longer" : "");

@@ -17,7 +17,7 @@ struct StudyTrainingRun {
   Rung rung;
   uint64_t seed = 0;
   std::filesystem::path folder;
-  bool mfu = true;  ///< with the machine's matrix rate measured first, some seconds
+  bool on_trial = false;  ///< on a rung of the ladder: that it diverges is a result; no mfu is measured
 };
 
 class StudyRun {
@@ -39,8 +39,11 @@ class StudyRun {
  private:
   void build_corpus();
   void measure_text_baselines();
-  void train(const StudyTrainingRun& run);
+  /// False if it diverged, on trial; otherwise that is an Error.
+  bool train(const StudyTrainingRun& run);
   void evaluate(const StudyTrainingRun& run);
+  ResultRow validation_row(const StudyModel& model, const std::filesystem::path& checkpoint) const;
+  ResultRow diverged_row(const StudyTrainingRun& run) const;
   ResultRow try_rung(const StudyModel& model, const Rung& rung);
   void benchmark(const StudyModel& model);
   StudyTrainingRun run_of(const StudyModel& model, uint64_t seed) const;

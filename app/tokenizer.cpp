@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/early_checks.h"
 #include "core/error.h"
 #include "core/line_reader.h"
 #include "core/utf8.h"
@@ -23,6 +24,7 @@ struct Options {
 };
 
 void train(const Options& o) {
+  require_writable(o.model);
   std::unique_ptr<LineReader> reader;
   size_t at = 0;
   const LineSource lines = [&](std::string& line) {

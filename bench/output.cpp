@@ -4,9 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <iterator>
 #include <span>
 
@@ -70,9 +67,7 @@ std::vector<ResultRow> open_results(const std::filesystem::path& file) {
   const bool exists = std::filesystem::exists(file);
   std::vector<ResultRow> rows;
   if (exists) rows = read_results(file);
-  if (!std::ofstream(file, std::ios::app)) {
-    throw Error(fmt::format("{}: cannot be written to: {}", file.string(), std::strerror(errno)));
-  }
+  append_results(file, {});  // no row, with all that adding one checks
   if (!exists) std::filesystem::remove(file);
   return rows;
 }

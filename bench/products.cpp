@@ -9,7 +9,6 @@
 #include <string>
 
 #include "core/error.h"
-#include "core/library_products.h"
 
 namespace photon::bench {
 
@@ -18,14 +17,13 @@ std::filesystem::path products_file(const std::filesystem::path& results) {
 }
 
 void keep_products(const Backend& backend, const std::filesystem::path& results) {
-  const auto* library = dynamic_cast<const LibraryProducts*>(&backend);
-  if (library == nullptr || results.empty()) return;
+  if (results.empty()) return;
   const std::filesystem::path file = products_file(results);
   std::set<std::string> held;
   std::string line;
   for (std::ifstream in(file); std::getline(in, line);) held.insert(line);
   std::string added;
-  for (const std::string& product : library->products_made()) {
+  for (const std::string& product : backend.products_made()) {
     line = fmt::format("{}: {}", backend.device_name(), product);
     if (!held.contains(line)) added += line + "\n";
   }

@@ -11,7 +11,7 @@ namespace photon::bench {
 /// rows.csv -> rows.products.txt
 std::filesystem::path products_file(const std::filesystem::path& results);
 
-/// Adds to that file what it does not hold yet of what a back end with LibraryProducts has made, a line each
+/// Adds to that file what it does not hold yet of what the back end's library has made, a line each
 /// behind the device's name. Nothing if `results` is empty.
 void keep_products(const Backend& backend, const std::filesystem::path& results);
 

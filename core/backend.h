@@ -206,6 +206,9 @@ class Backend {
   virtual DType own_dtype() const { return DType::float32; }  ///< what it computes in unless told otherwise
   /// Kernels started so far and where each is from, a line each; empty where there are none.
   virtual std::vector<std::string> kernels_run() const { return {}; }
+  /// How a library multiplied for this process so far: its version, the shape, the algorithm of its choice
+  /// and into how many parts that splits the sums, a line each; empty where no library chooses.
+  virtual std::vector<std::string> products_made() const { return {}; }
   virtual Ceilings measure_ceilings(DType dtype) = 0;
   /// Its code for this kernel. Weights and caches are taken in turn from as many copies as come to
   /// `footprint` bytes (at least one): whether a run finds them in a cache is decided by it. Throws Error on

@@ -46,11 +46,13 @@ Ladder ladder_of(std::span<const Tried> tried) {
 const Tried& best_of(std::span<const Tried> tried) {
   if (tried.empty()) throw std::logic_error("the best of no rung");
   for (const Tried& t : tried) {
-    if (!std::isfinite(t.loss))
+    if (std::isnan(t.loss))
       throw Error(fmt::format("the loss at {} is {}: no number to choose by", to_string(t.rung), t.loss));
   }
-  return *std::min_element(tried.begin(), tried.end(),
-                           [](const Tried& a, const Tried& b) { return a.loss < b.loss; });
+  const Tried& best = *std::min_element(tried.begin(), tried.end(),
+                                        [](const Tried& a, const Tried& b) { return a.loss < b.loss; });
+  if (!std::isfinite(best.loss)) throw Error(fmt::format("diverged at every rung of {}", tried.size()));
+  return best;
 }
 
 bool extend(Ladder& ladder, const Rung& best) {

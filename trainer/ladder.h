@@ -31,14 +31,14 @@ struct Ladder {
 /// A rung that was trained on, and how well.
 struct Tried {
   Rung rung;
-  double loss = 0.0;  ///< of held-out tokens, nats a token
+  double loss = 0.0;  ///< of held-out tokens, nats a token; infinite where the training diverged
 };
 
 /// The ladder of all the rungs that were tried; it has holes where not every batch met every rate.
 Ladder ladder_of(std::span<const Tried> tried);
 
 /// The rung with the least loss; of equal ones the first. Throws std::logic_error on none, Error on a loss
-/// that is not a number.
+/// that is not a number and where every training diverged.
 const Tried& best_of(std::span<const Tried> tried);
 
 /// Lengthens the ladder by one step beyond each edge that `best` stands on: half or twice the batch, and the

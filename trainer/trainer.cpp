@@ -278,7 +278,7 @@ class Run {
     }
     row.gradient_norm = model_->gradient_norm();
     if (!finite(row.train) || !std::isfinite(row.gradient_norm)) {
-      throw Error(
+      throw Diverged(
           fmt::format("step {}: token loss {}, rec {}, ctx {}, gradient norm {}: not finite. The last "
                       "checkpoint is kept as it "
                       "is; the same config leads here again: lower learning_rate, lengthen warmup or change "
@@ -324,7 +324,7 @@ class Run {
           static_cast<double>(rows) / static_cast<double>(all));
     }
     if (!finite(sum)) {
-      throw Error(
+      throw Diverged(
           fmt::format("step {}: validation loss {}, rec {}, ctx {}: not finite. The last checkpoint is kept",
                       state_.step, sum.token, sum.rec, sum.context));
     }

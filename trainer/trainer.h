@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "core/backend.h"
+#include "core/error.h"
 #include "trainer/config.h"
 
 namespace photon {
@@ -21,11 +22,18 @@ struct TrainResult {
   bool finished = false;             ///< false: Ctrl-C; `resume` goes on
 };
 
+/// A training whose loss or gradient is not a number any more: a fact about its settings, not about this
+/// machine.
+class Diverged : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Runs `config`, writing into config.out: checkpoint/, metrics.csv, train.toml (the resolved config). With
 /// `resume` it goes on from the checkpoint there (from the start if there is none yet) as if it had never
 /// stopped, bit for bit. Progress and warnings go to standard error. Throws Error if the folder holds a run
-/// and `resume` is false, or one of another config; on a loss or gradient that is not finite (the last
-/// checkpoint stays); on a trained matrix that is all zero.
+/// and `resume` is false, or one of another config; on a trained matrix that is all zero. Throws Diverged on
+/// a loss or gradient that is not finite (the last checkpoint stays).
 TrainResult train(const TrainConfig& config, Backend& backend, bool resume);
 
 }  // namespace photon

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/library_products.h"
 #include "core/parameters.h"
 #include "cuda_impl/cases/timed_kernel.h"
 #include "cuda_impl/runtime/ceilings.h"
@@ -16,7 +15,7 @@
 namespace photon::PHOTON_GPU {
 namespace {
 
-class DeviceBackend final : public Backend, public LibraryProducts {
+class DeviceBackend final : public Backend {
  public:
   DeviceBackend() { limits_.multiprocessors = device_.multiprocessors(); }
 

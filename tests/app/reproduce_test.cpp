@@ -131,6 +131,22 @@ TEST(Reproduce, ALadderGrowsUntilItsBestIsAtNoEdgeAndAStudyHoldsToIt) {
   const ProgramRun study = run_photon(with(batch, rate) + " --dry-run");
   ASSERT_EQ(study.code, 0) << study.messages;
   EXPECT_NE(study.out.find("| " + (out / "ladder.csv").string() + " |"), std::string::npos) << study.out;
+  // A rung that diverged was tried: the ladder is not shorter for it.
+  std::vector<ResultRow> lost = rows;
+  for (ResultRow& row : lost) {
+    if (*row.number("training_batch") == batch && *row.number("learning_rate") == rate) continue;
+    for (const char* column : {"token_nll", "token_nll_error", "perplexity", "bits_per_byte"})
+      row.set(column, "");
+    row.set("stop", "diverged");
+  }
+  std::filesystem::rename(out / "ladder.csv", out / "sound.csv");
+  append_results(out / "ladder.csv", lost);
+  const ProgramRun diverged = run_photon(with(batch, rate) + " --dry-run");
+  ASSERT_EQ(diverged.code, 0) << diverged.messages;
+  EXPECT_NE(diverged.out.find("| " + (out / "ladder.csv").string() + " |"), std::string::npos)
+      << diverged.out;
+  std::filesystem::rename(out / "sound.csv", out / "ladder.csv");
+
   const ProgramRun other = run_photon(with(2 * batch, rate) + " --dry-run");
   EXPECT_EQ(other.code, 2) << "the setting came from the command line";
   EXPECT_NE(other.messages.find("as the best of vanilla-tiny"), std::string::npos) << other.messages;

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
 #include <stdexcept>
 
 #include "core/error.h"
@@ -23,6 +24,15 @@ TEST(Ladder, TheBestIsTheLeastLossAndNaNIsNone) {
   tried[0].loss = std::numeric_limits<double>::quiet_NaN();
   EXPECT_THROW(best_of(tried), Error);
   EXPECT_THROW(best_of({}), std::logic_error);
+}
+
+TEST(Ladder, ARungThatDivergedIsTriedAndLost) {
+  constexpr double diverged = std::numeric_limits<double>::infinity();
+  const std::vector<Tried> tried{{{2, 1e-3}, 4.2}, {{2, 2e-3}, diverged}};
+  EXPECT_EQ(best_of(tried).rung, (Rung{2, 1e-3}));
+  Ladder ladder = ladder_of(tried);
+  EXPECT_EQ(ladder.learning_rates.size(), 2u) << "so that the best is at no edge on its side";
+  EXPECT_THROW(best_of(std::span(tried).subspan(1)), Error);
 }
 
 TEST(Ladder, ABestInTheMiddleStands) {

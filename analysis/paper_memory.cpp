@@ -52,7 +52,7 @@ double one_layer(const PaperPoint& p) {
   for (int l = 1; l <= p.spec.depth(); ++l) {
     if (p.workload.generation == Generation::recgen && l < p.spec.depth()) continue;
     most = std::max(most, row_bytes(p.spec.shape(l), p.workload) *
-                              to_double(held_units(p.spec, l, tokens / p.spec.cumulative_chunk(l))));
+                              to_double(p.spec.visibility(l).held(tokens / p.spec.cumulative_chunk(l))));
   }
   return most;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/decode_plan.h"
 #include "core/parameters.h"
 
 namespace photon {
@@ -67,62 +68,31 @@ Work attention_work(const StackShape& shape, double pairs, double rows_read, dou
           .flops = 4.0 * static_cast<double>(shape.width) * pairs};
 }
 
-namespace {
-
-bool keeps_cache(const ModelSpec& spec, int l, Generation generation) {
-  return generation == Generation::hiergen || l == spec.depth();
-}
-
-}  // namespace
-
-int64_t held_units(const ModelSpec& spec, int l, int64_t units) {
-  if (l == 0) return units;
-  const EncoderWindow& window = spec.level(l).encoder_window;
-  switch (window.kind) {
-    case EncoderWindow::Kind::units:
-      return std::min(units, window.units);
-    case EncoderWindow::Kind::block:
-      return std::min(units, spec.units_per_meta_context(l));
-    case EncoderWindow::Kind::unbounded:
-      break;
-  }
-  return units;
-}
-
 double kv_bytes_ideal(const ModelSpec& spec, const Workload& w) {
   check_workload(spec, w);
+  const DecodePlan plan(spec, w.generation, w.schedule);
   double bytes = 0.0;
-  const auto level = [&](const StackShape& shape, int64_t layers, int64_t units, int64_t shared) {
-    const double own = static_cast<double>(units - shared);
-    const double held = own + static_cast<double>(shared) / static_cast<double>(w.samples);
-    bytes += 2.0 * static_cast<double>(w.kv_bytes * layers * shape.kv_width()) * held;
-  };
-  if (spec.depth() == 0) {
-    level(spec.base, spec.layers, w.prompt + w.new_tokens, w.samples > 1 ? w.prompt : 0);
-    return bytes;
-  }
-  for (int l = 1; l <= spec.depth(); ++l) {
-    if (!keeps_cache(spec, l, w.generation)) continue;
+  for (int l = spec.first_encoder(); l <= spec.depth(); ++l) {
+    if (!plan.level(l).cached) continue;
     const int64_t units = (w.prompt + w.new_tokens) / spec.cumulative_chunk(l);
-    const int64_t prefilled = w.prompt / spec.meta_context() * spec.units_per_meta_context(l);
-    const int64_t held = held_units(spec, l, units);
+    const int64_t prefilled = plan.prefilled_meta_contexts(w.prompt) * plan.level(l).units;
+    const int64_t held = spec.visibility(l).held(units);
     const int64_t shared = w.samples > 1 ? std::clamp<int64_t>(prefilled - (units - held), 0, held) : 0;
-    level(spec.shape(l), spec.level(l).encoder_layers, held, shared);
+    bytes +=
+        2.0 * static_cast<double>(w.kv_bytes * spec.encoder_layers(l) * spec.shape(l).kv_width()) *
+        (static_cast<double>(held - shared) + static_cast<double>(shared) / static_cast<double>(w.samples));
   }
   return bytes;
 }
 
 double local_bytes(const ModelSpec& spec, const Workload& w) {
   check_workload(spec, w);
+  const DecodePlan plan(spec, w.generation, w.schedule);
   double bytes = 0.0;
-  const bool one_after_another = spec.reading == Reading::causal && w.generation == Generation::hiergen;
-  const int64_t answer =
-      (w.prompt % std::max<int64_t>(1, spec.meta_context()) + w.new_tokens + spec.meta_context() - 1) /
-      spec.meta_context();
   for (int l = 1; l <= spec.depth(); ++l) {
     const LevelSpec& s = spec.level(l);
-    int64_t chunks = one_after_another ? 1 : spec.units_per_meta_context(l);
-    if (w.schedule == Schedule::unrolled && l < spec.depth()) chunks *= answer;
+    int64_t chunks = plan.level(l).together;
+    if (l < plan.lowest_decoder) chunks *= plan.new_meta_contexts(w.prompt, w.new_tokens);
     bytes += 2.0 * static_cast<double>(w.kv_bytes * s.decoder_layers * spec.shape(l - 1).kv_width()) *
              static_cast<double>(chunks * (s.prefix + s.chunk - 1));
   }
@@ -134,7 +104,7 @@ double weights_bytes(const ModelSpec& spec, int64_t element_bytes) {
 }
 
 double visible_pairs(const ModelSpec& spec, int l, int64_t units) {
-  const EncoderWindow window = spec.depth() == 0 ? EncoderWindow{} : spec.level(l).encoder_window;
+  const EncoderWindow window = spec.visibility(l).window;
   const auto triangle = [](int64_t n) { return 0.5 * static_cast<double>(n) * static_cast<double>(n + 1); };
   switch (window.kind) {
     case EncoderWindow::Kind::units: {

@@ -86,9 +86,6 @@ Work total(const std::vector<Phase>& phases);
 /// By level, 0 .. L; index 0 is vanilla's stack.
 std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Phase>& phases);
 
-/// Units of level l (0: vanilla's) that a growing cache holds once `units` have been encoded, at a
-/// meta-context's end.
-int64_t held_units(const ModelSpec& spec, int l, int64_t units);
 /// Bytes the growing caches hold at the end of the request, of one row (sample); what samples of a prompt
 /// share is divided among them. Units are floor((P + N) / C_{<=l}), fewer under a window (design, "KV bytes,
 /// ideal"). Throws as check_workload.

@@ -4,87 +4,103 @@
 #include <functional>
 
 #include "core/cost.h"
+#include "core/decode_walk.h"
 #include "core/error.h"
 
 namespace photon {
 namespace {
 
-/// Writes down a request's forwards in the order in which generation runs them.
-class RequestWriter {
+/// Writes down the forwards of a request as the walk comes to them.
+class CostMachine {
  public:
-  RequestWriter(const ModelSpec& spec, const Workload& workload) : spec_(spec), w_(workload) {}
+  CostMachine(const DecodePlan& plan, const Workload& workload)
+      : plan_(plan),
+        spec_(plan.spec),
+        w_(workload),
+        prefilled_(plan.prefilled_meta_contexts(w_.prompt)),
+        answer_(plan.new_meta_contexts(w_.prompt, w_.new_tokens)) {}
 
-  using Receiver = std::function<void(const Phase&)>;
+  int64_t prefilled() const { return prefilled_; }
+  int64_t answer() const { return answer_; }
+  /// Meta-context number q of every row is next; vanilla's are tokens.
+  void begin(int64_t q) {
+    meta_context_ = q;
+    phase_.clear();
+  }
+  const Phase& phase() const { return phase_; }
 
-  void vanilla(const Receiver& on_prefill, const Receiver& on_decode) const {
-    Forward prefill;
-    stack(prefill, spec_.base, spec_.layers, 1, true, w_.batch * w_.prompt);
-    embeddings(prefill, true, w_.batch * w_.prompt);
-    global_prefill(prefill, spec_.base, spec_.layers, 0, w_.prompt, w_.prompt);
-    head(prefill, w_.batch);
-    on_prefill({prefill});
-    Phase phase(1);
-    for (int64_t n = 0; n < w_.new_tokens; ++n) {
-      Forward& f = phase.front();
-      f.clear();
-      embeddings(f, true, w_.rows());
-      stack(f, spec_.base, spec_.layers, 1, true, w_.rows());
-      global_step(f, spec_.base, spec_.layers, 0, w_.prompt + n, 1, w_.prompt);
-      head(f, w_.rows());
-      on_decode(phase);
+  // The operations of the walk (core/decode_walk.h).
+
+  void convert(const Units& g) {
+    const LevelSpec& s = spec_.level(g.level);
+    const int64_t out = s.prefix * spec_.shape(g.level - 1).width;
+    phase_.emplace_back();
+    matrix(Operation::Kind::converter, g.level,
+           static_cast<double>(s.converter_context * s.shape.width * out), all(g));
+  }
+
+  /// The next part of every window: its first R rows, then a row at a time.
+  void decode(const Units& g, int64_t j) {
+    const LevelSpec& s = spec_.level(g.level);
+    const StackShape& shape = spec_.shape(g.level - 1);
+    const int64_t chunks = all(g);
+    const int64_t first = j == 0 ? 0 : s.prefix + j - 1;
+    const int64_t rows = j == 0 ? s.prefix : 1;
+    stack(shape, s.decoder_layers, g.level, true, chunks * rows);
+    double pairs = 0.0;
+    for (int64_t r = first; r < first + rows; ++r) pairs += static_cast<double>(r + 1);
+    const double layer_chunks = static_cast<double>(s.decoder_layers) * static_cast<double>(chunks);
+    const double row_bytes = static_cast<double>(2 * shape.kv_width() * w_.kv_bytes) * layer_chunks;
+    add({.kind = Operation::Kind::local_attention,
+         .level = g.level,
+         .decoder = true,
+         .work = {.other_bytes = row_bytes * static_cast<double>(first + rows),
+                  .flops = 4.0 * static_cast<double>(shape.width) * layer_chunks * pairs},
+         .rows = {},
+         .launches = static_cast<double>(s.decoder_layers),
+         .sequences = chunks,
+         .queries = rows,
+         .keys = first});
+  }
+
+  void feed(const Units& g, int64_t) {
+    phase_.emplace_back();
+    if (plan_.level(g.level).feedback == Feedback::token) embeddings(spec_.base.width, true, all(g));
+  }
+
+  void sample(const Units& tokens) {
+    // [norm,] logits, their parts, the choice
+    const bool norms_first = feeds_head(1, true) && all(tokens) > matrix_vector_rows;
+    matrix(Operation::Kind::head, 1, static_cast<double>(spec_.vocab * spec_.base.width), all(tokens),
+           norms_first ? 4.0 : 3.0);
+  }
+
+  void encode(const Units& g) {
+    phase_.emplace_back();
+    chunker(g);
+    stack(spec_.shape(g.level), spec_.encoder_layers(g.level), std::max(g.level, 1), is_vanillas(g.level),
+          all(g));
+    if (g.of == Stretch::prompt) {
+      attend_from_the_first(g);
+    } else {
+      attend_behind_the_cache(g);
     }
   }
 
-  void hierarchy(const Receiver& on_prefill, const Receiver& on_decode) const {
-    const int64_t prefilled = w_.prompt / spec_.meta_context();
-    const int64_t answer =
-        (w_.prompt % spec_.meta_context() + w_.new_tokens + spec_.meta_context() - 1) / spec_.meta_context();
-    Phase phase;
-    if (prefilled > 0) prefill(prefilled, phase);
-    on_prefill(phase);
-    for (int64_t q = prefilled; q < prefilled + answer; ++q) {
-      phase.clear();
-      if (w_.schedule == Schedule::unrolled) {
-        decoder(spec_.depth(), w_.rows(), phase);
-      } else if (one_after_another()) {
-        chunk_and_encode(spec_.depth(), q * spec_.units_per_meta_context(spec_.depth()), phase);
-      } else {
-        int64_t chunks = w_.rows();
-        for (int l = spec_.depth(); l >= 1; --l) {
-          decoder(l, chunks, phase);
-          chunks *= spec_.level(l).chunk;
-        }
-      }
-      if (w_.generation == Generation::recgen) {
-        encode(spec_.depth(), q, 1, phase);
-      } else if (!one_after_another()) {
-        for (int l = 1; l <= spec_.depth(); ++l) {
-          encode(l, q * spec_.units_per_meta_context(l), spec_.units_per_meta_context(l), phase);
-        }
-      }
-      on_decode(phase);
-    }
-    if (w_.schedule == Schedule::unrolled && answer > 0) {
-      phase.clear();
-      int64_t chunks = w_.rows() * answer;
-      for (int l = spec_.depth() - 1; l >= 1; --l) {
-        chunks *= spec_.level(l + 1).chunk;
-        decoder(l, chunks, phase);
-      }
-      on_decode(phase);
-    }
-  }
+  void remember(const Units&) {}
 
  private:
-  bool one_after_another() const {
-    return spec_.depth() >= 2 && spec_.reading == Reading::causal && w_.generation == Generation::hiergen;
+  int64_t all(const Units& g) const {
+    if (g.of == Stretch::prompt) return w_.batch * g.count;
+    return w_.rows() * g.count * (g.of == Stretch::answer ? answer_ : 1);
   }
-  double weights(double elements) const { return elements * static_cast<double>(w_.weight_bytes); }
+  /// Its one stack is a decoder's, and has the growing cache of an encoder.
+  static bool is_vanillas(int l) { return l == 0; }
 
-  void stack(Forward& f, const StackShape& shape, int64_t layers, int level, bool decoder,
-             int64_t rows) const {
-    f.push_back(
-        {.kind = Operation::Kind::stack,
+  void add(const Operation& op) { phase_.back().push_back(op); }
+
+  void stack(const StackShape& shape, int64_t layers, int level, bool decoder, int64_t rows) {
+    add({.kind = Operation::Kind::stack,
          .level = level,
          .decoder = decoder,
          .work = matrix_work(stack_elements(shape, layers), rows, w_.weight_bytes),
@@ -96,218 +112,89 @@ class RequestWriter {
   }
 
   /// The head reads this stack's states at once, so their norm is its own.
-  bool feeds_head(int level, bool decoder) const {
-    return decoder && level == 1 && (spec_.depth() == 0 || spec_.feedback(1) == Feedback::token);
+  bool feeds_head(int level, bool decoder) const { return decoder && level == 1 && !plan_.tokens_last; }
+
+  void matrix(Operation::Kind kind, int level, double elements, int64_t rows, double launches = 1.0) {
+    add({.kind = kind,
+         .level = level,
+         .decoder = kind != Operation::Kind::chunker,
+         .work = matrix_work(elements, rows, w_.weight_bytes),
+         .rows = {},
+         .launches = launches,
+         .sequences = rows});
   }
 
-  void matrix(Forward& f, Operation::Kind kind, int level, double elements, int64_t rows,
-              double launches = 1.0) const {
-    f.push_back({.kind = kind,
-                 .level = level,
-                 .decoder = kind != Operation::Kind::chunker,
-                 .work = matrix_work(elements, rows, w_.weight_bytes),
-                 .rows = {},
-                 .launches = launches,
-                 .sequences = rows});
+  void embeddings(int64_t width, bool decoder, int64_t tokens, double launches = 1.0) {
+    const auto elements = static_cast<double>(width) * static_cast<double>(tokens);
+    add({.kind = Operation::Kind::embedding,
+         .level = 1,
+         .decoder = decoder,
+         .work = {.other_bytes = elements * static_cast<double>(w_.weight_bytes)},
+         .rows = {},
+         .launches = launches,
+         .sequences = tokens});
   }
 
-  void head(Forward& f, int64_t rows) const {
-    // [norm,] logits, their parts, the choice
-    const double launches = feeds_head(1, true) && rows > matrix_vector_rows ? 4.0 : 3.0;
-    matrix(f, Operation::Kind::head, 1, static_cast<double>(spec_.vocab * spec_.base.width), rows, launches);
-  }
-
-  void embeddings(Forward& f, bool decoder, int64_t rows) const {
-    const int64_t width = decoder ? spec_.base.width : spec_.embedding_width();
-    f.push_back({.kind = Operation::Kind::embedding,
-                 .level = 1,
-                 .decoder = decoder,
-                 .work = {.other_bytes = weights(static_cast<double>(width) * static_cast<double>(rows))},
-                 .rows = {},
-                 .sequences = rows});
-  }
-
-  EncoderWindow window(int l) const { return l == 0 ? EncoderWindow{} : spec_.level(l).encoder_window; }
-
-  /// Cached keys that the unit at position n sees, the unit itself not counted.
-  int64_t visible(int l, int64_t n) const {
-    switch (window(l).kind) {
-      case EncoderWindow::Kind::units:
-        return std::min(n, window(l).units - 1);
-      case EncoderWindow::Kind::block:
-        return n % spec_.units_per_meta_context(l);
-      case EncoderWindow::Kind::unbounded:
-        break;
+  void chunker(const Units& g) {
+    if (is_vanillas(g.level)) return embeddings(spec_.base.width, true, all(g));
+    const int64_t chunk = plan_.level(g.level).chunk;
+    if (g.level == 1) {
+      // Made one after another, its tokens have been looked up one by one.
+      const bool one_by_one = plan_.one_after_another && g.of != Stretch::prompt;
+      return embeddings(spec_.embedding_width(), false, all(g) * chunk,
+                        one_by_one ? static_cast<double>(chunk) : 1.0);
     }
-    return n;
+    matrix(Operation::Kind::chunker, g.level,
+           static_cast<double>(chunk * spec_.shape(g.level - 1).width * spec_.shape(g.level).width), all(g),
+           all(g) <= matrix_vector_rows ? 1.0 : 2.0);
   }
 
-  Operation& attention(Forward& f, const StackShape& shape, int64_t layers, int l, double pairs,
-                       CacheRows rows) const {
+  void attention(int l, int64_t sequences, int64_t queries, int64_t keys, bool prefill, double pairs,
+                 CacheRows rows) {
+    const int64_t layers = spec_.encoder_layers(l);
     rows.read *= layers;
     rows.written *= layers;
-    f.push_back(
-        {.kind = Operation::Kind::attention,
+    add({.kind = Operation::Kind::attention,
          .level = std::max(l, 1),
-         .decoder = l == 0,
-         .work = attention_work(shape, static_cast<double>(layers) * pairs, static_cast<double>(rows.read),
-                                static_cast<double>(rows.written), w_.kv_bytes),
+         .decoder = is_vanillas(l),
+         .work =
+             attention_work(spec_.shape(l), static_cast<double>(layers) * pairs,
+                            static_cast<double>(rows.read), static_cast<double>(rows.written), w_.kv_bytes),
          .rows = rows,
-         .launches = 2.0 * static_cast<double>(layers)});  // rotation with the cache's rows; attention
-    return f.back();
+         .launches = 2.0 * static_cast<double>(layers),  // rotation with the cache's rows; attention
+         .sequences = sequences,
+         .queries = queries,
+         .keys = keys,
+         .prefill = prefill});
   }
 
-  /// Units [0, n) of every prompt; `kept` of them stay in the cache.
-  void global_prefill(Forward& f, const StackShape& shape, int64_t layers, int l, int64_t n,
-                      int64_t kept) const {
-    Operation& op = attention(f, shape, layers, l, static_cast<double>(w_.batch) * visible_pairs(spec_, l, n),
-                              {0, w_.batch * kept});
-    op.sequences = w_.batch;
-    op.queries = n;
-    op.prefill = true;
+  void attend_from_the_first(const Units& g) {
+    const int64_t kept = g.count - plan_.first_kept(g.level, g.count);
+    attention(g.level, w_.batch, g.count, 0, true,
+              static_cast<double>(w_.batch) * visible_pairs(spec_, g.level, g.count), {0, w_.batch * kept});
   }
 
-  /// Units [n, n + count) of every row; the first `prompt_units` are shared by the samples of a prompt.
-  void global_step(Forward& f, const StackShape& shape, int64_t layers, int l, int64_t n, int64_t count,
-                   int64_t prompt_units) const {
+  void attend_behind_the_cache(const Units& g) {
+    const Visibility visibility = spec_.visibility(g.level);
+    const int64_t n = meta_context_ * plan_.level(g.level).units + g.first;
     double pairs = 0.0;
-    for (int64_t unit = n; unit < n + count; ++unit) pairs += static_cast<double>(visible(l, unit) + 1);
-    const int64_t seen = visible(l, n);
-    const int64_t shared = w_.samples > 1 ? std::max<int64_t>(0, seen - (n - prompt_units)) : 0;
-    Operation& op = attention(f, shape, layers, l, static_cast<double>(w_.rows()) * pairs,
-                              {w_.rows() * (seen - shared) + w_.batch * shared, w_.rows() * count});
-    op.sequences = w_.rows();
-    op.queries = count;
-    op.keys = seen;
+    for (int64_t unit = n; unit < n + g.count; ++unit)
+      pairs += static_cast<double>(unit - visibility.first(unit) + 1);
+    const int64_t first = visibility.first(n);
+    // What the prompt left is read once for all of its samples.
+    const int64_t prompt_units = prefilled_ * plan_.level(g.level).units;
+    const int64_t shared = w_.samples > 1 ? std::max<int64_t>(0, prompt_units - first) : 0;
+    attention(g.level, w_.rows(), g.count, n - first, false, static_cast<double>(w_.rows()) * pairs,
+              {w_.rows() * (n - first - shared) + w_.batch * shared, w_.rows() * g.count});
   }
 
-  int64_t kept_after_prefill(int l, int64_t units) const {
-    if (w_.generation == Generation::recgen && l < spec_.depth()) return 0;
-    switch (window(l).kind) {
-      case EncoderWindow::Kind::units:
-        return std::min(units, window(l).units);
-      case EncoderWindow::Kind::block:
-        return 0;  // prefill ends with a meta-context
-      case EncoderWindow::Kind::unbounded:
-        break;
-    }
-    return units;
-  }
-
-  void chunker(Forward& f, int l, int64_t rows) const {
-    if (l == 1) {
-      embeddings(f, false, rows * spec_.level(1).chunk);
-    } else {
-      const auto elements =
-          static_cast<double>(spec_.level(l).chunk * spec_.shape(l - 1).width * spec_.shape(l).width);
-      matrix(f, Operation::Kind::chunker, l, elements, rows, rows <= matrix_vector_rows ? 1.0 : 2.0);
-    }
-  }
-
-  void prefill(int64_t meta_contexts, Phase& phase) const {
-    for (int l = 1; l <= spec_.depth(); ++l) {
-      const int64_t units = meta_contexts * spec_.units_per_meta_context(l);
-      const LevelSpec& s = spec_.level(l);
-      Forward f;
-      chunker(f, l, w_.batch * units);
-      stack(f, s.shape, s.encoder_layers, l, false, w_.batch * units);
-      global_prefill(f, s.shape, s.encoder_layers, l, units, kept_after_prefill(l, units));
-      phase.push_back(std::move(f));
-    }
-    prefill_decoders(meta_contexts, phase);
-  }
-
-  /// What the first new chunks are conditioned on below the top, reconstructed: decoder l over as many of the
-  /// last chunks of level l as hold the latents needed from it.
-  void prefill_decoders(int64_t meta_contexts, Phase& phase) const {
-    std::vector<int64_t> chunks(static_cast<size_t>(spec_.depth()) + 1, 0);
-    for (int l = 1; l < spec_.depth(); ++l) {
-      const int64_t back =
-          spec_.level(l).converter_context - 1 + (spec_.conditioning(l) == Conditioning::previous ? 1 : 0);
-      const int64_t needed = chunks[static_cast<size_t>(l)] + back;
-      const int64_t above = spec_.level(l + 1).chunk;
-      chunks[static_cast<size_t>(l) + 1] =
-          std::min((needed + above - 1) / above, meta_contexts * spec_.units_per_meta_context(l + 1));
-    }
-    for (int l = spec_.depth(); l >= 2; --l) {
-      if (chunks[static_cast<size_t>(l)] > 0) decoder(l, w_.batch * chunks[static_cast<size_t>(l)], phase);
-    }
-  }
-
-  /// One forward of decoder l: rows [first, first + rows) of the windows of `chunks` chunks.
-  Forward window_forward(int l, int64_t chunks, int64_t first, int64_t rows) const {
-    const LevelSpec& s = spec_.level(l);
-    const StackShape& shape = spec_.shape(l - 1);
-    Forward f;
-    if (first == 0) {
-      const auto elements = static_cast<double>(s.converter_context * s.shape.width * s.prefix * shape.width);
-      matrix(f, Operation::Kind::converter, l, elements, chunks);
-    } else if (spec_.feedback(l) == Feedback::token) {
-      embeddings(f, true, chunks);
-    }
-    stack(f, shape, s.decoder_layers, l, true, chunks * rows);
-    double pairs = 0.0;
-    for (int64_t r = first; r < first + rows; ++r) pairs += static_cast<double>(r + 1);
-    const double layer_chunks = static_cast<double>(s.decoder_layers) * static_cast<double>(chunks);
-    const double row_bytes = static_cast<double>(2 * shape.kv_width() * w_.kv_bytes) * layer_chunks;
-    f.push_back({.kind = Operation::Kind::local_attention,
-                 .level = l,
-                 .decoder = true,
-                 .work = {.other_bytes = row_bytes * static_cast<double>(first + rows),
-                          .flops = 4.0 * static_cast<double>(shape.width) * layer_chunks * pairs},
-                 .rows = {},
-                 .launches = static_cast<double>(s.decoder_layers),
-                 .sequences = chunks,
-                 .queries = rows,
-                 .keys = first});
-    return f;
-  }
-
-  /// Unit j of every chunk of level l.
-  Forward unit_forward(int l, int64_t chunks, int64_t j) const {
-    const int64_t prefix = spec_.level(l).prefix;
-    return j == 0 ? window_forward(l, chunks, 0, prefix) : window_forward(l, chunks, prefix + j - 1, 1);
-  }
-
-  void decoder(int l, int64_t chunks, Phase& phase) const {
-    const int64_t c = spec_.level(l).chunk;
-    const bool tokens_fed = spec_.feedback(l) == Feedback::token;
-    for (int64_t j = 0; j < c; ++j) {
-      Forward f = unit_forward(l, chunks, j);
-      if (l == 1 && tokens_fed) head(f, chunks);
-      if (l == 1 && !tokens_fed && j == c - 1) head(f, chunks * c);
-      phase.push_back(std::move(f));
-    }
-  }
-
-  /// Chunker l and units [n, n + count) of encoder l.
-  void encode(int l, int64_t n, int64_t count, Phase& phase) const {
-    const LevelSpec& s = spec_.level(l);
-    Forward f;
-    chunker(f, l, w_.rows() * count);
-    stack(f, s.shape, s.encoder_layers, l, false, w_.rows() * count);
-    const int64_t prompt_units = w_.prompt / spec_.meta_context() * spec_.units_per_meta_context(l);
-    global_step(f, s.shape, s.encoder_layers, l, n, count, prompt_units);
-    phase.push_back(std::move(f));
-  }
-
-  /// Reading `causal`: chunk number n of level l, its units one after another down to the token, then its
-  /// encoding.
-  void chunk_and_encode(int l, int64_t n, Phase& phase) const {
-    const int64_t c = spec_.level(l).chunk;
-    for (int64_t j = 0; j < c; ++j) {
-      Forward f = unit_forward(l, w_.rows(), j);
-      if (l == 1) head(f, w_.rows());
-      phase.push_back(std::move(f));
-      if (l > 1) chunk_and_encode(l - 1, n * c + j, phase);
-    }
-    encode(l, n, 1, phase);
-    // Its tokens were looked up one by one, as they were made.
-    if (l == 1) phase.back().front().launches = static_cast<double>(c);
-  }
-
+  const DecodePlan& plan_;
   const ModelSpec& spec_;
   const Workload& w_;
+  int64_t prefilled_ = 0;  ///< meta-contexts of every prompt
+  int64_t answer_ = 0;     ///< and behind them
+  int64_t meta_context_ = 0;
+  Phase phase_;
 };
 
 }  // namespace
@@ -331,14 +218,9 @@ void check_workload(const ModelSpec& spec, const Workload& w) {
   if (w.weight_bytes < 1 || w.weight_bytes > 16 || w.kv_bytes < 1 || w.kv_bytes > 16) {
     refuse(fmt::format("elements of {} and {} bytes; 1 to 16 are allowed", w.weight_bytes, w.kv_bytes));
   }
-  if (spec.depth() == 0 && w.prompt == 0)
+  if (w.prompt < spec.target_shift())
     refuse("a vanilla model cannot predict a first token: give it a prompt");
-  if (w.generation == Generation::recgen && spec.depth() < 2) {
-    refuse(fmt::format("recgen needs two levels or more, this model has {}", spec.depth()));
-  }
-  if (w.schedule == Schedule::unrolled && w.generation != Generation::recgen) {
-    refuse("the unrolled schedule exists for recgen alone: hiergen's latents depend on the tokens");
-  }
+  const DecodePlan the_way_exists(spec, w.generation, w.schedule);
   // The largest count is the cache rows that all layers read over a whole answer.
   int64_t layers = spec.layers;
   for (const LevelSpec& s : spec.levels) layers = std::max({layers, s.encoder_layers, s.decoder_layers});
@@ -356,11 +238,19 @@ void visit_request(const ModelSpec& spec, const Workload& workload,
                    const std::function<void(const Phase&)>& prefill,
                    const std::function<void(const Phase&)>& decode) {
   check_workload(spec, workload);
-  const RequestWriter writer(spec, workload);
-  if (spec.depth() == 0) {
-    writer.vanilla(prefill, decode);
-  } else {
-    writer.hierarchy(prefill, decode);
+  const DecodePlan plan(spec, workload.generation, workload.schedule);
+  CostMachine machine(plan, workload);
+  if (machine.prefilled() > 0) photon::prefill(plan, machine, machine.prefilled());
+  prefill(machine.phase());
+  for (int64_t q = 0; q < machine.answer(); ++q) {
+    machine.begin(machine.prefilled() + q);
+    decode_meta_context(plan, machine);
+    decode(machine.phase());
+  }
+  if (workload.schedule == Schedule::unrolled && machine.answer() > 0) {
+    machine.begin(machine.prefilled());
+    decode_rest_of_answer(plan, machine);
+    decode(machine.phase());
   }
 }
 

@@ -92,14 +92,14 @@ Inspection inspect(const ModelSpec& spec, int64_t context) {
   const int top = spec.depth();
   for (int l = std::min(1, top); l <= top; ++l) {
     const int64_t units = context / spec.cumulative_chunk(l);
-    out.kv_units.hiergen += held_units(spec, l, units);
+    out.kv_units.hiergen += spec.visibility(l).held(units);
     out.kv_units.first_version += units;
     if (l > 0) out.kv_units.first_version += context / spec.cumulative_chunk(l - 1) * spec.level(l).prefix;
   }
   if (top >= 2) {
     workload.generation = Generation::recgen;
     out.kv_bytes_per_token_recgen = kv_bytes_ideal(spec, workload) / tokens;
-    out.kv_units.recgen = held_units(spec, top, context / spec.cumulative_chunk(top));
+    out.kv_units.recgen = spec.visibility(top).held(context / spec.cumulative_chunk(top));
   }
   return out;
 }

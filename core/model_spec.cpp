@@ -80,6 +80,10 @@ int64_t ModelSpec::embedding_width() const {
   return level(1).shape.width / level(1).chunk;
 }
 
+Visibility ModelSpec::visibility(int l) const {
+  return {l == 0 ? EncoderWindow{} : level(l).encoder_window, units_per_meta_context(l)};
+}
+
 Conditioning ModelSpec::conditioning(int l) const {
   const bool own_latent = reading == Reading::causal || reading == Reading::parallel;
   return l < depth() && own_latent ? Conditioning::current : Conditioning::previous;

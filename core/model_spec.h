@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "core/visibility.h"
+
 namespace photon {
 
 /// What conditions a chunk below the top and what is fed back while it is made (docs/dataflow.md).
@@ -32,14 +34,6 @@ struct StackShape {
   int64_t head_size() const { return width / heads; }
   int64_t kv_width() const { return kv_heads * head_size(); }
   auto operator<=>(const StackShape&) const = default;
-};
-
-/// How far a unit of an encoder looks back. `units` counts the unit itself; `block` ends at its meta-context.
-struct EncoderWindow {
-  enum class Kind { unbounded, units, block };
-  Kind kind = Kind::unbounded;
-  int64_t units = 0;
-  bool operator==(const EncoderWindow&) const = default;
 };
 
 struct LevelSpec {
@@ -81,8 +75,16 @@ struct ModelSpec {
   int64_t meta_context() const { return cumulative_chunk(depth()); }  ///< B_m in tokens; 1 for vanilla
   int64_t embedding_width() const;  ///< of the encoder's token embedding, D_1 / C_1; L >= 1
   int64_t units_per_meta_context(int l) const { return meta_context() / cumulative_chunk(l); }
+  /// Stacks with growing caches: encoders first_encoder() .. L. Vanilla's only stack is encoder 0.
+  int first_encoder() const { return depth() == 0 ? 0 : 1; }
+  int64_t encoder_layers(int l) const { return l == 0 ? layers : level(l).encoder_layers; }
   /// Layers and shape of decoder l; for L = 0, `decoder_layers(1)` is the single stack.
   int64_t decoder_layers(int l) const { return depth() == 0 ? layers : level(l).decoder_layers; }
+  /// Of encoder l; of vanilla's stack, l = 0.
+  Visibility visibility(int l) const;
+  /// The state at position t predicts token t + this: vanilla's stack has read t, a decoder's window ends
+  /// before it.
+  int64_t target_shift() const { return depth() == 0 ? 1 : 0; }
   Conditioning conditioning(int l) const;  ///< of the chunks of level l (l = 1 .. L); `previous` at the top
   Feedback feedback(int l) const;          ///< inside the chunks of decoder l
   std::string_view architecture() const;   ///< "vanilla", "block" or "photon"

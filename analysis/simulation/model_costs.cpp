@@ -163,7 +163,7 @@ void ModelCosts::compile_prefill() {
 }
 
 double ModelCosts::kept_units(const Level& level, int64_t unit) const {
-  return static_cast<double>(held_units(s_.spec, level.level, unit * level.units));
+  return static_cast<double>(s_.spec.visibility(level.level).held(unit * level.units));
 }
 
 double ModelCosts::prefill_seconds(std::span<const PrefillPiece> pieces) const {

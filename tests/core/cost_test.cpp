@@ -274,7 +274,8 @@ TEST(Cost, PrefillEncodesWholeMetaContexts) {
       const bool kept = (l == top || w.generation == Generation::hiergen) &&
                         s.encoder_window.kind != EncoderWindow::Kind::block;
       if (kept) {
-        kv += 4.0 * static_cast<double>(s.encoder_layers * s.shape.kv_width() * held_units(spec, l, units));
+        kv +=
+            4.0 * static_cast<double>(s.encoder_layers * s.shape.kv_width() * spec.visibility(l).held(units));
       }
       if (l >= 2 && previous) {
         flops += chunk_flops(spec, l);

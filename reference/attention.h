@@ -10,24 +10,6 @@
 
 namespace photon::reference {
 
-/// Which keys a query at absolute position p may see: those from first(p) to p.
-struct Visibility {
-  EncoderWindow window;
-  int64_t block = 0;  ///< units of a meta-context, for EncoderWindow::Kind::block
-
-  int64_t first(int64_t position) const {
-    switch (window.kind) {
-      case EncoderWindow::Kind::units:
-        return std::max<int64_t>(0, position - window.units + 1);
-      case EncoderWindow::Kind::block:
-        return position / block * block;
-      case EncoderWindow::Kind::unbounded:
-        break;
-    }
-    return 0;
-  }
-};
-
 /// Consecutive key and value rows (kv_width each) of one sequence.
 template <class S>
 struct KeySegment {

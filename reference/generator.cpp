@@ -1,16 +1,14 @@
 #include "reference/generator.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <chrono>
-#include <cmath>
-
-#include "core/error.h"
-#include "reference/chunker.h"
-#include "reference/head.h"
+#include <map>
 
 namespace photon::reference {
 namespace {
+
+// Tokens that one prefill pass takes at most, so that its activations fit whatever the batch.
+constexpr int64_t prefill_tokens = 8192;
 
 double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -19,153 +17,132 @@ double now() {
 }  // namespace
 
 template <class S>
-Index Generator<S>::Chunks::total() const {
-  Index sum = 0;
-  for (const int64_t c : counts) sum += c;
-  return sum;
-}
-
-template <class S>
-Generator<S>::Generator(const ModelSpec& spec, const Weights<S>& weights) : spec_(spec), w_(weights) {
-  const auto levels = static_cast<size_t>(spec.depth()) + 1;
-  for (size_t l = 0; l < levels; ++l) {
-    ropes_.emplace_back(spec.shape(static_cast<int>(l)).head_size(), spec.rope_theta);
-  }
-  windows_.resize(levels);
-  encoders_.resize(levels);
-  xhat_.resize(levels);
-  encoded_.resize(levels);
-  part_.resize(levels + 1);
-}
-
-template <class S>
-void Generator<S>::check(const GenerationRequest& request) const {
-  const auto refuse = [&](const std::string& why) {
-    throw Error(fmt::format("model '{}': {}", spec_.name, why));
-  };
-  if (request.prompts.empty()) refuse("no prompt to continue");
-  if (request.samples < 1) refuse(fmt::format("{} samples of a prompt; at least 1", request.samples));
-  if (request.new_tokens < 0) refuse(fmt::format("{} new tokens; at least 0", request.new_tokens));
-  if (request.generation == Generation::recgen && depth() < 2) {
-    refuse(fmt::format("recgen needs two levels or more, this model has {}", depth()));
-  }
-  if (request.schedule == Schedule::unrolled && request.generation != Generation::recgen) {
-    refuse("the unrolled schedule exists for recgen alone: hiergen's latents depend on the tokens");
-  }
-  const bool ablated = request.recgen_observes_upward || request.recgen_keeps_reading_feedback;
-  if (ablated && (request.generation != Generation::recgen || request.schedule != Schedule::streamed)) {
-    refuse("the two switches of recgen need recgen on the streamed schedule");
-  }
-  const Sampling& s = request.sampling;
-  if (!(s.temperature >= 0.0) || !std::isfinite(s.temperature)) refuse("temperature must be 0 or more");
-  if (!(s.top_p > 0.0 && s.top_p <= 1.0)) refuse("top_p must lie in (0, 1]");
-  if (s.top_k < 0) refuse("top_k must be 0 (no limit) or more");
-  const auto check_ids = [&](const std::vector<int32_t>& ids) {
-    for (const int32_t id : ids) {
-      if (id < 0 || id >= spec_.vocab) {
-        refuse(fmt::format("token id {} is outside the vocabulary of {}", id, spec_.vocab));
-      }
-    }
-  };
-  for (const auto& prompt : request.prompts) {
-    check_ids(prompt);
-    if (depth() == 0 && prompt.empty())
-      refuse("a vanilla model cannot predict a first token: give it a prompt");
-  }
-  for (const auto& forced : request.forced) check_ids(forced);
-  const size_t rows = request.prompts.size() * static_cast<size_t>(request.samples);
-  if (!request.forced.empty() && request.forced.size() != rows) {
-    refuse(fmt::format("{} forced continuations for {} rows", request.forced.size(), rows));
-  }
-}
-
-template <class S>
-int64_t Generator<S>::new_units(int l) const {
-  int64_t most = 0;
-  for (const Row& row : rows_) {
-    const int64_t begin = row.prompt_length / spec_.meta_context();
-    const int64_t end = (row.target + spec_.meta_context() - 1) / spec_.meta_context();
-    most = std::max(most, (end - begin) * (depth() == 0 ? 1 : spec_.units_per_meta_context(l)));
-  }
-  return most;
-}
-
-template <class S>
-void Generator<S>::set_up(const GenerationRequest& request) {
-  request_ = &request;
-  sampler_ = Sampler(request.sampling);
-  rows_.clear();
-  start_.clear();
-  burst_seconds_.clear();
-  first_burst_ = 0.0;
-  local_bytes_.assign(windows_.size(), 0);
-  for (size_t p = 0; p < request.prompts.size(); ++p) {
-    for (int64_t sample = 0; sample < request.samples; ++sample) {
-      Row row;
-      row.tokens = request.prompts[p];
-      row.prompt_length = static_cast<int64_t>(row.tokens.size());
-      row.target = row.prompt_length + request.new_tokens;
-      row.emitted = row.prompt_length;
-      if (!request.forced.empty()) {
-        const auto& forced = request.forced[rows_.size()];
-        row.tokens.insert(row.tokens.end(), forced.begin(), forced.end());
-      }
-      row.known = static_cast<int64_t>(row.tokens.size());
-      const int64_t first = row.prompt_length / spec_.meta_context() * spec_.meta_context();
-      const int64_t last =
-          (row.target + spec_.meta_context() - 1) / spec_.meta_context() * spec_.meta_context();
-      row.tokens.resize(static_cast<size_t>(std::max(last, row.known)) + 1, 0);
-      row.log_probs.assign(row.tokens.size(), 0.0);
-      rows_.push_back(std::move(row));
-      start_.push_back(first);
-    }
-  }
-  caches_.clear();
-  for (int l = 0; l <= depth(); ++l) {
-    if (l == 0 && depth() > 0) {
-      caches_.emplace_back();
-      continue;
-    }
-    typename KvCache<S>::Layout layout;
-    layout.shape = spec_.shape(l);
-    layout.layers = l == 0 ? spec_.layers : spec_.level(l).encoder_layers;
-    if (l > 0) layout.visibility = visibility(l);
-    for (const auto& prompt : request.prompts) {
-      const auto length = static_cast<int64_t>(prompt.size());
-      layout.prompt_units.push_back(length / spec_.meta_context() *
-                                    (l == 0 ? 1 : spec_.units_per_meta_context(l)));
-    }
-    layout.samples = request.samples;
-    const bool kept = l == depth() || observed_upward() || one_after_another();
-    layout.keeps_prefill = kept;
-    layout.new_units = kept ? new_units(l) : 0;
-    caches_.emplace_back(std::move(layout));
-  }
-  histories_.resize(static_cast<size_t>(depth()) + 1);
-  for (int l = 1; l <= depth(); ++l) {
-    histories_[static_cast<size_t>(l)].reset(static_cast<Index>(rows_.size()),
-                                             spec_.level(l).converter_context, w_.level(l).start);
-  }
-}
-
-template <class S>
 GenerationResult Generator<S>::run(const GenerationRequest& request) {
-  check(request);
+  check_request(spec_, request);
   started_ = now();
   last_burst_ = started_;
   set_up(request);
-  prefill();
+  prefill_prompts();
   prefilled_ = now();
   prefill_rows_.clear();
-  for (const auto& cache : caches_) prefill_rows_.push_back(cache.moved());
-  if (depth() == 0) {
-    decode_vanilla();
-  } else if (request.schedule == Schedule::unrolled) {
+  for (const auto& cache : machine_.caches()) prefill_rows_.push_back(cache.moved());
+  if (request.schedule == Schedule::unrolled) {
     decode_unrolled();
   } else {
     decode_streamed();
   }
   return finish();
+}
+
+template <class S>
+void Generator<S>::set_up(const GenerationRequest& request) {
+  request_ = &request;
+  plan_.emplace(spec_, request);
+  burst_seconds_.clear();
+  first_burst_ = 0.0;
+  rows_.clear();
+  std::vector<RowText> texts;
+  for (const auto& prompt : request.prompts) {
+    const auto length = std::ssize(prompt);
+    const int64_t start = plan_->prefilled_meta_contexts(length) * spec_.meta_context();
+    const int64_t end = start + plan_->new_meta_contexts(length, request.new_tokens) * spec_.meta_context();
+    for (int64_t sample = 0; sample < request.samples; ++sample) {
+      RowText text;
+      text.tokens = prompt;
+      if (!request.forced.empty()) {
+        const auto& forced = request.forced[rows_.size()];
+        text.tokens.insert(text.tokens.end(), forced.begin(), forced.end());
+      }
+      text.known = std::ssize(text.tokens);
+      text.tokens.resize(static_cast<size_t>(std::max(end, text.known) + spec_.target_shift()), 0);
+      text.log_probs.assign(text.tokens.size(), 0.0);
+      texts.push_back(std::move(text));
+      rows_.push_back({.prompt_length = length,
+                       .start = start,
+                       .target = length + request.new_tokens,
+                       .emitted = length});
+    }
+  }
+  machine_.set_up(request, *plan_, std::move(texts));
+}
+
+// Prompts of equal length in whole meta-contexts run together.
+template <class S>
+void Generator<S>::prefill_prompts() {
+  std::map<int64_t, std::vector<Sequence>> by_length;
+  for (int64_t r = 0; r < std::ssize(rows_); r += request_->samples) {
+    const int64_t length = plan_->prefilled_meta_contexts(row(r).prompt_length);
+    if (length > 0) by_length[length].push_back({.row = r});
+  }
+  for (const auto& [length, prompts] : by_length) {
+    const int64_t step = std::max<int64_t>(1, prefill_tokens / (length * spec_.meta_context()));
+    for (auto at = prompts.begin(); at != prompts.end();) {
+      const auto end = at + std::min<int64_t>(step, prompts.end() - at);
+      machine_.take(Stretch::prompt, {at, end}, length);
+      prefill(*plan_, machine_, length);
+      at = end;
+    }
+  }
+  for (auto& cache : machine_.caches()) cache.finish_prefill();
+}
+
+template <class S>
+std::vector<int64_t> Generator<S>::active_rows() const {
+  std::vector<int64_t> rows;
+  for (size_t r = 0; r < rows_.size(); ++r) {
+    if (!rows_[r].finished && rows_[r].start < rows_[r].target) rows.push_back(static_cast<int64_t>(r));
+  }
+  return rows;
+}
+
+// The next meta-context of some rows.
+template <class S>
+void Generator<S>::advance(std::span<const int64_t> rows) {
+  std::vector<Sequence> sequences;
+  for (const int64_t r : rows) {
+    sequences.push_back({.row = r, .start = row(r).start});
+    row(r).start += spec_.meta_context();
+  }
+  machine_.take(Stretch::meta_context, std::move(sequences));
+  decode_meta_context(*plan_, machine_);
+}
+
+// What is made of the last token, a vanilla model's state and any hierarchy's re-encoding, is not used.
+template <class S>
+void Generator<S>::decode_streamed() {
+  if (!emit()) return;  // vanilla's prefill has made the first token
+  for (auto rows = active_rows(); !rows.empty(); rows = active_rows()) {
+    advance(rows);
+    if (!emit()) return;
+  }
+}
+
+// All latents of the answer first, then every chunk below the top together: the chunks are independent given
+// the prompt, so nothing but the order of work differs from the streamed schedule.
+template <class S>
+void Generator<S>::decode_unrolled() {
+  std::vector<Sequence> answer;  // meta-contexts, a row's one after another
+  std::vector<Index> next;       // a row: which of them is its next
+  for (int64_t r = 0; r < std::ssize(rows_); ++r) {
+    next.push_back(std::ssize(answer));
+    for (int64_t start = row(r).start; start < row(r).target; start += spec_.meta_context())
+      answer.push_back({.row = r, .start = start});
+  }
+  if (answer.empty()) return;  // no new tokens, and no prompt that ends inside a meta-context
+  const int below = spec_.depth() - 1;
+  UnitRows<S> latents;
+  latents.resize(std::ssize(answer), plan_->level(below).units, spec_.shape(below).width);
+  for (auto rows = active_rows(); !rows.empty(); rows = active_rows()) {
+    advance(rows);
+    for (Index i = 0; i < std::ssize(rows); ++i) {
+      const Index to = next[static_cast<size_t>(rows[static_cast<size_t>(i)])]++;
+      for (Index u = 0; u < latents.count; ++u) latents.unit(to, u) = machine_.xhat(below).unit(i, u);
+    }
+  }
+  machine_.take(Stretch::answer, std::move(answer));
+  machine_.xhat(below) = std::move(latents);
+  decode_rest_of_answer(*plan_, machine_);
+  emit();
 }
 
 template <class S>
@@ -176,43 +153,37 @@ GenerationResult Generator<S>::finish() {
   result.decode_seconds = end - prefilled_;
   result.ttft_seconds = first_burst_ > 0.0 ? first_burst_ - started_ : 0.0;
   result.burst_seconds = burst_seconds_;
-  for (const Row& row : rows_) {
-    result.tokens.emplace_back(row.tokens.begin() + row.prompt_length, row.tokens.begin() + row.emitted);
-    result.log_probs.emplace_back(row.log_probs.begin() + row.prompt_length,
-                                  row.log_probs.begin() + row.emitted);
+  for (int64_t r = 0; r < std::ssize(rows_); ++r) {
+    const RowText& text = machine_.text(r);
+    const auto [from, to] = std::pair(row(r).prompt_length, row(r).emitted);
+    result.tokens.emplace_back(text.tokens.begin() + from, text.tokens.begin() + to);
+    result.log_probs.emplace_back(text.log_probs.begin() + from, text.log_probs.begin() + to);
   }
   result.prefill_rows = prefill_rows_;
-  for (size_t l = 0; l < caches_.size(); ++l) {
-    const CacheRows total = caches_[l].moved();
+  for (size_t l = 0; l < prefill_rows_.size(); ++l) {
+    const KvCache<S>& cache = machine_.caches()[l];
+    const CacheRows total = cache.moved();
     result.decode_rows.push_back(
         {total.read - prefill_rows_[l].read, total.written - prefill_rows_[l].written});
-    result.kv_bytes_planned += caches_[l].bytes_planned();
-    result.kv_bytes_held += caches_[l].bytes_held();
+    result.kv_bytes_planned += cache.bytes_planned();
+    result.kv_bytes_held += cache.bytes_held();
   }
-  for (const int64_t bytes : local_bytes_) result.local_bytes += bytes;
+  for (const int64_t bytes : machine_.local_bytes()) result.local_bytes += bytes;
   return result;
 }
 
+// Hands out what is known behind a row's last emitted token.
 template <class S>
-std::vector<int64_t> Generator<S>::active_rows() const {
-  std::vector<int64_t> rows;
-  for (size_t r = 0; r < rows_.size(); ++r) {
-    if (!rows_[r].finished && start_[r] < rows_[r].target) rows.push_back(static_cast<int64_t>(r));
-  }
-  return rows;
-}
-
-// Hands out what lies between a row's last emitted token and the start of its next meta-context.
-template <class S>
-bool Generator<S>::emit(std::span<const int64_t> rows) {
+bool Generator<S>::emit() {
   bool more = true;
   bool any = false;
-  for (const int64_t r : rows) {
+  for (int64_t r = 0; r < std::ssize(rows_); ++r) {
     Row& state = row(r);
-    const int64_t end = std::min(start_[static_cast<size_t>(r)], state.target);
+    const std::span<const int32_t> tokens = machine_.text(r).tokens;
+    const int64_t end = std::min(state.start + spec_.target_shift(), state.target);
     const int64_t begin = state.emitted;
     while (state.emitted < end && !state.finished) {
-      const int32_t token = state.tokens[static_cast<size_t>(state.emitted++)];
+      const int32_t token = tokens[static_cast<size_t>(state.emitted++)];
       state.finished = request_->end_of_text.has_value() && token == *request_->end_of_text;
     }
     if (state.emitted == begin) continue;
@@ -227,39 +198,12 @@ bool Generator<S>::emit(std::span<const int64_t> rows) {
       any = true;
     }
     if (request_->on_burst) {
-      const std::span<const int32_t> tokens(state.tokens.data() + begin,
-                                            static_cast<size_t>(state.emitted - begin));
-      more = request_->on_burst({r, tokens}) && more;
+      const auto burst =
+          tokens.subspan(static_cast<size_t>(begin), static_cast<size_t>(state.emitted - begin));
+      more = request_->on_burst({r, burst}) && more;
     }
   }
   return more;
-}
-
-template <class S>
-void Generator<S>::chunk(int l, const Matrix<S>& below, Matrix<S>& out) {
-  chunk_units(w_.level(l).chunker, spec_.norm_eps, below, spec_.level(l).chunk, normed_, out);
-}
-
-template <class S>
-void Generator<S>::convert(int l, const Matrix<S>& conditioning, Matrix<S>& prefix) {
-  const LevelWeights<S>& w = w_.level(l);
-  affine<S>(conditioning, w.converter, w.converter_bias, normed_);
-  prefix = reshaped(normed_, conditioning.rows() * spec_.level(l).prefix, spec_.shape(l - 1).width);
-}
-
-template <class S>
-void Generator<S>::log_probs_of(const Matrix<S>& states) {
-  head_log_probs(states, w_.head, logits_, log_probs_);
-}
-
-template <class S>
-void Generator<S>::pick_token(Row& row, int64_t row_index, int64_t position,
-                              std::span<const double> log_probs) {
-  const auto at = static_cast<size_t>(position);
-  if (position >= row.known) {
-    row.tokens[at] = sampler_.pick(log_probs, request_->first_row + row_index, position);
-  }
-  row.log_probs[at] = log_probs[static_cast<size_t>(row.tokens[at])];
 }
 
 template class Generator<float>;

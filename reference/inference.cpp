@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/cost.h"
+#include "core/decode_plan.h"
 #include "core/error.h"
 #include "reference/generator.h"
 #include "reference/memory.h"
@@ -62,27 +63,18 @@ class Inference final : public InferenceModel {
   }
   /// The weights are in memory already, so the caches alone are held against what is left.
   MemoryPlan memory_plan(const GenerationRequest& request) const override {
-    constexpr int64_t most_new = int64_t{1} << 24;
-    if (request.new_tokens > most_new) {
-      throw Error(
-          fmt::format("model '{}': {} new tokens; at most {}", spec_.name, request.new_tokens, most_new));
-    }
+    check_request(spec_, request);
     MemoryPlan plan;
     plan.weights = static_cast<int64_t>(parameters_.size() * sizeof(S));
     plan.available = plan.weights + static_cast<int64_t>(0.95 * static_cast<double>(usable_memory_bytes()));
-    Workload w{.new_tokens = std::max<int64_t>(0, request.new_tokens),
-               .batch = std::max<int64_t>(1, std::ssize(request.prompts)),
-               .samples = std::max<int64_t>(1, request.samples),
+    Workload w{.new_tokens = request.new_tokens,
+               .batch = std::ssize(request.prompts),
+               .samples = request.samples,
                .generation = request.generation,
                .schedule = request.schedule,
                .weight_bytes = sizeof(S),
                .kv_bytes = sizeof(S)};
-    for (const auto& prompt : request.prompts)
-      w.prompt = std::max(w.prompt, static_cast<int64_t>(prompt.size()));
-    // A vanilla model without a prompt and recgen without levels are refused with their own reasons.
-    if (w.prompt == 0 && spec_.depth() == 0) return plan;
-    if (request.generation == Generation::recgen && spec_.depth() < 2) return plan;
-    if (request.schedule == Schedule::unrolled && request.generation != Generation::recgen) return plan;
+    for (const auto& prompt : request.prompts) w.prompt = std::max(w.prompt, std::ssize(prompt));
     // Caches reach to the end of the last meta-context.
     const int64_t meta = spec_.meta_context();
     w.new_tokens = (w.prompt + w.new_tokens + meta - 1) / meta * meta - w.prompt;

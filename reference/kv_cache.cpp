@@ -17,18 +17,9 @@ KvCache<S>::KvCache(Layout layout) : layout_(std::move(layout)) {
   }
   shared_capacity_ = shared() ? kept : 0;
   const int64_t own = shared() ? layout_.new_units : longest + layout_.new_units;
-  const EncoderWindow& window = layout_.visibility.window;
-  switch (window.kind) {
-    case EncoderWindow::Kind::unbounded:
-      own_capacity_ = own;
-      break;
-    case EncoderWindow::Kind::units:
-      own_capacity_ = std::min(own, window.units);
-      break;
-    case EncoderWindow::Kind::block:
-      own_capacity_ = layout_.visibility.block;
-      break;
-  }
+  // Of a block cache every slot is there, however short the text.
+  const bool block = layout_.visibility.window.kind == EncoderWindow::Kind::block;
+  own_capacity_ = block ? layout_.visibility.block : layout_.visibility.held(own);
   if (!layout_.keeps_prefill && layout_.new_units == 0) own_capacity_ = 0;
   memory_.resize(static_cast<size_t>(layout_.layers * (prompts * shared_capacity_ + rows_ * own_capacity_) *
                                      2 * width_));
@@ -38,16 +29,7 @@ KvCache<S>::KvCache(Layout layout) : layout_(std::move(layout)) {
 template <class S>
 int64_t KvCache<S>::prefill_first(int64_t prompt) const {
   const int64_t units = prompt_units(prompt);
-  if (!layout_.keeps_prefill) return units;
-  switch (layout_.visibility.window.kind) {
-    case EncoderWindow::Kind::units:
-      return std::max<int64_t>(0, units - layout_.visibility.window.units);
-    case EncoderWindow::Kind::block:
-      return units / layout_.visibility.block * layout_.visibility.block;
-    case EncoderWindow::Kind::unbounded:
-      break;
-  }
-  return 0;
+  return layout_.keeps_prefill ? layout_.visibility.first_kept(units) : units;
 }
 
 template <class S>

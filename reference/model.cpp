@@ -59,9 +59,8 @@ void Model<S>::encode() {
     LevelTape<S>& t = level(l);
     chunk_units(weights_.level(l).chunker, spec_.norm_eps, l == 1 ? x0_ : level(l - 1).x,
                 spec_.level(l).chunk, t.chunk_normed, t.a);
-    const Visibility visibility{spec_.level(l).encoder_window, spec_.units_per_meta_context(l)};
     t.encoder.begin(weights_.level(l).encoder, spec_.norm_eps, ropes_[static_cast<size_t>(l)], batch_->rows,
-                    visibility);
+                    spec_.visibility(l));
     t.x = t.encoder.forward(t.a);
   }
 }

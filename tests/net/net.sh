@@ -15,7 +15,7 @@ echo "seed $seed, beside $base in $beside"
 for tree in "$root" "$beside"; do
   [ -e "$tree/build/net/build.ninja" ] || cmake -S "$tree" -B "$tree/build/net" -G Ninja -DCMAKE_BUILD_TYPE=Release \
     -DPHOTON_NATIVE=ON -DPHOTON_CUDA=OFF >/dev/null
-  ninja -C "$tree/build/net" photon net_dump >"$out/build" || { cat "$out/build"; exit 1; }
+  ninja -j${PHOTON_JOBS:-2} -C "$tree/build/net" photon net_dump >"$out/build" || { cat "$out/build"; exit 1; }
 done
 
 failed=0

@@ -124,26 +124,20 @@ class CostMachine {
          .sequences = rows});
   }
 
-  void embeddings(int64_t width, bool decoder, int64_t tokens, double launches = 1.0) {
+  void embeddings(int64_t width, bool decoder, int64_t tokens) {
     const auto elements = static_cast<double>(width) * static_cast<double>(tokens);
     add({.kind = Operation::Kind::embedding,
          .level = 1,
          .decoder = decoder,
          .work = {.other_bytes = elements * static_cast<double>(w_.weight_bytes)},
          .rows = {},
-         .launches = launches,
          .sequences = tokens});
   }
 
   void chunker(const Units& g) {
     if (is_vanillas(g.level)) return embeddings(spec_.base.width, true, all(g));
     const int64_t chunk = plan_.level(g.level).chunk;
-    if (g.level == 1) {
-      // Made one after another, its tokens have been looked up one by one.
-      const bool one_by_one = plan_.one_after_another && g.of != Stretch::prompt;
-      return embeddings(spec_.embedding_width(), false, all(g) * chunk,
-                        one_by_one ? static_cast<double>(chunk) : 1.0);
-    }
+    if (g.level == 1) return embeddings(spec_.embedding_width(), false, all(g) * chunk);
     matrix(Operation::Kind::chunker, g.level,
            static_cast<double>(chunk * spec_.shape(g.level - 1).width * spec_.shape(g.level).width), all(g),
            all(g) <= matrix_vector_rows ? 1.0 : 2.0);

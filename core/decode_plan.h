@@ -20,6 +20,7 @@ struct LevelPlan {
   bool reads_observed = true;           ///< chunker l reads X^(l-1) of what is made, not Xhat^(l-1)
   Feedback feedback = Feedback::token;  ///< into the windows of decoder l, while text is made
   int64_t prefill_chunks = 0;  ///< last ones of a prompt that decoder l makes again, for their latents
+  bool operator==(const LevelPlan&) const = default;
 };
 
 struct DecodePlan {
@@ -34,6 +35,13 @@ struct DecodePlan {
   bool tokens_last = false;  ///< nothing waits for a token: the head runs once, on all of them (`hatted`)
   int lowest_decoder = 1;    ///< that runs in each meta-context; lower ones once, on all of the answer
   int lowest_encoder = 1;    ///< of those that take a whole meta-context at once
+
+  /// Of one model: the same facts, and so the same walk.
+  bool operator==(const DecodePlan& other) const {
+    return levels == other.levels && one_after_another == other.one_after_another &&
+           tokens_last == other.tokens_last && lowest_decoder == other.lowest_decoder &&
+           lowest_encoder == other.lowest_encoder;
+  }
 
   int depth() const { return spec.depth(); }
   const LevelPlan& level(int l) const { return levels.at(static_cast<size_t>(l)); }

@@ -29,6 +29,7 @@ struct Sampling {
   int64_t top_k = 0;         ///< 0 is no limit
   double top_p = 1.0;
   uint64_t seed = 0;
+  bool operator==(const Sampling&) const = default;
 };
 
 /// New tokens of one row, in order, as soon as the host can read them.

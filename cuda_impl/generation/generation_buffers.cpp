@@ -31,11 +31,11 @@ void lay_out_cache(Arena& arena, const StackShape& shape, int64_t layers, const 
 
 }  // namespace
 
-GenerationBuffers GenerationBuffers::lay_out(Arena& arena, const ModelSpec& spec, const GenerationMode& mode,
+GenerationBuffers GenerationBuffers::lay_out(Arena& arena, const DecodePlan& decode,
                                              const GenerationPlan& plan) {
   GenerationBuffers b;
+  const ModelSpec& spec = decode.spec;
   const int depth = spec.depth();
-  const bool unrolled = mode.schedule == Schedule::unrolled;
   b.levels.resize(static_cast<size_t>(depth) + 1);
   std::vector<StackShape> shapes;
   for (int l = 0; l <= depth; ++l) shapes.push_back(spec.shape(l));
@@ -55,9 +55,9 @@ GenerationBuffers GenerationBuffers::lay_out(Arena& arena, const ModelSpec& spec
     LevelBuffers& level = b.levels[static_cast<size_t>(l)];
     lay_out_cache(arena, s.shape, s.encoder_layers, plan, cache, level);
 
-    int64_t chunks = plan.rows * chunks_a_row(spec, mode, l);
-    if (unrolled && l < depth) chunks = plan.slice_rows * plan.answer * spec.units_per_meta_context(l);
-    chunks = std::max(chunks, plan.pass_prompts * plan.prefill_chunks[static_cast<size_t>(l)]);
+    int64_t chunks = plan.rows * decode.level(l).together;
+    if (l < decode.lowest_decoder) chunks = plan.slice_rows * plan.answer * decode.level(l).together;
+    chunks = std::max(chunks, plan.pass_prompts * decode.level(l).prefill_chunks);
     const int64_t window = s.prefix + s.chunk - 1;
     for (int64_t i = 0; i < s.decoder_layers; ++i) {
       bf16* k = arena.take<bf16>(Use::local_cache, chunks * window * below.kv_width());
@@ -87,7 +87,7 @@ GenerationBuffers GenerationBuffers::lay_out(Arena& arena, const ModelSpec& spec
   }
   b.scratch = StackScratch::plan(arena, stack_rows, shapes, widest_norm);
   for (bf16*& x : b.x) x = arena.take<bf16>(Use::workspace, residual);
-  if (unrolled) {
+  if (decode.lowest_decoder > 1) {
     b.answer_latents = arena.take<bf16>(
         Use::workspace, plan.rows * plan.answer * spec.level(depth).chunk * spec.shape(depth - 1).width);
   }

@@ -50,8 +50,7 @@ struct GenerationBuffers {
   int32_t* burst = nullptr;          ///< (rows, B_m)
   float* burst_log_probs = nullptr;  ///< (rows, B_m)
 
-  static GenerationBuffers lay_out(Arena& arena, const ModelSpec& spec, const GenerationMode& mode,
-                                   const GenerationPlan& plan);
+  static GenerationBuffers lay_out(Arena& arena, const DecodePlan& decode, const GenerationPlan& plan);
 };
 
 }  // namespace photon::PHOTON_GPU

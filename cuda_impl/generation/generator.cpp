@@ -19,101 +19,111 @@ double now() {
 
 }  // namespace
 
-bool Generator::Session::operator==(const Session& o) const {
-  const auto same = [](const Sampling& a, const Sampling& b) {
-    return a.temperature == b.temperature && a.top_k == b.top_k && a.top_p == b.top_p && a.seed == b.seed;
-  };
-  return mode == o.mode && plan == o.plan && same(sampling, o.sampling) && first_row == o.first_row;
-}
-
 Generator::Generator(const ModelSpec& spec, const ModelWeights& weights, Stream& stream, Linears& linear,
                      const EngineLimits& limits)
-    : spec_(spec), w_(weights), stream_(stream), linear_(linear), limits_(limits) {
-  for (cudaEvent_t& event : burst_ready_) {
-    check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreateWithFlags");
-  }
-}
-
-Generator::~Generator() {
-  for (cudaEvent_t event : burst_ready_) cudaEventDestroy(event);
-}
+    : spec_(spec),
+      w_(weights),
+      stream_(stream),
+      limits_(limits),
+      machine_(spec, weights, stream, linear, clock_, counter_) {}
 
 Arena Generator::measure(const GenerationRequest& request) const {
   check_request(spec_, request);
-  const GenerationMode mode(request);
+  const DecodePlan decode(spec_, request);
   Arena arena;
-  GenerationBuffers::lay_out(arena, spec_, mode, plan_generation(spec_, request, limits_));
+  GenerationBuffers::lay_out(arena, decode, plan_generation(decode, request, limits_));
   return arena;
 }
 
 void Generator::set_eager(bool eager) {
   eager_ = eager;
   graphs_.clear();
-  repeated_steps_.clear();
+  counter_.forget();
 }
 
 GenerationResult Generator::run(const GenerationRequest& request) {
   check_request(spec_, request);
-  const Session session{GenerationMode(request), plan_generation(spec_, request, limits_), request.sampling,
+  const DecodePlan decode(spec_, request);
+  const Session session{decode, plan_generation(decode, request, limits_), request.sampling,
                         request.first_row};
   if (!session_.has_value() || !(*session_ == session)) place(session);
   started_ = last_burst_ = now();
   set_up(request);
-  prefill();
+  prefill_prompts();
   stream_.synchronize();
   prefilled_ = now();
-  prefill_moved_ = moved_;
+  counter_.end_prefill();
   const Stream::Scope scope(stream_, "decode");
-  decode();
+  if (request.schedule == Schedule::unrolled) {
+    decode_unrolled();
+  } else {
+    decode_streamed();
+  }
   return finish();
 }
 
 // Memory for a request of this shape; what was done or recorded for another is void.
 void Generator::place(const Session& session) {
   graphs_.clear();
-  repeated_steps_.clear();
+  counter_.forget();
   session_.reset();
   Arena measured;
-  GenerationBuffers::lay_out(measured, spec_, session.mode, session.plan);
+  GenerationBuffers::lay_out(measured, session.decode, session.plan);
   if (measured.bytes() > memory_.bytes()) {
     memory_ = DeviceBuffer();
     memory_ = DeviceBuffer(measured.bytes());
   }
   Arena arena(memory_.data());
-  b_ = GenerationBuffers::lay_out(arena, spec_, session.mode, session.plan);
+  b_ = GenerationBuffers::lay_out(arena, session.decode, session.plan);
   planned_ = measured;
-  const int64_t burst = session.plan.rows * spec_.meta_context();
-  bursts_ = PinnedBuffer(2 * burst * static_cast<int64_t>(sizeof(int32_t) + sizeof(float)));
+  bursts_.place(session.plan.rows, spec_.meta_context());
   for (const auto& [head_size, table] : b_.rotations) {
     stream_.upload(table, rotation_table(session.plan.positions, head_size, spec_.rope_theta));
   }
-  session_ = session;
+  session_.emplace(session);
+  machine_.place(*session_, b_);
 }
 
 void Generator::set_up(const GenerationRequest& request) {
   request_ = &request;
-  const GenerationPlan& plan = session_->plan;
-  const int64_t meta = spec_.meta_context();
-  rows_.clear();
   burst_seconds_.clear();
   first_burst_ = 0.0;
   pending_.reset();
-  moved_.assign(static_cast<size_t>(depth()) + 1, {});
-  made_.assign(static_cast<size_t>(depth()) + 1, 0);
+  set_up_rows(request);
+  set_up_prompts(request);
+  for (int l = 1; l <= depth(); ++l) {
+    reset_latents(stream_,
+                  {.history = buffers(l).history,
+                   .rows = plan().rows,
+                   .context = static_cast<int32_t>(spec_.level(l).converter_context),
+                   .width = static_cast<int32_t>(spec_.shape(l).width)},
+                  w_.level(l).start);
+  }
+  if (b_.answer_latents != nullptr) {
+    // Rows with shorter answers leave some of theirs unmade.
+    const int64_t count =
+        plan().rows * plan().answer * spec_.level(depth()).chunk * spec_.shape(depth() - 1).width;
+    check(cudaMemsetAsync(b_.answer_latents, 0, static_cast<size_t>(count) * sizeof(bf16), stream_.handle()),
+          "cudaMemsetAsync");
+  }
+}
 
-  std::vector<int32_t> tokens(static_cast<size_t>(plan.rows * plan.capacity), 0);
+// The text of every row, and where it stands behind prefill.
+void Generator::set_up_rows(const GenerationRequest& request) {
+  rows_.clear();
+  std::vector<int32_t> tokens(static_cast<size_t>(plan().rows * plan().capacity), 0);
   bool text_given = false;  // beyond what prefill reads
   std::vector<int32_t> known;
   std::vector<int32_t> target;
   std::vector<int64_t> start;
   std::vector<int64_t> end;
-  for (int64_t r = 0; r < plan.rows; ++r) {
-    const auto& prompt = request.prompts[static_cast<size_t>(r / plan.samples)];
+  for (int64_t r = 0; r < plan().rows; ++r) {
+    const auto& prompt = request.prompts[static_cast<size_t>(r / plan().samples)];
     Row row;
     row.prompt_length = std::ssize(prompt);
     row.target = row.prompt_length + request.new_tokens;
     row.emitted = row.prompt_length;
-    int32_t* to = tokens.data() + r * plan.capacity;
+    int32_t* to = tokens.data() + r * plan().capacity;
     std::copy(prompt.begin(), prompt.end(), to);
     int64_t given = row.prompt_length;
     if (!request.forced.empty()) {
@@ -123,13 +133,13 @@ void Generator::set_up(const GenerationRequest& request) {
     }
     known.push_back(static_cast<int32_t>(given));
     target.push_back(static_cast<int32_t>(row.target));
-    const int64_t begin = row.prompt_length / meta * meta;
+    const int64_t begin = session_->decode.prefilled_meta_contexts(row.prompt_length) * spec_.meta_context();
     text_given = text_given || given > begin;
     start.push_back(begin < row.target ? begin : -1);
     end.push_back(row.target);
     rows_.push_back(std::move(row));
   }
-  clock_ = RowClock(start, end, plan.samples);
+  clock_ = RowClock(start, end, plan().samples);
   if (text_given) {
     stream_.upload(b_.tokens.tokens, tokens);
   } else {
@@ -140,51 +150,37 @@ void Generator::set_up(const GenerationRequest& request) {
   stream_.upload(b_.begin, std::vector<int32_t>(start.begin(), start.end()));
   stream_.upload(const_cast<int32_t*>(b_.tokens.known), known);
   stream_.upload(const_cast<int32_t*>(b_.tokens.target), target);
-  set_up_prompts(request);
-  for (int l = 1; l <= depth(); ++l) {
-    reset_latents(stream_,
-                  {.history = buffers(l).history,
-                   .rows = plan.rows,
-                   .context = static_cast<int32_t>(spec_.level(l).converter_context),
-                   .width = static_cast<int32_t>(spec_.shape(l).width)},
-                  w_.level(l).start);
-  }
-  if (b_.answer_latents != nullptr) {
-    // Rows with shorter answers leave some of theirs unmade.
-    const int64_t count =
-        plan.rows * plan.answer * spec_.level(depth()).chunk * spec_.shape(depth() - 1).width;
-    check(cudaMemsetAsync(b_.answer_latents, 0, static_cast<size_t>(count) * sizeof(bf16), stream_.handle()),
-          "cudaMemsetAsync");
-  }
 }
 
 // The order in which prefill takes the prompts, and what each level's cache will hold of them.
 void Generator::set_up_prompts(const GenerationRequest& request) {
-  const GenerationPlan& plan = session_->plan;
-  const int64_t meta = spec_.meta_context();
-  order_.resize(static_cast<size_t>(plan.prompts));
+  const DecodePlan& decode = session_->decode;
+  const auto whole = [&](int32_t p) {
+    return decode.prefilled_meta_contexts(std::ssize(request.prompts[static_cast<size_t>(p)]));
+  };
+  order_.resize(static_cast<size_t>(plan().prompts));
   std::iota(order_.begin(), order_.end(), 0);
-  const auto length = [&](int32_t p) { return std::ssize(request.prompts[static_cast<size_t>(p)]); };
-  std::stable_sort(order_.begin(), order_.end(),
-                   [&](int32_t a, int32_t b) { return length(a) / meta < length(b) / meta; });
+  std::stable_sort(order_.begin(), order_.end(), [&](int32_t a, int32_t b) { return whole(a) < whole(b); });
   std::vector<int32_t> order = order_;
-  prompt_lengths_.clear();
   for (const int32_t p : order_) {
-    prompt_lengths_.push_back(length(p));
-    for (int64_t s = 0; s < plan.samples; ++s) order.push_back(static_cast<int32_t>(p * plan.samples + s));
+    for (int64_t s = 0; s < plan().samples; ++s)
+      order.push_back(static_cast<int32_t>(p * plan().samples + s));
   }
   stream_.upload(b_.order, order);
-  prompt_units_.assign(static_cast<size_t>(depth()) + 1, {});
-  for (int l = depth() == 0 ? 0 : 1; l <= depth(); ++l) {
-    auto& units = prompt_units_[static_cast<size_t>(l)];
+  const auto levels = static_cast<size_t>(depth()) + 1;
+  std::vector<std::vector<int64_t>> prompt_units(levels);
+  std::vector<int64_t> layers(levels, 0);
+  for (int l = spec_.first_encoder(); l <= depth(); ++l) {
+    layers[static_cast<size_t>(l)] = spec_.encoder_layers(l);
+    auto& units = prompt_units[static_cast<size_t>(l)];
     std::vector<int32_t> first;
     std::vector<int32_t> count;
     std::vector<int32_t> own_first;
-    for (int32_t p = 0; p < plan.prompts; ++p) {
-      units.push_back(length(p) / meta * (l == 0 ? 1 : spec_.units_per_meta_context(l)));
-      first.push_back(static_cast<int32_t>(first_kept(spec_, l, cache_plan(l).kept, units.back())));
+    for (int32_t p = 0; p < plan().prompts; ++p) {
+      units.push_back(whole(p) * decode.level(l).units);
+      first.push_back(static_cast<int32_t>(decode.first_kept(l, units.back())));
       count.push_back(static_cast<int32_t>(units.back()) - first.back());
-      own_first.insert(own_first.end(), static_cast<size_t>(plan.samples),
+      own_first.insert(own_first.end(), static_cast<size_t>(plan().samples),
                        static_cast<int32_t>(units.back()));
     }
     if (buffers(l).own_first == nullptr) continue;
@@ -192,59 +188,112 @@ void Generator::set_up_prompts(const GenerationRequest& request) {
     stream_.upload(buffers(l).shared_count, count);
     stream_.upload(buffers(l).own_first, own_first);
   }
+  counter_.set_up(std::move(prompt_units), std::move(layers));
 }
 
-void Generator::upload_prompts(int64_t first, int64_t count, int64_t length) {
+// Prompts of equal length in whole meta-contexts run together, as many as a pass takes.
+void Generator::prefill_prompts() {
+  const Stream::Scope scope(stream_, "prefill");
+  const auto whole = [&](int64_t i) {
+    const auto prompt = static_cast<size_t>(order_[static_cast<size_t>(i)]);
+    return session_->decode.prefilled_meta_contexts(std::ssize(request_->prompts[prompt]));
+  };
+  for (int64_t first = 0; first < plan().prompts;) {
+    const int64_t length = whole(first);
+    const int64_t most =
+        std::max<int64_t>(1, limits_.prefill_tokens / std::max<int64_t>(1, length * spec_.meta_context()));
+    int64_t count = 1;
+    while (count < most && first + count < plan().prompts && whole(first + count) == length) ++count;
+    if (length > 0) prefill_pass(first, count, length);
+    first += count;
+  }
+}
+
+void Generator::prefill_pass(int64_t first, int64_t count, int64_t meta_contexts) {
   std::vector<int32_t> ids;
   for (int64_t i = first; i < first + count; ++i) {
     const auto& prompt = request_->prompts[static_cast<size_t>(order_[static_cast<size_t>(i)])];
-    ids.insert(ids.end(), prompt.begin(), prompt.begin() + length);
+    ids.insert(ids.end(), prompt.begin(), prompt.begin() + meta_contexts * spec_.meta_context());
   }
   stream_.upload(b_.prompt_ids, ids);
+  machine_.take(first, count);
+  prefill(session_->decode, machine_, meta_contexts);
 }
 
 // Does what `work` starts, the same each time, as a graph of this name; its cache traffic is counted anew.
 void Generator::repeat(const std::string& name, const std::function<void()>& work) {
   const auto scoped = [&] {
     const Stream::Scope scope(stream_, name);
+    counter_.begin_steps();
+    machine_.take(0, plan().rows);
     work();
-    repeated_steps_[name] = steps_;
+    counter_.keep(name);
   };
   if (eager_) {
     scoped();
   } else {
     graphs_[name].run(stream_, scoped);
   }
-  for (const EncoderStep& step : repeated_steps_[name]) {
-    const CacheTraffic traffic = clock_.traffic(step, prompt_units_[static_cast<size_t>(step.level)]);
-    const int64_t layers = step.level == 0 ? spec_.layers : spec_.level(step.level).encoder_layers;
-    CacheRows& moved = moved_[static_cast<size_t>(step.level)];
-    moved.read += layers * static_cast<int64_t>(traffic.rows_read);
-    moved.written += layers * static_cast<int64_t>(traffic.rows_written);
+  counter_.repeat(name, clock_);
+}
+
+void Generator::advance_rows(int64_t first, int64_t tokens, int64_t step) {
+  advance(stream_, {.rows = b_.tokens,
+                    .count = plan().rows,
+                    .first = static_cast<int32_t>(first),
+                    .tokens = static_cast<int32_t>(tokens),
+                    .step = static_cast<int32_t>(step),
+                    .burst = b_.burst,
+                    .burst_log_probs = b_.burst_log_probs});
+}
+
+void Generator::make_meta_context() {
+  decode_meta_context(session_->decode, machine_);
+  advance_rows(spec_.target_shift(), spec_.meta_context(), spec_.meta_context());
+}
+
+// Unrolled: the latents of one meta-context of every row, and nothing to hand out yet.
+void Generator::make_latents() {
+  decode_meta_context(session_->decode, machine_);
+  const UnitRows& latents = machine_.xhat(depth() - 1);
+  keep_latents(stream_,
+               {.latest = latents.at,
+                .latest_stride = latents.count * latents.width,
+                .rows = plan().rows,
+                .count = static_cast<int32_t>(latents.count),
+                .width = static_cast<int32_t>(latents.width)},
+               {.all = b_.answer_latents,
+                .capacity = plan().answer * latents.count,
+                .begin = b_.begin,
+                .start = b_.tokens.start,
+                .meta_context = static_cast<int32_t>(spec_.meta_context())});
+  advance_rows(0, 0, spec_.meta_context());
+}
+
+// Unrolled: every chunk of the answers of some rows together.
+void Generator::make_rest_of_answer() {
+  const int64_t count = plan().answer * session_->decode.level(depth() - 1).units;
+  const int64_t width = spec_.shape(depth() - 1).width;
+  for (int64_t first = 0; first < plan().rows && plan().answer > 0; first += plan().slice_rows) {
+    machine_.take(first, std::min(plan().slice_rows, plan().rows - first));
+    machine_.xhat(depth() - 1) = {b_.answer_latents + first * count * width, 0, count, width};
+    decode_rest_of_answer(session_->decode, machine_);
   }
 }
 
-void Generator::decode() {
-  const auto meta = static_cast<int64_t>(spec_.meta_context());
-  if (session_->mode.schedule == Schedule::unrolled) {
-    decode_unrolled();
-    return;
-  }
+void Generator::decode_streamed() {
+  const int64_t shift = spec_.target_shift();
   const bool wait_for_text = request_->end_of_text.has_value();
-  if (depth() == 0 && !clock_.all_idle()) {
-    advance(stream_, {.rows = b_.tokens,
-                      .count = session_->plan.rows,
-                      .tokens = 1,
-                      .burst = b_.burst,
-                      .burst_log_probs = b_.burst_log_probs});
+  if (shift > 0 && !clock_.all_idle()) {  // prefill has made the first token
+    advance_rows(0, shift, 0);
     read_burst(0);
     if (!hand_out()) return;
   }
   while (!clock_.all_idle()) {
-    repeat("meta_context", [&] { meta_context(); });
-    std::optional<PendingBurst> earlier = std::exchange(pending_, std::nullopt);
-    read_burst(depth() == 0 ? 1 : 0);
-    clock_.advance(meta);
+    repeat("meta_context", [&] { make_meta_context(); });
+    std::optional<Bursts::Pending> earlier = std::exchange(pending_, std::nullopt);
+    read_burst(shift);
+    clock_.advance(spec_.meta_context());
     if (earlier.has_value() && !hand_out(*earlier)) return;
     if (wait_for_text && !hand_out()) return;
   }
@@ -252,76 +301,59 @@ void Generator::decode() {
 }
 
 void Generator::decode_unrolled() {
-  const GenerationPlan& plan = session_->plan;
   while (!clock_.all_idle()) {
-    repeat("latents", [&] { unrolled_latents(); });
+    repeat("latents", [&] { make_latents(); });
     clock_.advance(spec_.meta_context());
   }
-  check(cudaMemcpyAsync(b_.tokens.start, b_.begin, static_cast<size_t>(plan.rows) * sizeof(int32_t),
+  check(cudaMemcpyAsync(b_.tokens.start, b_.begin, static_cast<size_t>(plan().rows) * sizeof(int32_t),
                         cudaMemcpyDeviceToDevice, stream_.handle()),
         "cudaMemcpyAsync");
-  if (plan.answer > 0) {
-    for (int64_t first = 0; first < plan.rows; first += plan.slice_rows) {
-      unrolled_chunks(first, std::min(plan.slice_rows, plan.rows - first));
-    }
-  }
+  make_rest_of_answer();
+  hand_out_answers();
+}
+
+// Starts the copy of the burst that the last launch left; `ahead` tokens before where the rows stand.
+void Generator::read_burst(int64_t ahead) {
+  std::vector<int64_t> first;
+  for (int64_t r = 0; r < plan().rows; ++r) first.push_back(clock_.idle(r) ? -1 : clock_.start(r) + ahead);
+  pending_ = bursts_.read(stream_, b_.burst, b_.burst_log_probs, std::move(first));
+}
+
+bool Generator::hand_out() {
+  if (!pending_.has_value()) return true;
+  const Bursts::Pending burst = *std::exchange(pending_, std::nullopt);
+  return hand_out(burst);
+}
+
+// Waits for a burst and gives it to whoever asked. False: the receiver wants no more.
+bool Generator::hand_out(const Bursts::Pending& burst) {
+  bursts_.wait(burst);
+  return emit([&](int64_t r) { return bursts_.of(burst, r); });
+}
+
+// Unrolled: all answers at once.
+bool Generator::hand_out_answers() {
   stream_.synchronize();
-  std::vector<int32_t> tokens(static_cast<size_t>(plan.rows * plan.capacity));
+  std::vector<int32_t> tokens(static_cast<size_t>(plan().rows * plan().capacity));
   std::vector<float> log_probs(tokens.size());
   check(cudaMemcpy(tokens.data(), b_.tokens.tokens, tokens.size() * sizeof(int32_t), cudaMemcpyDeviceToHost),
         "cudaMemcpy");
   check(cudaMemcpy(log_probs.data(), b_.tokens.log_probs, log_probs.size() * sizeof(float),
                    cudaMemcpyDeviceToHost),
         "cudaMemcpy");
-  emit([&](int64_t r) {
-    const auto at = static_cast<size_t>(r * plan.capacity);
-    return Span{0, plan.capacity, tokens.data() + at, log_probs.data() + at};
-  });
-}
-
-// Starts the copy of the burst that the last launch left; `ahead` tokens before where the rows stand.
-void Generator::read_burst(int64_t ahead) {
-  const int64_t tokens = spec_.meta_context();
-  const int64_t count = session_->plan.rows * tokens;
-  PendingBurst burst{next_slot_, tokens, {}};
-  for (int64_t r = 0; r < session_->plan.rows; ++r) {
-    burst.first.push_back(clock_.idle(r) ? -1 : clock_.start(r) + ahead);
-  }
-  next_slot_ = 1 - next_slot_;
-  auto* slot = static_cast<int32_t*>(bursts_.data()) + burst.slot * 2 * count;
-  const size_t bytes = static_cast<size_t>(count) * sizeof(int32_t);
-  check(cudaMemcpyAsync(slot, b_.burst, bytes, cudaMemcpyDeviceToHost, stream_.handle()), "cudaMemcpyAsync");
-  check(cudaMemcpyAsync(slot + count, b_.burst_log_probs, bytes, cudaMemcpyDeviceToHost, stream_.handle()),
-        "cudaMemcpyAsync");
-  check(cudaEventRecord(burst_ready_[burst.slot], stream_.handle()), "cudaEventRecord");
-  pending_ = std::move(burst);
-}
-
-bool Generator::hand_out() {
-  if (!pending_.has_value()) return true;
-  const PendingBurst burst = *std::exchange(pending_, std::nullopt);
-  return hand_out(burst);
-}
-
-// Waits for a burst and gives it to whoever asked. False: the receiver wants no more.
-bool Generator::hand_out(const PendingBurst& burst) {
-  check(cudaEventSynchronize(burst_ready_[burst.slot]), "cudaEventSynchronize");
-  const int64_t count = session_->plan.rows * burst.tokens;
-  const auto* ids = static_cast<const int32_t*>(bursts_.data()) + burst.slot * 2 * count;
-  const auto* log_probs = reinterpret_cast<const float*>(ids + count);
   return emit([&](int64_t r) {
-    const int64_t at = r * burst.tokens;
-    return Span{burst.first[static_cast<size_t>(r)], burst.tokens, ids + at, log_probs + at};
+    const auto at = static_cast<size_t>(r * plan().capacity);
+    return Bursts::Span{0, plan().capacity, tokens.data() + at, log_probs.data() + at};
   });
 }
 
 // Hands out what lies between a row's last emitted token and the end of what span(row) holds.
-bool Generator::emit(const std::function<Span(int64_t row)>& span) {
+bool Generator::emit(const std::function<Bursts::Span(int64_t row)>& span) {
   bool more = true;
   bool any = false;
   for (int64_t r = 0; r < std::ssize(rows_); ++r) {
     Row& row = rows_[static_cast<size_t>(r)];
-    const Span s = span(r);
+    const Bursts::Span s = span(r);
     if (s.first < 0) continue;
     const int64_t end = std::min(s.first + s.tokens, row.target);
     const auto before = static_cast<size_t>(std::ssize(row.tokens));
@@ -361,11 +393,8 @@ GenerationResult Generator::finish() {
     result.tokens.push_back(std::move(row.tokens));
     result.log_probs.push_back(std::move(row.log_probs));
   }
-  result.prefill_rows = prefill_moved_;
-  for (size_t l = 0; l < moved_.size(); ++l) {
-    result.decode_rows.push_back(
-        {moved_[l].read - prefill_moved_[l].read, moved_[l].written - prefill_moved_[l].written});
-  }
+  result.prefill_rows = counter_.of_prefill();
+  result.decode_rows = counter_.of_decode();
   result.kv_bytes_planned = planned_.bytes(Arena::Use::cache);
   result.kv_bytes_held = kv_bytes_held();
   result.local_bytes = planned_.bytes(Arena::Use::local_cache);
@@ -374,26 +403,21 @@ GenerationResult Generator::finish() {
 
 // Units in the growing caches at the end: what was encoded, as far as windows and rings keep it.
 int64_t Generator::kv_bytes_held() const {
-  const GenerationPlan& plan = session_->plan;
   const int64_t meta = spec_.meta_context();
   int64_t bytes = 0;
-  for (int l = depth() == 0 ? 0 : 1; l <= depth(); ++l) {
-    if (!plan.caches[static_cast<size_t>(l)].kept) continue;
-    const VisibleUnits visible = visible_units(spec_, l);
-    const int64_t most = visible.block > 0    ? visible.block
-                         : visible.window > 0 ? visible.window
-                                              : plan.capacity;
+  for (int l = spec_.first_encoder(); l <= depth(); ++l) {
+    if (!session_->decode.level(l).cached) continue;
+    const Visibility visibility = spec_.visibility(l);
     int64_t held = 0;
-    for (int64_t r = 0; r < plan.rows; ++r) {
-      const Row& row = rows_[static_cast<size_t>(r)];
-      const int64_t prompt = prompt_units_[static_cast<size_t>(l)][static_cast<size_t>(r / plan.samples)];
-      const int64_t last = (row.emitted + meta - 1) / meta;
-      const int64_t units = l == 0 ? row.emitted : std::max(prompt, last * spec_.units_per_meta_context(l));
-      held += std::min(most, plan.samples > 1 ? units - prompt : units);
-      if (plan.samples > 1 && r % plan.samples == 0) held += prompt - first_kept(spec_, l, true, prompt);
+    for (int64_t r = 0; r < plan().rows; ++r) {
+      const int64_t prompt = counter_.prompt_units(l)[static_cast<size_t>(r / plan().samples)];
+      const int64_t last = (rows_[static_cast<size_t>(r)].emitted + meta - 1) / meta;
+      const int64_t units = std::max(prompt, last * session_->decode.level(l).units);
+      held += visibility.held(plan().samples > 1 ? units - prompt : units);
+      if (plan().samples > 1 && r % plan().samples == 0) held += prompt - visibility.first_kept(prompt);
     }
-    const int64_t layers = l == 0 ? spec_.layers : spec_.level(l).encoder_layers;
-    bytes += held * layers * 2 * spec_.shape(l).kv_width() * static_cast<int64_t>(sizeof(bf16));
+    bytes +=
+        held * spec_.encoder_layers(l) * 2 * spec_.shape(l).kv_width() * static_cast<int64_t>(sizeof(bf16));
   }
   return bytes;
 }

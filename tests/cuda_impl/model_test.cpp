@@ -132,7 +132,7 @@ std::vector<int32_t> text_of(const GenerationRequest& request, size_t row) {
 std::vector<double> plain_tail(const Loaded& m, const GenerationRequest& request, size_t row, uint64_t seed) {
   photon::testing::NaiveModel<float> plain(m.spec, m.parameters, seed);
   const auto prompt = std::ssize(request.prompts[row / static_cast<size_t>(request.samples)]);
-  auto out = plain.log_probs(text_of(request, row), request.generation, prompt / m.spec.meta_context());
+  auto out = plain.log_probs(text_of(request, row), {request.generation, prompt / m.spec.meta_context()});
   out.erase(out.begin(), out.begin() + prompt);
   out.resize(static_cast<size_t>(request.new_tokens));
   return out;
@@ -149,6 +149,33 @@ TEST_P(DeviceModel, PlainModelIsTheReference) {
       reference::token_log_probs(m.exact_model, {1, static_cast<int64_t>(text.size()), text});
   const auto actual = plain.log_probs(text);
   for (size_t i = 0; i < text.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 1e-9) << "token " << i;
+}
+
+// And its generation, recgen's two differences each by itself, has nothing in common with the walk.
+TEST_P(DeviceModel, PlainModelGeneratesAsTheReference) {
+  const ModelSpec& spec = GetParam().spec;
+  Loaded m(spec);
+  photon::testing::NaiveModel<double> plain(spec, m.parameters);
+  for (int way = 0; way < (spec.depth() < 2 ? 1 : 5); ++way) {
+    GenerationRequest request = forced_request(spec);
+    if (way > 0) request.generation = Generation::recgen;
+    request.recgen_observes_upward = way == 2;
+    request.recgen_keeps_reading_feedback = way == 3;
+    if (way == 4) request.schedule = Schedule::unrolled;
+    const GenerationResult exact = m.exact.run(request);
+    for (size_t r = 0; r < request.prompts.size(); ++r) {
+      const auto prompt = std::ssize(request.prompts[r]);
+      photon::testing::NaiveModel<double>::Way same(request.generation, prompt / spec.meta_context());
+      same.observes_upward = same.observes_upward || way == 2;
+      same.observes_feedback = same.observes_feedback || way == 3;
+      const auto expected = plain.log_probs(text_of(request, r), same);
+      for (int64_t i = 0; i < request.new_tokens; ++i) {
+        EXPECT_NEAR(exact.log_probs[r][static_cast<size_t>(i)], expected[static_cast<size_t>(prompt + i)],
+                    1e-9)
+            << "way " << way << ", row " << r << ", token " << i;
+      }
+    }
+  }
 }
 
 TEST_P(DeviceModel, ForwardEqualsReference) {

@@ -54,7 +54,7 @@ class NaiveModel {
     for (int64_t b = 0; b < batch.rows; ++b) {
       const auto ids = batch.row(b);
       const std::vector<int32_t> text(ids.begin(), ids.end());
-      rows.push_back(spec_.depth() == 0 ? Streams{} : streams(text, Generation::hiergen, 0));
+      rows.push_back(spec_.depth() == 0 ? Streams{} : streams(text, {}));
       const Rows states = spec_.depth() == 0 ? vanilla(text) : rows.back().xhat[0];
       const size_t shift = spec_.depth() == 0 ? 1 : 0;
       for (size_t i = 1 - shift; i + shift < text.size(); ++i) {
@@ -78,15 +78,27 @@ class NaiveModel {
     return total;
   }
 
-  /// log p of every token of one text; 0 for a vanilla model's first. Under recgen the first `prompt`
-  /// meta-contexts are a prompt, and everything after them is made from reconstructions.
-  std::vector<double> log_probs(const std::vector<int32_t>& text, Generation generation = Generation::hiergen,
-                                int64_t prompt = 0) {
+  /// How a text behind its first `prompt` meta-contexts is made: from its own tokens, or, each taken by
+  /// itself, with reconstructions going up and reconstructions fed back (recgen: both).
+  struct Way {
+    bool observes_upward = true;
+    bool observes_feedback = true;
+    int64_t prompt = 0;
+
+    Way() = default;
+    Way(Generation generation, int64_t meta_contexts)
+        : observes_upward(generation == Generation::hiergen),
+          observes_feedback(generation == Generation::hiergen),
+          prompt(meta_contexts) {}
+  };
+
+  /// log p of every token of one text; 0 for a vanilla model's first.
+  std::vector<double> log_probs(const std::vector<int32_t>& text, const Way& way = {}) {
     std::vector<int32_t> tokens = text;
     tokens.resize((text.size() + static_cast<size_t>(spec_.meta_context()) - 1) /
                       static_cast<size_t>(spec_.meta_context()) * static_cast<size_t>(spec_.meta_context()),
                   0);
-    const Rows states = spec_.depth() == 0 ? vanilla(tokens) : streams(tokens, generation, prompt).xhat[0];
+    const Rows states = spec_.depth() == 0 ? vanilla(tokens) : streams(tokens, way).xhat[0];
     std::vector<double> out(text.size(), 0.0);
     const size_t shift = spec_.depth() == 0 ? 1 : 0;
     for (size_t i = 0; i + shift < text.size(); ++i) {
@@ -158,7 +170,7 @@ class NaiveModel {
                  1);
   }
 
-  Streams streams(const std::vector<int32_t>& tokens, Generation generation, int64_t prompt) {
+  Streams streams(const std::vector<int32_t>& tokens, const Way& way) {
     const int top = spec_.depth();
     const auto levels = static_cast<size_t>(top) + 1;
     Streams out{std::vector<Rows>(levels), std::vector<Rows>(levels), std::vector<Rows>(levels)};
@@ -169,15 +181,18 @@ class NaiveModel {
       at(out.x, l) = below = encoder(l, at(out.a, l));
     }
     at(out.xhat, top) = below;
-    if (generation == Generation::recgen) {
+    const auto fed_to = [&](int l) -> const Rows* {
+      return way.observes_feedback && spec_.feedback(l) == Feedback::observed ? &at(out.x, l - 1) : nullptr;
+    };
+    if (!way.observes_upward) {
       // A^(L) of each meta-context after the prompt comes from the reconstruction below it.
       Rows a = at(out.a, top);
-      a.resize(static_cast<size_t>(prompt));
+      a.resize(static_cast<size_t>(way.prompt));
       const auto meta_contexts = static_cast<int64_t>(tokens.size()) / spec_.meta_context();
-      for (int64_t g = prompt; g < meta_contexts; ++g) {
+      for (int64_t g = way.prompt; g < meta_contexts; ++g) {
         Rows known = a.empty() ? Rows{} : encoder(top, a);
         known.resize(static_cast<size_t>(g) + 1, Row(static_cast<size_t>(spec_.shape(top).width), T(0)));
-        const Rows made = decoded(top, known, nullptr);
+        const Rows made = decoded(top, known, fed_to(top));
         const auto c = static_cast<size_t>(spec_.level(top).chunk);
         const Rows last(made.end() - static_cast<int64_t>(c), made.end());
         a.push_back(chunked(top, last)[0]);
@@ -185,8 +200,7 @@ class NaiveModel {
       at(out.xhat, top) = encoder(top, a);
     }
     for (int l = top; l >= 2; --l) {
-      const bool observed = generation == Generation::hiergen && spec_.feedback(l) == Feedback::observed;
-      at(out.xhat, l - 1) = decoded(l, at(out.xhat, l), observed ? &at(out.x, l - 1) : nullptr);
+      at(out.xhat, l - 1) = decoded(l, at(out.xhat, l), fed_to(l));
     }
     if (spec_.feedback(1) != Feedback::token) {
       out.xhat[0] = decoded(1, at(out.xhat, 1), nullptr);

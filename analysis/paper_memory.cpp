@@ -47,9 +47,8 @@ double with_converters(const PaperPoint& p, int units_of_level_below) {
 /// to grow by a token.
 double one_layer(const PaperPoint& p) {
   const int64_t tokens = p.workload.prompt + p.workload.new_tokens;
-  if (p.spec.depth() == 0) return row_bytes(p.spec.base, p.workload) * to_double(tokens);
   double most = 0.0;
-  for (int l = 1; l <= p.spec.depth(); ++l) {
+  for (int l = p.spec.first_encoder(); l <= p.spec.depth(); ++l) {
     if (p.workload.generation == Generation::recgen && l < p.spec.depth()) continue;
     most = std::max(most, row_bytes(p.spec.shape(l), p.workload) *
                               to_double(p.spec.visibility(l).held(tokens / p.spec.cumulative_chunk(l))));
@@ -67,16 +66,12 @@ double prefill_peak(const PaperPoint& p, int64_t wide, int64_t narrow) {
   const auto alive = [&](const StackShape& s) {
     return to_double((wide * s.ffn + narrow * s.width) * p.workload.weight_bytes);
   };
-  if (p.spec.depth() == 0) {
-    return to_double(p.workload.prompt) *
-           (row_bytes(p.spec.base, p.workload) * to_double(p.spec.layers) + alive(p.spec.base));
-  }
   double kept = 0.0;
   double most = 0.0;
-  for (int l = 1; l <= p.spec.depth(); ++l) {
+  for (int l = p.spec.first_encoder(); l <= p.spec.depth(); ++l) {
     const StackShape& shape = p.spec.shape(l);
     const double units = to_double(p.workload.prompt / p.spec.cumulative_chunk(l));
-    kept += units * row_bytes(shape, p.workload) * to_double(p.spec.level(l).encoder_layers);
+    kept += units * row_bytes(shape, p.workload) * to_double(p.spec.encoder_layers(l));
     most = std::max(most, kept + units * alive(shape));
   }
   return most;

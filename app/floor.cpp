@@ -106,7 +106,7 @@ nlohmann::ordered_json to_json(const Result& r) {
   const auto& f = r.floor;
   nlohmann::ordered_json json{{"model", r.spec.name},
                               {"architecture", r.spec.architecture()},
-                              {"reading", r.spec.depth() == 0 ? "" : to_string(r.spec.reading)},
+                              {"reading", r.spec.reading_name()},
                               {"hardware", r.ceilings.hardware.name},
                               {"generation", to_string(r.workload.generation)},
                               {"schedule", to_string(r.workload.schedule)},

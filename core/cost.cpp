@@ -40,7 +40,7 @@ std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Phase
     for (const Forward& forward : phase) {
       for (const Operation& op : forward) {
         if (op.kind != Operation::Kind::attention) continue;
-        CacheRows& level = rows[spec.depth() == 0 ? 0 : static_cast<size_t>(op.level)];
+        CacheRows& level = rows[op.decoder ? 0 : static_cast<size_t>(op.level)];  // a decoder's: vanilla's
         level.read += op.rows.read;
         level.written += op.rows.written;
       }
@@ -132,18 +132,16 @@ double attention_flops(const StackShape& shape, int64_t layers, double pairs) {
 double forward_flops(const ModelSpec& spec, int64_t tokens) {
   const auto t = static_cast<double>(tokens);
   double flops = 2.0 * t * static_cast<double>(spec.vocab * spec.base.width);
-  if (spec.depth() == 0) {
-    return flops + 2.0 * t * stack_elements(spec.base, spec.layers) +
-           attention_flops(spec.base, spec.layers, visible_pairs(spec, 0, tokens));
+  for (int l = spec.first_encoder(); l <= spec.depth(); ++l) {
+    const int64_t units = tokens / spec.cumulative_chunk(l);
+    flops += 2.0 * static_cast<double>(units) * stack_elements(spec.shape(l), spec.encoder_layers(l)) +
+             attention_flops(spec.shape(l), spec.encoder_layers(l), visible_pairs(spec, l, units));
   }
   for (int l = 1; l <= spec.depth(); ++l) {
     const LevelSpec& s = spec.level(l);
     const StackShape& below = spec.shape(l - 1);
-    const int64_t units = tokens / spec.cumulative_chunk(l);
-    const auto m = static_cast<double>(units);
+    const auto m = static_cast<double>(tokens / spec.cumulative_chunk(l));
     const int64_t window = s.prefix + s.chunk - 1;
-    flops += 2.0 * m * stack_elements(s.shape, s.encoder_layers) +
-             attention_flops(s.shape, s.encoder_layers, visible_pairs(spec, l, units));
     if (l >= 2) flops += 2.0 * m * static_cast<double>(s.chunk * below.width * s.shape.width);
     flops += 2.0 * m * static_cast<double>(s.converter_context * s.shape.width * s.prefix * below.width);
     flops += 2.0 * m * static_cast<double>(window) * stack_elements(below, s.decoder_layers) +

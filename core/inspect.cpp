@@ -48,7 +48,7 @@ ModuleCount module_of(const ModelSpec& spec, const std::string& parameter) {
   }
   return {level_name + ".stack", 0,
           encoder ? stack_words(spec.shape(l), spec.level(l).encoder_layers)
-                  : stack_words(spec.depth() == 0 ? spec.base : spec.shape(l - 1), spec.decoder_layers(l))};
+                  : stack_words(spec.shape(l - 1), spec.decoder_layers(l))};
 }
 
 /// 646399104 -> "646,399,104".
@@ -90,7 +90,7 @@ Inspection inspect(const ModelSpec& spec, int64_t context) {
   out.flops_per_token = forward_flops(spec, context) / tokens;
   out.kv_bytes_per_token_hiergen = kv_bytes_ideal(spec, workload) / tokens;
   const int top = spec.depth();
-  for (int l = std::min(1, top); l <= top; ++l) {
+  for (int l = spec.first_encoder(); l <= top; ++l) {
     const int64_t units = context / spec.cumulative_chunk(l);
     out.kv_units.hiergen += spec.visibility(l).held(units);
     out.kv_units.first_version += units;

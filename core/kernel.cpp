@@ -70,11 +70,8 @@ std::optional<KernelUse> kernel_of(const ModelSpec& spec, const Operation& op) {
   Kernel k;
   k.rows = op.sequences;
   const int below = op.level - 1;
-  const bool vanilla = spec.depth() == 0;
-  const StackShape& shape = vanilla ? spec.base : spec.shape(op.decoder ? below : op.level);
-  const int64_t layers = vanilla      ? spec.layers
-                         : op.decoder ? spec.level(op.level).decoder_layers
-                                      : spec.level(op.level).encoder_layers;
+  const StackShape& shape = spec.shape(op.decoder ? below : op.level);
+  const int64_t layers = op.decoder ? spec.decoder_layers(op.level) : spec.encoder_layers(op.level);
   switch (op.kind) {
     case Operation::Kind::embedding:
       return std::nullopt;
@@ -108,7 +105,7 @@ std::optional<KernelUse> kernel_of(const ModelSpec& spec, const Operation& op) {
       k.shape = without_ffn(shape);
       k.queries = op.queries;
       k.keys = op.keys;
-      const EncoderWindow window = vanilla ? EncoderWindow{} : spec.level(op.level).encoder_window;
+      const EncoderWindow window = spec.visibility(op.decoder ? 0 : op.level).window;
       if (op.prefill && window.kind == EncoderWindow::Kind::units) k.window = window.units;
       if (op.prefill && window.kind == EncoderWindow::Kind::block) {
         // As many short sequences: nothing is seen across.

@@ -94,6 +94,10 @@ Feedback ModelSpec::feedback(int l) const {
   return reading == Reading::causal ? Feedback::observed : Feedback::reconstructed;
 }
 
+std::string_view ModelSpec::reading_name() const {
+  return depth() == 0 ? "" : to_string(reading);
+}
+
 std::string_view ModelSpec::architecture() const {
   return depth() == 0 ? "vanilla" : depth() == 1 ? "block" : "photon";
 }

@@ -88,6 +88,7 @@ struct ModelSpec {
   Conditioning conditioning(int l) const;  ///< of the chunks of level l (l = 1 .. L); `previous` at the top
   Feedback feedback(int l) const;          ///< inside the chunks of decoder l
   std::string_view architecture() const;   ///< "vanilla", "block" or "photon"
+  std::string_view reading_name() const;   ///< of the reading; empty for a vanilla model, which has none
 
   /// The first rule that is broken, with its numbers.
   std::optional<SpecFault> fault() const;

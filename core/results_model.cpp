@@ -20,7 +20,7 @@ void set_model(ResultRow& row, const ModelSpec& spec) {
   }
   row.set("model", spec.name);
   row.set("architecture", spec.architecture());
-  row.set("reading", spec.depth() == 0 ? std::string_view() : to_string(spec.reading));
+  row.set("reading", spec.reading_name());
   row.set("parameters", parameters_total(spec));
   row.set("width", width);
   row.set("chunks", chunks);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/targets.h"
 #include "reference/chunker.h"
 
 namespace photon::reference {
@@ -132,21 +133,6 @@ void Model<S>::decode_unit_by_unit(int l) {
   }
 }
 
-// The same targets for all architectures: tokens 2..T of each row. With L >= 1 row i of Xhat^(0) predicts
-// token i, with L = 0 it predicts token i + 1.
-template <class S>
-std::vector<int32_t> Model<S>::targets() const {
-  std::vector<int32_t> out(batch_->ids.size(), -1);
-  const Index length = batch_->length;
-  for (Index r = 0; r < batch_->rows * length; ++r) {
-    const Index i = r % length;
-    const auto at = static_cast<size_t>(r);
-    if (spec_.depth() > 0 && i > 0) out[at] = batch_->ids[at];
-    if (spec_.depth() == 0 && i + 1 < length) out[at] = batch_->ids[at + 1];
-  }
-  return out;
-}
-
 template <class S>
 LossValues<S> Model<S>::losses(const TokenBatch& batch, const LossConfig& config, double weight,
                                S* gradients) {
@@ -156,10 +142,10 @@ LossValues<S> Model<S>::losses(const TokenBatch& batch, const LossConfig& config
   LossValues<S> values;
   if (const Index scored = batch.rows * (batch.length - 1); scored > 0) {
     const double factor = weight / static_cast<double>(scored);
-    values.token =
-        head_loss_(xhat(0), weights_.head, targets(), S(static_cast<Real<S>>(factor)),
-                   differentiate ? &d_xhat(0) : nullptr, differentiate ? &gradients_->head : nullptr) /
-        Wide<S>(static_cast<double>(scored));
+    values.token = head_loss_(xhat(0), weights_.head, shifted_targets(spec_, batch.ids, batch.length),
+                              S(static_cast<Real<S>>(factor)), differentiate ? &d_xhat(0) : nullptr,
+                              differentiate ? &gradients_->head : nullptr) /
+                   Wide<S>(static_cast<double>(scored));
   }
   values.rec = rec_loss(config, S(static_cast<Real<S>>(weight * config.alpha)), differentiate);
   values.context = context_loss(config, S(static_cast<Real<S>>(weight * config.beta)), differentiate);

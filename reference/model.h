@@ -68,7 +68,6 @@ class Model {
   void decode_unit_by_unit(int l);
   void embed_tokens(const MatrixMap<S>& table, Matrix<S>& out) const;
   const Matrix<S>& fed_back(int l) const;  // rows the window of decoder l takes, one a unit
-  std::vector<int32_t> targets() const;
   Wide<S> rec_loss(const LossConfig& config, S factor, bool gradients);
   Wide<S> context_loss(const LossConfig& config, S factor, bool gradients);
 

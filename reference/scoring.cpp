@@ -24,7 +24,7 @@ std::vector<double> token_log_probs(Model<S>& model, const TokenBatch& batch) {
   const TokenBatch whole = padded(batch, model.spec().meta_context());
   model.forward(whole);
   const Matrix<S>& states = model.xhat(0);
-  const int64_t shift = model.spec().depth() == 0 ? 1 : 0;  // state i predicts token i + shift
+  const int64_t shift = model.spec().target_shift();
   std::vector<double> out(batch.ids.size(), 0.0);
   Matrix<S> logits;
   for (Index r0 = 0; r0 < states.rows(); r0 += block) {

@@ -40,7 +40,7 @@ namespace {
 /// Of a bench row on the streamed schedule; the generation of vanilla's rows is empty.
 bool is_of(const ResultRow& row, const MeasuredAs& wanted) {
   const std::string& generation = row.text("generation");
-  const bool same_reading = wanted.spec.depth() == 0 || row.text("reading") == to_string(wanted.spec.reading);
+  const bool same_reading = row.text("reading") == wanted.spec.reading_name();
   return row.text("model") == wanted.spec.name && row.text("architecture") == wanted.spec.architecture() &&
          same_reading &&
          (generation.empty() ? "hiergen" : std::string_view(generation)) == to_string(wanted.generation);

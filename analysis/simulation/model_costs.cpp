@@ -116,10 +116,10 @@ void ModelCosts::compile_decode(int64_t last_unit) {
   }
   // What a level writes and computes is the same in both generations; recgen leaves the lower ones out.
   const Phase all = decode_phase(1, Generation::hiergen);
-  for (int l = spec.depth() == 0 ? 0 : 1; l <= spec.depth(); ++l) {
+  for (int l = spec.first_encoder(); l <= spec.depth(); ++l) {
     Level level;
     level.level = l;
-    level.units = l == 0 ? 1 : spec.units_per_meta_context(l);
+    level.units = spec.units_per_meta_context(l);
     level.unit_bytes = attention_work(all, l).kv_write_bytes / static_cast<double>(level.units);
     level.decodes = s_.generation == Generation::hiergen || l == spec.depth();
     const auto work = [&](int64_t unit) {
@@ -231,15 +231,15 @@ double ModelCosts::step_seconds(std::span<const PrefillPiece> prefill, std::span
 
 ServicePlan ModelCosts::plan(const Request& r) const {
   const int64_t unit = s_.spec.meta_context();
-  const bool vanilla = s_.spec.depth() == 0;
+  const int64_t shift = s_.spec.target_shift();
   ServicePlan plan;
   plan.prompt_units = r.prompt / unit;
   // The last unit is always encoded: what follows is conditioned on its state.
   plan.shared_units = std::min(prefix_units_, std::max<int64_t>(0, plan.prompt_units - 1));
-  plan.prefill_emits = vanilla;
+  plan.prefill_emits = shift > 0;
   // As in the cost model, a vanilla model is fed its last token, too, as a hierarchy encodes its last unit.
-  plan.decode_steps = vanilla ? r.answer : (r.prompt % unit + r.answer + unit - 1) / unit;
-  plan.silent_steps = vanilla ? 1 : 0;
+  plan.decode_steps = (r.prompt % unit + r.answer + unit - 1) / unit;
+  plan.silent_steps = shift;
 
   const auto samples = static_cast<double>(s_.samples);
   const Workload w = workload(r.prompt, r.answer, s_.samples);

@@ -243,7 +243,7 @@ Row describe(const Study& study, std::span<const Request> requests) {
   Row row;
   row.model = spec.name;
   row.architecture = spec.architecture();
-  if (spec.depth() > 0) row.reading = to_string(spec.reading);
+  row.reading = spec.reading_name();
   row.generation = to_string(study.service.generation);
   row.hardware = study.hardware.name;
   row.ceilings = ceilings_of(study);

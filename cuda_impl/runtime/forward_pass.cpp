@@ -124,7 +124,7 @@ std::vector<photon::Stream> ForwardPass::streams(const TokenBatch& batch) {
 
 std::vector<double> ForwardPass::token_log_probs(const TokenBatch& batch) {
   const TokenBatch whole = padded(batch, spec_.meta_context());
-  const int64_t shift = spec_.depth() == 0 ? 1 : 0;  // state i predicts token i + shift
+  const int64_t shift = spec_.target_shift();
   std::vector<double> out(batch.ids.size(), 0.0);
   for_each_pass(whole, [&](const ModelTape& tape, const Head& head, int64_t first, int64_t) {
     std::vector<int64_t> places;  // in `out`; -1: no token is there

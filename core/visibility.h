@@ -1,7 +1,6 @@
 // How far the units of an encoder see, and so what a cache keeps of them (design, `encoder_window`).
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 
 namespace photon {
@@ -20,44 +19,12 @@ struct Visibility {
   int64_t block = 1;  ///< units of a meta-context, for EncoderWindow::Kind::block
 
   /// The first that unit n sees; the last is n itself.
-  int64_t first(int64_t n) const {
-    switch (window.kind) {
-      case EncoderWindow::Kind::units:
-        return std::max<int64_t>(0, n - window.units + 1);
-      case EncoderWindow::Kind::block:
-        return n / block * block;
-      case EncoderWindow::Kind::unbounded:
-        break;
-    }
-    return 0;
-  }
-
+  int64_t first(int64_t n) const;
   /// Of the first `units` units, a prompt's whole meta-contexts, the first that prefill leaves in a cache. A
   /// window of N units leaves N, though the next unit sees N - 1 of them and itself.
-  int64_t first_kept(int64_t units) const {
-    switch (window.kind) {
-      case EncoderWindow::Kind::units:
-        return std::max<int64_t>(0, units - window.units);
-      case EncoderWindow::Kind::block:
-        return units / block * block;  // the next meta-context sees nothing of those before it
-      case EncoderWindow::Kind::unbounded:
-        break;
-    }
-    return 0;
-  }
-
+  int64_t first_kept(int64_t units) const;
   /// Of the first `units` units, how many a cache holds until more come.
-  int64_t held(int64_t units) const {
-    switch (window.kind) {
-      case EncoderWindow::Kind::units:
-        return std::min(units, window.units);
-      case EncoderWindow::Kind::block:
-        return std::min(units, block);
-      case EncoderWindow::Kind::unbounded:
-        break;
-    }
-    return units;
-  }
+  int64_t held(int64_t units) const;
 };
 
 }  // namespace photon

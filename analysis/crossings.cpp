@@ -6,8 +6,8 @@
 #include <functional>
 #include <set>
 
-#include "analysis/format.h"
-#include "core/error.h"
+#include "analysis/draw/format.h"
+#include "core/base/error.h"
 
 namespace photon::analysis {
 namespace {

@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "core/backend.h"
-#include "core/cost.h"
+#include "core/cost/ceilings.h"
+#include "core/cost/cost.h"
 
 namespace photon::analysis {
 

@@ -22,8 +22,8 @@
 #include "bench/plan.h"
 #include "bench/preset.h"
 #include "bench/sweep.h"
-#include "core/atomic_file.h"
-#include "core/error.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

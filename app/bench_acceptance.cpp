@@ -18,10 +18,10 @@
 #include "bench/runner.h"
 #include "bench/sweep.h"
 #include "bench/training.h"
-#include "core/atomic_file.h"
-#include "core/error.h"
-#include "core/interrupt.h"
-#include "core/training_floor.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+#include "core/base/interrupt.h"
+#include "core/cost/training_floor.h"
 
 namespace photon {
 namespace {

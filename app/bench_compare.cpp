@@ -6,7 +6,7 @@
 #include <memory>
 
 #include "bench/compare.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

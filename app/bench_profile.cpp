@@ -6,8 +6,8 @@
 
 #include "app/bench_words.h"
 #include "bench/sweep.h"
-#include "core/atomic_file.h"
-#include "core/error.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

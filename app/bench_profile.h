@@ -7,7 +7,7 @@
 #include "bench/case.h"
 #include "bench/runner.h"
 #include "bench/training.h"
-#include "core/launch_sums.h"
+#include "core/cost/launch_sums.h"
 
 namespace photon {
 

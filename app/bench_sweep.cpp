@@ -5,7 +5,7 @@
 #include <memory>
 #include <utility>
 
-#include "analysis/prediction.h"
+#include "analysis/join/prediction.h"
 #include "app/bench_profile.h"
 #include "app/bench_words.h"
 #include "app/command.h"
@@ -18,8 +18,8 @@
 #include "bench/products.h"
 #include "bench/runner.h"
 #include "bench/sweep.h"
-#include "core/error.h"
-#include "core/interrupt.h"
+#include "core/base/error.h"
+#include "core/base/interrupt.h"
 
 namespace photon {
 namespace {

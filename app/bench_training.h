@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "bench/sampling.h"
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon {
 

@@ -8,9 +8,9 @@
 #include "app/output_folder.h"
 #include "app/text_input.h"
 #include "baselines/llama.h"
-#include "core/atomic_file.h"
-#include "core/checkpoint_text.h"
-#include "core/error.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+#include "core/text/checkpoint_text.h"
 
 namespace photon {
 namespace {

@@ -1,5 +1,5 @@
 // photon corpus: makes and describes the text that models are trained and scored on.
-#include "core/corpus.h"
+#include "core/text/corpus.h"
 
 #include <fmt/format.h>
 

@@ -13,12 +13,12 @@
 #include "app/option_checks.h"
 #include "app/text_input.h"
 #include "bench/output.h"
-#include "core/checkpoint_text.h"
-#include "core/csv.h"
-#include "core/error.h"
-#include "core/progress.h"
-#include "core/results.h"
-#include "core/token_file.h"
+#include "core/base/csv.h"
+#include "core/base/error.h"
+#include "core/base/progress.h"
+#include "core/results/results.h"
+#include "core/text/checkpoint_text.h"
+#include "core/text/token_file.h"
 #include "trainer/quality_row.h"
 
 namespace photon {

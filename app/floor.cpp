@@ -17,10 +17,10 @@
 #include "app/floor_training.h"
 #include "app/json_value.h"
 #include "bench/sweep.h"
-#include "core/error.h"
-#include "core/floor.h"
-#include "core/hardware.h"
-#include "core/model_config.h"
+#include "core/base/error.h"
+#include "core/cost/floor.h"
+#include "core/cost/hardware.h"
+#include "core/model/model_config.h"
 
 namespace photon {
 namespace {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "analysis/alternatives/alternatives.h"
-#include "analysis/format.h"
-#include "core/error.h"
+#include "analysis/draw/format.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

@@ -5,7 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "core/hardware.h"
+#include "core/cost/hardware.h"
 
 namespace photon {
 

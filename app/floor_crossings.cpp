@@ -7,14 +7,14 @@
 #include <sstream>
 
 #include "analysis/crossings.h"
-#include "analysis/format.h"
+#include "analysis/draw/format.h"
 #include "app/floor_ceilings.h"
 #include "bench/sweep.h"
-#include "core/error.h"
-#include "core/floor.h"
-#include "core/hardware.h"
-#include "core/model_config.h"
-#include "core/table.h"
+#include "core/base/error.h"
+#include "core/base/table.h"
+#include "core/cost/floor.h"
+#include "core/cost/hardware.h"
+#include "core/model/model_config.h"
 
 namespace photon {
 namespace {

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "analysis/paper_floor.h"
+#include "analysis/paper/floor.h"
 #include "app/json_value.h"
-#include "core/paths.h"
+#include "core/base/paths.h"
 
 namespace photon {
 namespace {

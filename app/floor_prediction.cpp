@@ -7,7 +7,7 @@
 #include <set>
 #include <vector>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

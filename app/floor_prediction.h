@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "core/backend.h"
-#include "core/kernel_rates.h"
+#include "core/backend/backend.h"
+#include "core/cost/kernel_rates.h"
 
 namespace photon {
 

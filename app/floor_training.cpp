@@ -8,9 +8,9 @@
 #include "app/command.h"
 #include "app/floor_ceilings.h"
 #include "bench/training.h"
-#include "core/error.h"
-#include "core/floor.h"
-#include "core/training_floor.h"
+#include "core/base/error.h"
+#include "core/cost/floor.h"
+#include "core/cost/training_floor.h"
 
 namespace photon {
 namespace {

@@ -1,8 +1,8 @@
 // photon floor --training: the analytic time of a training step by op.
 #pragma once
 
-#include "core/backend.h"
-#include "core/hardware.h"
+#include "core/backend/backend.h"
+#include "core/cost/hardware.h"
 
 namespace photon {
 

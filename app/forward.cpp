@@ -10,11 +10,11 @@
 #include "app/device_report.h"
 #include "app/early_checks.h"
 #include "app/option_checks.h"
-#include "core/checkpoint.h"
-#include "core/error.h"
-#include "core/safetensors.h"
-#include "core/strict_json.h"
-#include "core/token_file.h"
+#include "core/base/error.h"
+#include "core/base/strict_json.h"
+#include "core/model/checkpoint.h"
+#include "core/model/safetensors.h"
+#include "core/text/token_file.h"
 
 namespace photon {
 namespace {

@@ -11,10 +11,10 @@
 #include "app/option_checks.h"
 #include "app/standard_streams.h"
 #include "app/text_input.h"
-#include "core/checkpoint_text.h"
-#include "core/error.h"
-#include "core/interrupt.h"
-#include "core/selection.h"
+#include "core/base/error.h"
+#include "core/base/interrupt.h"
+#include "core/model/selection.h"
+#include "core/text/checkpoint_text.h"
 
 namespace photon {
 namespace {

@@ -6,9 +6,9 @@
 
 #include "app/command.h"
 #include "app/output_folder.h"
-#include "core/checkpoint.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
+#include "core/model/checkpoint.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
 
 namespace photon {
 namespace {

@@ -1,12 +1,12 @@
 // photon inspect: what a model spec amounts to, before anything runs.
-#include "core/inspect.h"
+#include "core/cost/inspect.h"
 
 #include <fmt/format.h>
 
 #include <memory>
 
 #include "app/command.h"
-#include "core/model_config.h"
+#include "core/model/model_config.h"
 
 namespace photon {
 namespace {

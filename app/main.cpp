@@ -5,12 +5,12 @@
 #include <new>
 
 #include "app/command.h"
-#include "app/devices.h"
 #include "app/standard_streams.h"
 #include "app/unknown_words.h"
 #include "app/version.h"
-#include "core/error.h"
-#include "core/interrupt.h"
+#include "core/base/error.h"
+#include "core/base/interrupt.h"
+#include "cuda_impl/backends.h"
 #include "reference/backend.h"
 #include "reference/blas.h"
 

@@ -4,11 +4,11 @@
 
 #include <filesystem>
 
-#include "core/checkpoint.h"
-#include "core/csv.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
+#include "core/base/csv.h"
+#include "core/base/error.h"
+#include "core/model/checkpoint.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
 
 namespace photon {
 

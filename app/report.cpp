@@ -5,11 +5,11 @@
 #include <utility>
 #include <vector>
 
-#include "analysis/prediction.h"
-#include "analysis/report.h"
+#include "analysis/join/prediction.h"
+#include "analysis/report/report.h"
 #include "app/bench_words.h"
 #include "app/command.h"
-#include "core/paths.h"
+#include "core/base/paths.h"
 
 namespace photon {
 namespace {

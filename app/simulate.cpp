@@ -8,15 +8,15 @@
 #include <memory>
 #include <optional>
 
-#include "analysis/figures.h"
+#include "analysis/figures/figures.h"
 #include "analysis/simulation/study.h"
 #include "app/command.h"
 #include "app/simulate_engine.h"
 #include "bench/sweep.h"
-#include "core/atomic_file.h"
-#include "core/error.h"
-#include "core/interrupt.h"
-#include "core/model_config.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+#include "core/base/interrupt.h"
+#include "core/model/model_config.h"
 
 namespace photon {
 namespace {

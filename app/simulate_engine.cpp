@@ -6,10 +6,10 @@
 #include <deque>
 
 #include "app/command.h"
-#include "core/error.h"
-#include "core/parameters.h"
-#include "core/progress.h"
-#include "core/random.h"
+#include "core/base/error.h"
+#include "core/base/progress.h"
+#include "core/base/random.h"
+#include "core/model/parameters.h"
 
 namespace photon {
 namespace {

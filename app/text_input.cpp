@@ -7,8 +7,8 @@
 #include <iostream>
 #include <iterator>
 
-#include "core/read_file.h"
-#include "core/utf8.h"
+#include "core/base/read_file.h"
+#include "core/base/utf8.h"
 
 namespace photon {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/model_spec.h"
+#include "core/model/model_spec.h"
 #include "trainer/run_state.h"
 
 namespace photon {

@@ -1,5 +1,5 @@
 // photon tokenizer: trains and describes SentencePiece models.
-#include "core/tokenizer.h"
+#include "core/text/tokenizer.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,9 +9,9 @@
 
 #include "app/command.h"
 #include "app/early_checks.h"
-#include "core/error.h"
-#include "core/line_reader.h"
-#include "core/utf8.h"
+#include "core/base/error.h"
+#include "core/base/line_reader.h"
+#include "core/base/utf8.h"
 
 namespace photon {
 namespace {

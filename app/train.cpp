@@ -6,8 +6,8 @@
 
 #include "app/command.h"
 #include "app/option_checks.h"
-#include "core/config.h"
-#include "core/error.h"
+#include "core/base/config.h"
+#include "core/base/error.h"
 #include "trainer/trainer.h"
 
 namespace photon {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "core/nearest.h"
+#include "core/base/nearest.h"
 
 namespace photon {
 namespace {

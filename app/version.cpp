@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "core/build_info.h"
+#include "core/base/build_info.h"
 #include "reference/blas.h"
 
 namespace photon {

@@ -24,7 +24,7 @@
 #include <string>
 
 #include "baselines/request_totals.h"
-#include "core/model_spec.h"
+#include "core/model/model_spec.h"
 
 namespace photon::baselines {
 

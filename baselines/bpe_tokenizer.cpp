@@ -10,8 +10,8 @@
 
 #include "baselines/bpe_merges.h"
 #include "baselines/json_object.h"
-#include "core/error.h"
-#include "core/utf8.h"
+#include "core/base/error.h"
+#include "core/base/utf8.h"
 
 namespace photon::baselines {
 namespace {

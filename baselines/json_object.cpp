@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon::baselines {
 namespace {

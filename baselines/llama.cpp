@@ -13,12 +13,12 @@
 #include <utility>
 
 #include "baselines/llama_tokenizer.h"
-#include "core/atomic_file.h"
-#include "core/error.h"
-#include "core/flat_tensors.h"
-#include "core/parameters.h"
-#include "core/strict_json.h"
-#include "core/tokenizer.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+#include "core/base/strict_json.h"
+#include "core/model/flat_tensors.h"
+#include "core/model/parameters.h"
+#include "core/text/tokenizer.h"
 
 namespace photon::baselines {
 namespace {

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "core/checkpoint.h"
-#include "core/model_spec.h"
+#include "core/model/checkpoint.h"
+#include "core/model/model_spec.h"
 
 namespace photon::baselines {
 

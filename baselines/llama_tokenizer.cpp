@@ -6,11 +6,11 @@
 
 #include "baselines/bpe_tokenizer.h"
 #include "baselines/json_object.h"
-#include "core/error.h"
-#include "core/read_file.h"
-#include "core/strict_json.h"
-#include "core/tokenizer.h"
-#include "core/tokenizer_model.h"
+#include "core/base/error.h"
+#include "core/base/read_file.h"
+#include "core/base/strict_json.h"
+#include "core/text/tokenizer.h"
+#include "core/text/tokenizer_model.h"
 
 namespace photon::baselines {
 namespace {

@@ -7,9 +7,9 @@
 
 #include "bench/preset.h"
 #include "bench/sweep.h"
-#include "core/config.h"
-#include "core/error.h"
-#include "core/paths.h"
+#include "core/base/config.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
 
 namespace photon::bench {
 namespace {

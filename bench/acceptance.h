@@ -10,7 +10,7 @@
 
 #include "bench/case.h"
 #include "bench/sampling.h"
-#include "core/results.h"
+#include "core/results/results.h"
 
 namespace photon::bench {
 

@@ -7,9 +7,9 @@
 #include <limits>
 
 #include "bench/training.h"
-#include "core/error.h"
-#include "core/parameters.h"
-#include "core/random.h"
+#include "core/base/error.h"
+#include "core/base/random.h"
+#include "core/model/parameters.h"
 
 namespace photon::bench {
 namespace {

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <span>
 
-#include "core/backend.h"
-#include "core/generation.h"
+#include "core/backend/backend.h"
+#include "core/model/generation.h"
 
 namespace photon::bench {
 

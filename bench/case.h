@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "bench/regime.h"
-#include "core/backend.h"
-#include "core/generation.h"
-#include "core/model_spec.h"
+#include "core/backend/backend.h"
+#include "core/model/generation.h"
+#include "core/model/model_spec.h"
 
 namespace photon::bench {
 

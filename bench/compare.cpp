@@ -9,7 +9,7 @@
 
 #include "bench/log_ratio.h"
 #include "bench/statistics.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon::bench {
 namespace {

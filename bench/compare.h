@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/results.h"
+#include "core/results/results.h"
 
 namespace photon::bench {
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bench/compare.h"
-#include "core/table.h"
+#include "core/base/table.h"
 
 namespace photon::bench {
 namespace {

@@ -8,8 +8,8 @@
 #include <tuple>
 
 #include "bench/row.h"
-#include "core/cost.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/cost/cost.h"
 
 namespace photon::bench {
 namespace {

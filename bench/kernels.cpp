@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "bench/statistics.h"
-#include "core/build_info.h"
-#include "core/error.h"
-#include "core/results.h"
+#include "core/base/build_info.h"
+#include "core/base/error.h"
+#include "core/results/results.h"
 
 namespace photon::bench {
 namespace {

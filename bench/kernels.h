@@ -8,8 +8,8 @@
 #include <string>
 
 #include "bench/sampling.h"
-#include "core/backend.h"
-#include "core/kernel_rates.h"
+#include "core/backend/backend.h"
+#include "core/cost/kernel_rates.h"
 
 namespace photon::bench {
 

@@ -4,8 +4,8 @@
 
 #include <functional>
 
-#include "core/backend.h"
-#include "core/hardware.h"
+#include "core/backend/backend.h"
+#include "core/cost/hardware.h"
 
 namespace photon::bench {
 

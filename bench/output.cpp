@@ -7,8 +7,8 @@
 #include <iterator>
 #include <span>
 
-#include "core/error.h"
-#include "core/table.h"
+#include "core/base/error.h"
+#include "core/base/table.h"
 
 namespace photon::bench {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/case.h"
-#include "core/results.h"
+#include "core/results/results.h"
 
 namespace photon::bench {
 

@@ -5,10 +5,10 @@
 #include <algorithm>
 
 #include "bench/sweep.h"
-#include "core/config.h"
-#include "core/error.h"
-#include "core/nearest.h"
-#include "core/paths.h"
+#include "core/base/config.h"
+#include "core/base/error.h"
+#include "core/base/nearest.h"
+#include "core/base/paths.h"
 
 namespace photon::bench {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "bench/plan.h"
 #include "bench/sampling.h"
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::bench {
 

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::bench {
 

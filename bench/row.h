@@ -6,9 +6,9 @@
 
 #include "bench/case.h"
 #include "bench/sampling.h"
-#include "core/floor.h"
-#include "core/kernel_rates.h"
-#include "core/results.h"
+#include "core/cost/floor.h"
+#include "core/cost/kernel_rates.h"
+#include "core/results/results.h"
 
 namespace photon::bench {
 

@@ -8,7 +8,7 @@
 #include "bench/memory.h"
 #include "bench/statistics.h"
 #include "bench/sweep.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon::bench {
 namespace {

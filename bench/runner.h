@@ -14,8 +14,8 @@
 #include "bench/kernels.h"
 #include "bench/row.h"
 #include "bench/sampling.h"
-#include "core/error.h"
-#include "core/results.h"
+#include "core/base/error.h"
+#include "core/results/results.h"
 
 namespace photon::bench {
 

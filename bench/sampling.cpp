@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "bench/statistics.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon::bench {
 namespace {

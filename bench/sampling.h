@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::bench {
 

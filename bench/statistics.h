@@ -3,11 +3,11 @@
 
 #include <span>
 
-#include "core/quantile.h"
+#include "core/base/quantile.h"
 
 namespace photon::bench {
 
-/// As quantile (core/quantile.h), which it throws like.
+/// As quantile (core/base/quantile.h), which it throws like.
 double median(std::span<const double> values);
 
 /// (max - min) / median.

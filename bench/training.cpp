@@ -9,10 +9,10 @@
 
 #include "bench/runner.h"
 #include "bench/statistics.h"
-#include "core/cost.h"
-#include "core/error.h"
-#include "core/random.h"
-#include "core/training_floor.h"
+#include "core/base/error.h"
+#include "core/base/random.h"
+#include "core/cost/cost.h"
+#include "core/cost/training_floor.h"
 
 namespace photon::bench {
 namespace {

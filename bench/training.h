@@ -7,7 +7,7 @@
 
 #include "bench/row.h"
 #include "bench/sampling.h"
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::bench {
 

@@ -1,4 +1,5 @@
-# photon_library(NAME LINKS...): the static library of this folder, every *.cpp in it; each *.h must compile alone.
+# photon_library(NAME LINKS...): the static library of this folder, every *.cpp in it and in its rooms (folders without a
+# CMakeLists.txt); each *.h must compile alone.
 # photon_test(NAME LINKS...): one GoogleTest executable of the folder's *.cpp; its tests carry the folder's name as
 # their label.
 # photon_headers_alone(OUT HEADERS...): those whose compiling alone is not shown already by a source of their name that
@@ -20,6 +21,19 @@ if(PHOTON_SANITIZE)
 elseif(PHOTON_TESTS)
   set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
 endif()
+
+# photon_glob(OUT PATTERN): files of this folder and of its rooms.
+function(photon_glob out pattern)
+  file(GLOB files CONFIGURE_DEPENDS ${pattern})
+  file(GLOB rooms LIST_DIRECTORIES TRUE ${CMAKE_CURRENT_SOURCE_DIR}/*)
+  foreach(room ${rooms})
+    if(IS_DIRECTORY ${room} AND NOT EXISTS ${room}/CMakeLists.txt)
+      file(GLOB more CONFIGURE_DEPENDS ${room}/${pattern})
+      list(APPEND files ${more})
+    endif()
+  endforeach()
+  set(${out} ${files} PARENT_SCOPE)
+endfunction()
 
 function(photon_headers_alone out)
   foreach(header ${ARGN})
@@ -43,8 +57,8 @@ function(photon_headers_alone out)
 endfunction()
 
 function(photon_library name)
-  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
-  file(GLOB headers CONFIGURE_DEPENDS *.h)
+  photon_glob(sources *.cpp)
+  photon_glob(headers *.h)
   if(sources)
     add_library(${name} STATIC ${sources})
     set(scope PUBLIC)
@@ -58,7 +72,7 @@ function(photon_library name)
 endfunction()
 
 function(photon_test name)
-  file(GLOB sources CONFIGURE_DEPENDS *.cpp)
+  photon_glob(sources *.cpp)
   if(sources)
     add_executable(${name} ${sources})
     target_link_libraries(${name} PRIVATE photon_flags GTest::gtest_main ${ARGN})

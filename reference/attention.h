@@ -5,7 +5,7 @@
 
 #include <span>
 
-#include "core/model_spec.h"
+#include "core/model/model_spec.h"
 #include "reference/types.h"
 
 namespace photon::reference {

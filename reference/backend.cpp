@@ -6,8 +6,8 @@
 #include <fstream>
 #include <string>
 
-#include "core/error.h"
-#include "core/parameters.h"
+#include "core/base/error.h"
+#include "core/model/parameters.h"
 #include "reference/blas.h"
 #include "reference/ceilings.h"
 #include "reference/clock.h"

@@ -1,7 +1,7 @@
 // The CPU back end: the reference model behind core's interfaces, under the name "cpu".
 #pragma once
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::reference {
 

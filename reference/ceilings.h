@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::reference {
 

@@ -1,13 +1,13 @@
 // Generation with caches (PHOTON, appendix A): HierGen re-encodes what was emitted and keeps every encoder
 // cache, RecGen keeps the top one and feeds its own reconstructions upward. One meta-context (vanilla: one
 // token) at a time; rows of a batch enter it together, each at its own index. The order of work within one is
-// the walk's (core/decode_walk.h); here stand which rows go on, and what is handed out when.
+// the walk's (core/model/decode_walk.h); here stand which rows go on, and what is handed out when.
 #pragma once
 
 #include <optional>
 #include <vector>
 
-#include "core/generation.h"
+#include "core/model/generation.h"
 #include "reference/machine.h"
 
 namespace photon::reference {

@@ -7,9 +7,9 @@
 #include <cmath>
 #include <vector>
 
-#include "core/cost.h"
-#include "core/decode_plan.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/cost/cost.h"
+#include "core/model/decode_plan.h"
 #include "reference/generator.h"
 #include "reference/memory.h"
 #include "reference/scoring.h"

@@ -4,7 +4,7 @@
 #include <memory>
 #include <span>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::reference {
 

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "core/generation.h"
+#include "core/model/generation.h"
 #include "reference/attention.h"
 
 namespace photon::reference {

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "core/backend.h"
+#include "core/backend/trainable_model.h"
 #include "reference/linear.h"
 #include "reference/types.h"
 #include "reference/weights.h"

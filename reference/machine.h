@@ -1,12 +1,12 @@
-// What the order of decoding (core/decode_walk.h) drives here: stacks, growing caches, and the units that are
-// being made, those of many chunks beside each other. X^(l) and Xhat^(l) of the stretch under way stand in
-// arrays of that name; an operation reads and writes the rows of the units it is called with.
+// What the order of decoding (core/model/decode_walk.h) drives here: stacks, growing caches, and the units
+// that are being made, those of many chunks beside each other. X^(l) and Xhat^(l) of the stretch under way
+// stand in arrays of that name; an operation reads and writes the rows of the units it is called with.
 #pragma once
 
 #include <span>
 #include <vector>
 
-#include "core/decode_walk.h"
+#include "core/model/decode_walk.h"
 #include "reference/kv_cache.h"
 #include "reference/latent_history.h"
 #include "reference/sampler.h"

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "core/error.h"
-#include "core/targets.h"
+#include "core/base/error.h"
+#include "core/model/targets.h"
 #include "reference/chunker.h"
 
 namespace photon::reference {

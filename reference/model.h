@@ -8,8 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "core/backend.h"
-#include "core/model_spec.h"
+#include "core/backend/trainable_model.h"
+#include "core/model/model_spec.h"
 #include "reference/conditioning.h"
 #include "reference/losses.h"
 #include "reference/stack_tape.h"

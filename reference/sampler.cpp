@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/random.h"
+#include "core/base/random.h"
 
 namespace photon::reference {
 

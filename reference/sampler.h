@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "core/generation.h"
+#include "core/model/generation.h"
 
 namespace photon::reference {
 

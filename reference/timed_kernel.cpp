@@ -7,8 +7,8 @@
 #include <numeric>
 #include <utility>
 
-#include "core/error.h"
-#include "core/random.h"
+#include "core/base/error.h"
+#include "core/base/random.h"
 #include "reference/head.h"
 #include "reference/memory.h"
 #include "reference/sampler.h"

@@ -1,9 +1,9 @@
-// One kernel of the traffic model (core/kernel.h) run by itself, in the code that generation runs it in.
+// One kernel of the traffic model (core/cost/kernel.h) run by itself, in the code that generation runs it in.
 #pragma once
 
 #include <memory>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::reference {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "core/adamw.h"
-#include "core/parameters.h"
+#include "core/backend/adamw.h"
+#include "core/model/parameters.h"
 #include "reference/model.h"
 
 namespace photon::reference {

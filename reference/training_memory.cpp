@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/parameters.h"
+#include "core/model/parameters.h"
 
 namespace photon::reference {
 namespace {

@@ -3,7 +3,7 @@
 // shapes.
 #pragma once
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon::reference {
 

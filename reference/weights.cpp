@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "core/parameters.h"
+#include "core/model/parameters.h"
 
 namespace photon::reference {
 namespace {

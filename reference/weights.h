@@ -1,11 +1,11 @@
-// Typed views of the flat parameter array (core/parameters.h): the same struct over one array is the model's
-// weights, over another its gradients. q, k, v and gate, up are adjacent in the array, so each group is one
-// matrix here.
+// Typed views of the flat parameter array (core/model/parameters.h): the same struct over one array is the
+// model's weights, over another its gradients. q, k, v and gate, up are adjacent in the array, so each group
+// is one matrix here.
 #pragma once
 
 #include <vector>
 
-#include "core/model_spec.h"
+#include "core/model/model_spec.h"
 #include "reference/types.h"
 
 namespace photon::reference {

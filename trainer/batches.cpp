@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/random.h"
-#include "core/read_file.h"
+#include "core/base/error.h"
+#include "core/base/random.h"
+#include "core/base/read_file.h"
 
 namespace photon {
 namespace {

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "core/backend.h"
-#include "core/token_file.h"
+#include "core/model/token_batch.h"
+#include "core/text/token_file.h"
 #include "trainer/config.h"
 #include "trainer/data_order.h"
 

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "core/cost.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/cost/cost.h"
 
 namespace photon {
 namespace {

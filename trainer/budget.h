@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "core/model_spec.h"
+#include "core/model/model_spec.h"
 #include "trainer/config.h"
 
 namespace photon {

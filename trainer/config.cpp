@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "core/config.h"
+#include "core/base/config.h"
 
 namespace photon {
 namespace {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/backend.h"
+#include "core/backend/trainable_model.h"
 #include "trainer/schedule.h"
 
 namespace photon {

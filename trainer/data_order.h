@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "core/random.h"
+#include "core/base/random.h"
 
 namespace photon {
 

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 
 namespace photon {
 

@@ -7,7 +7,7 @@
 #include <set>
 #include <stdexcept>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "core/error.h"
-#include "core/training_floor.h"
+#include "core/base/error.h"
+#include "core/cost/training_floor.h"
 
 namespace photon {
 namespace {

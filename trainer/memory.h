@@ -2,7 +2,7 @@
 // its memory.
 #pragma once
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 #include "trainer/config.h"
 
 namespace photon {

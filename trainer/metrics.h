@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <optional>
 
-#include "core/backend.h"
+#include "core/backend/trainable_model.h"
 
 namespace photon {
 

@@ -6,8 +6,8 @@
 #include <optional>
 #include <string>
 
-#include "core/backend.h"
-#include "core/results.h"
+#include "core/backend/backend.h"
+#include "core/results/results.h"
 #include "trainer/evaluate.h"
 #include "trainer/run_state.h"
 

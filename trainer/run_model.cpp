@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
-#include "core/checkpoint.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
-#include "core/token_file.h"
-#include "core/tokenizer.h"
+#include "core/base/error.h"
+#include "core/model/checkpoint.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
+#include "core/text/token_file.h"
+#include "core/text/tokenizer.h"
 
 namespace photon {
 namespace {

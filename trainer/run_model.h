@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "core/model_spec.h"
+#include "core/model/model_spec.h"
 #include "trainer/config.h"
 
 namespace photon {

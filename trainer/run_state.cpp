@@ -5,10 +5,10 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "core/atomic_file.h"
-#include "core/error.h"
-#include "core/flat_tensors.h"
-#include "core/parameters.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+#include "core/model/flat_tensors.h"
+#include "core/model/parameters.h"
 
 namespace photon {
 namespace {

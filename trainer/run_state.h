@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "core/checkpoint.h"
+#include "core/model/checkpoint.h"
 #include "trainer/loss_spike.h"
 
 namespace photon {

@@ -11,13 +11,13 @@
 #include <optional>
 #include <string>
 
-#include "core/atomic_file.h"
-#include "core/error.h"
-#include "core/folder_lock.h"
-#include "core/interrupt.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
-#include "core/progress.h"
+#include "core/base/atomic_file.h"
+#include "core/base/error.h"
+#include "core/base/folder_lock.h"
+#include "core/base/interrupt.h"
+#include "core/base/progress.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
 #include "trainer/batches.h"
 #include "trainer/budget.h"
 #include "trainer/memory.h"

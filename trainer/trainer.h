@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <optional>
 
-#include "core/backend.h"
-#include "core/error.h"
+#include "core/backend/backend.h"
+#include "core/base/error.h"
 #include "trainer/config.h"
 
 namespace photon {

@@ -11,8 +11,8 @@
 #include "analysis/alternatives/shared_prefix.h"
 #include "analysis/alternatives/shortened.h"
 #include "analysis/alternatives/sink_window.h"
-#include "core/cost.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/cost/cost.h"
 
 namespace photon::alternatives {
 namespace {

@@ -9,8 +9,8 @@
 #include <set>
 #include <vector>
 
-#include "core/error.h"
-#include "core/quantile.h"
+#include "core/base/error.h"
+#include "core/base/quantile.h"
 
 namespace photon::simulation {
 std::array<double, 3> parse_band(const std::string& text, const std::string& option) {

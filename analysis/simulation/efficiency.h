@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "analysis/simulation/model_costs.h"
-#include "core/results.h"
+#include "core/results/results.h"
 
 namespace photon::simulation {
 

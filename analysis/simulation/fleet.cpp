@@ -6,7 +6,7 @@
 #include <limits>
 #include <queue>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon::simulation {
 namespace {

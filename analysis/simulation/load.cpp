@@ -7,8 +7,8 @@
 #include <cmath>
 #include <optional>
 
-#include "core/error.h"
-#include "core/random.h"
+#include "core/base/error.h"
+#include "core/base/random.h"
 
 namespace photon::simulation {
 namespace {

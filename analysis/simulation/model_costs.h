@@ -11,8 +11,8 @@
 
 #include "analysis/simulation/context_table.h"
 #include "analysis/simulation/step_costs.h"
-#include "core/cost.h"
-#include "core/floor.h"
+#include "core/cost/cost.h"
+#include "core/cost/floor.h"
 
 namespace photon::simulation {
 

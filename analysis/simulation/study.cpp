@@ -7,7 +7,7 @@
 #include <map>
 
 #include "analysis/simulation/capacity.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon::simulation {
 namespace {

@@ -9,7 +9,7 @@
 #include "analysis/simulation/efficiency.h"
 #include "analysis/simulation/load.h"
 #include "analysis/simulation/summary.h"
-#include "core/hardware.h"
+#include "core/cost/hardware.h"
 
 namespace photon::simulation {
 

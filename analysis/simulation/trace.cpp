@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "core/csv.h"
-#include "core/error.h"
-#include "core/line_reader.h"
+#include "core/base/csv.h"
+#include "core/base/error.h"
+#include "core/base/line_reader.h"
 
 namespace photon::simulation {
 namespace {

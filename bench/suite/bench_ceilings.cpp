@@ -5,7 +5,7 @@
 #include <string>
 
 #include "bench/suite/suite.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace {
 

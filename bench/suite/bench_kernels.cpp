@@ -14,8 +14,8 @@
 #include "bench/runner.h"
 #include "bench/suite/suite.h"
 #include "bench/sweep.h"
-#include "core/error.h"
-#include "core/model_config.h"
+#include "core/base/error.h"
+#include "core/model/model_config.h"
 
 namespace photon::bench {
 namespace {

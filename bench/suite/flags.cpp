@@ -6,8 +6,8 @@
 #include <charconv>
 
 #include "bench/sweep.h"
-#include "core/error.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
 
 namespace photon::bench {
 namespace {

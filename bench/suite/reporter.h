@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "core/results.h"
+#include "core/results/results.h"
 
 namespace photon::bench {
 

@@ -6,13 +6,13 @@
 #include <array>
 #include <limits>
 
-#include "app/devices.h"
 #include "bench/runner.h"
 #include "bench/sweep.h"
-#include "core/build_info.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
+#include "core/base/build_info.h"
+#include "core/base/error.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
+#include "cuda_impl/backends.h"
 #include "reference/backend.h"
 #include "reference/blas.h"
 

@@ -12,8 +12,8 @@
 #include "bench/case.h"
 #include "bench/suite/flags.h"
 #include "bench/suite/reporter.h"
-#include "core/backend.h"
-#include "core/model_spec.h"
+#include "core/backend/backend.h"
+#include "core/model/model_spec.h"
 
 namespace photon::bench {
 

@@ -7,7 +7,7 @@
 #include <source_location>
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon::emulation {
 

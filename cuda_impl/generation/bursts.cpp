@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "cuda_impl/runtime/error.h"
+#include "cuda_impl/device/error.h"
 
 namespace photon::PHOTON_GPU {
 

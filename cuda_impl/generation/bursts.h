@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "cuda_impl/runtime/arena.h"
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/arena.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,5 +1,5 @@
-// The rows that growing caches move, counted on the host (core/generation.h): a graph that is replayed says
-// nothing of them, so what its steps are is kept when it is recorded.
+// The rows that growing caches move, counted on the host (core/model/generation.h): a graph that is replayed
+// says nothing of them, so what its steps are is kept when it is recorded.
 #pragma once
 
 #include <map>

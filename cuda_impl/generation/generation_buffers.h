@@ -4,12 +4,12 @@
 #include <map>
 #include <vector>
 
+#include "cuda_impl/device/arena.h"
 #include "cuda_impl/generation/generation_plan.h"
 #include "cuda_impl/kernels/cache_view.h"
 #include "cuda_impl/kernels/pick.h"
 #include "cuda_impl/kernels/token_rows.h"
-#include "cuda_impl/runtime/arena.h"
-#include "cuda_impl/runtime/stack.h"
+#include "cuda_impl/model/stack.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "cuda_impl/kernels/decode_attention.h"
-#include "cuda_impl/runtime/stack.h"
+#include "cuda_impl/model/stack.h"
 
 namespace photon::PHOTON_GPU {
 namespace {

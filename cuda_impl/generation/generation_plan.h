@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "core/cost.h"
-#include "core/decode_plan.h"
+#include "core/cost/cost.h"
+#include "core/model/decode_plan.h"
 #include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {
@@ -47,7 +47,7 @@ struct GenerationPlan {
   bool operator==(const GenerationPlan&) const = default;
 };
 
-/// `request` is one that the model can serve (core/decode_plan.h, check_request).
+/// `request` is one that the model can serve (core/model/decode_plan.h, check_request).
 GenerationPlan plan_generation(const DecodePlan& decode, const GenerationRequest& request,
                                const EngineLimits& limits);
 

@@ -6,9 +6,9 @@
 #include <numeric>
 #include <utility>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "cuda_impl/kernels/advance.h"
-#include "cuda_impl/runtime/rotations.h"
+#include "cuda_impl/model/rotations.h"
 
 namespace photon::PHOTON_GPU {
 namespace {

@@ -1,5 +1,5 @@
 // Generation on the device (PHOTON, appendix A). One meta-context (vanilla: one token) with all its chunks,
-// steps, picks, cache writes and encoder steps is one graph (runtime/graph): the first runs launch by launch,
+// steps, picks, cache writes and encoder steps is one graph (device/graph): the first runs launch by launch,
 // the second is recorded, the rest are replayed. Where rows stand and what they say lies on the device, and
 // the host reads each meta-context's tokens while the next is made.
 #pragma once
@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
-#include "core/generation.h"
+#include "core/model/generation.h"
+#include "cuda_impl/device/graph.h"
 #include "cuda_impl/generation/bursts.h"
 #include "cuda_impl/generation/machine.h"
-#include "cuda_impl/runtime/graph.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,6 +1,6 @@
-// What the order of decoding (core/decode_walk.h) drives on the device: stacks, growing caches and the units
-// that are being made. Nothing here depends on where a row stands, so what is launched once can be recorded
-// and replayed.
+// What the order of decoding (core/model/decode_walk.h) drives on the device: stacks, growing caches and the
+// units that are being made. Nothing here depends on where a row stands, so what is launched once can be
+// recorded and replayed.
 //
 // A kernel leaves its result where whoever reads it next wants it: a stack's last rows are normalised into
 // the units that they make and, where they follow into a window, into that window's next part. X^(l) and
@@ -10,12 +10,12 @@
 #include <optional>
 #include <vector>
 
-#include "core/decode_walk.h"
+#include "core/model/decode_walk.h"
 #include "cuda_impl/generation/cache_counter.h"
 #include "cuda_impl/generation/generation_buffers.h"
 #include "cuda_impl/generation/session.h"
 #include "cuda_impl/kernels/latents.h"
-#include "cuda_impl/runtime/weights.h"
+#include "cuda_impl/model/weights.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,11 +1,12 @@
 // Where every row stands, on the host: a mirror of the device's `start`, moved on as the device moves it, so
-// that nothing has to be asked. From it follow the cache rows a step reads and writes (core/generation.h).
+// that nothing has to be asked. From it follow the cache rows a step reads and writes
+// (core/model/generation.h).
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "core/generation.h"
+#include "core/model/generation.h"
 #include "cuda_impl/kernels/cache_view.h"
 #include "cuda_impl/kernels/decode_attention.h"
 

@@ -2,7 +2,7 @@
 // graphs ready.
 #pragma once
 
-#include "core/decode_plan.h"
+#include "core/model/decode_plan.h"
 #include "cuda_impl/generation/generation_plan.h"
 
 namespace photon::PHOTON_GPU {

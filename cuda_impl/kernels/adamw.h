@@ -1,10 +1,10 @@
-// One AdamW update (core/adamw.h) in one pass over parameters, gradients and moments, which also writes the
-// bf16 weights and leaves the gradients zero for the next step.
+// One AdamW update (core/backend/adamw.h) in one pass over parameters, gradients and moments, which also
+// writes the bf16 weights and leaves the gradients zero for the next step.
 #pragma once
 
-#include "core/adamw.h"
+#include "core/backend/adamw.h"
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/parameter_tiles.h"
-#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -2,7 +2,7 @@
 // the bf16 of a stack and the float of the streams between stacks.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

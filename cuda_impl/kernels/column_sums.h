@@ -1,7 +1,7 @@
 // The gradient of a bias: sums over rows, in a fixed order by way of partial sums.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -2,7 +2,7 @@
 // latents comes back to them and, where there was none, to the start latent.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,7 +1,7 @@
 // Rows from one strided place to another: windows put together from prefix and feedback, units into chunks.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

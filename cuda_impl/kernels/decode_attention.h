@@ -3,10 +3,10 @@
 // for all of them.
 #pragma once
 
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 #include "cuda_impl/kernels/cache_view.h"
 #include "cuda_impl/kernels/unit_position.h"
-#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 

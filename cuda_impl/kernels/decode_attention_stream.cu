@@ -1,6 +1,6 @@
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "cuda_impl/kernels/decode_attention_parts.h"
 #include "cuda_impl/kernels/fast_division.h"
 #include "cuda_impl/kernels/softmax_scale.h"

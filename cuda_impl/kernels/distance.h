@@ -2,8 +2,8 @@
 // gradients.
 #pragma once
 
-#include "core/backend.h"
-#include "cuda_impl/runtime/stream.h"
+#include "core/backend/trainable_model.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

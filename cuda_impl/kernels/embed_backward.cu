@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "cuda_impl/kernels/elements.h"
 #include "cuda_impl/kernels/pack_width.h"
 

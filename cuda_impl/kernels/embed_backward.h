@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,6 +1,6 @@
 #include "cuda_impl/kernels/gemv.h"
 
-#include "core/cost.h"
+#include "core/cost/cost.h"
 #include "cuda_impl/kernels/pack_width.h"
 #include "cuda_impl/kernels/reduce.h"
 #include "cuda_impl/kernels/swiglu.h"

@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {

@@ -4,8 +4,8 @@
 // time on instructions than on bytes.
 #pragma once
 
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
-#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 

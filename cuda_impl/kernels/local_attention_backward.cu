@@ -4,7 +4,7 @@
 #include <string>
 #include <type_traits>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "cuda_impl/kernels/fast_division.h"
 #include "cuda_impl/kernels/head_rotation.h"
 #include "cuda_impl/kernels/softmax_scale.h"

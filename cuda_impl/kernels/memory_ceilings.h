@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

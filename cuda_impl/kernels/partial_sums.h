@@ -1,7 +1,7 @@
 // The second half of sums over many rows: partial sums that blocks have left, added up in their order.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,4 +1,4 @@
-// Philox 4x32-10 (Salmon et al. 2011) on the device, bit for bit the numbers of core/random.h.
+// Philox 4x32-10 (Salmon et al. 2011) on the device, bit for bit the numbers of core/base/random.h.
 #pragma once
 
 #include "cuda_impl/device.h"

@@ -2,8 +2,8 @@
 // its log probability. Random numbers are counted by (seed, row, position): the same whatever the batch.
 #pragma once
 
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/token_rows.h"
-#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "cuda_impl/kernels/fast_division.h"
 #include "cuda_impl/kernels/flash_tile.h"
 #include "cuda_impl/kernels/prefill_attention_wide.h"

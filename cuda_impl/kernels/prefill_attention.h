@@ -2,9 +2,9 @@
 // the teacher-forced forward pass.
 #pragma once
 
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 #include "cuda_impl/kernels/cache_view.h"
-#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 

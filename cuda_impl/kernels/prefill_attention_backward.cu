@@ -3,7 +3,7 @@
 #include <cmath>
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "cuda_impl/kernels/flash_tile.h"
 #include "cuda_impl/kernels/head_row.h"
 #include "cuda_impl/kernels/prefill_attention_backward_parts.h"

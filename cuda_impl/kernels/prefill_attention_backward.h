@@ -4,9 +4,9 @@
 // one those of queries, a block owning some queries. Scores are computed twice for it.
 #pragma once
 
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 #include "cuda_impl/kernels/cache_view.h"
-#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 #include "cuda_impl/kernels/fast_division.h"
 #include "cuda_impl/kernels/softmax_scale.h"

@@ -1,7 +1,7 @@
 // RMSNorm (Zhang & Sennrich 2019) of strided rows: out = x / sqrt(mean(x²) + eps) · gain.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -3,7 +3,7 @@
 // and leave partial sums in the workspace, which a second kernel adds up.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/cost.h"
+#include "core/cost/cost.h"
 
 namespace photon::PHOTON_GPU {
 namespace {

@@ -2,10 +2,10 @@
 // half-split) on q in place and on k on its way into the cache, v beside it.
 #pragma once
 
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 #include "cuda_impl/kernels/cache_view.h"
 #include "cuda_impl/kernels/unit_position.h"
-#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -2,8 +2,8 @@
 // clipping needs.
 #pragma once
 
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/parameter_tiles.h"
-#include "cuda_impl/runtime/stream.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,7 +1,7 @@
 // A double sum of floats in a fixed order: of the losses of rows.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

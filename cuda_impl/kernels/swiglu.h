@@ -1,7 +1,7 @@
 // SwiGLU (Shazeer 2020): silu(gate) · up from one projection's rows [gate | up].
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

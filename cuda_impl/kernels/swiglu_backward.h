@@ -2,7 +2,7 @@
 // d_gate = d · up h (1 + gate (1 - h)).
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

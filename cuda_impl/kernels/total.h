@@ -1,7 +1,7 @@
 // The second half of sums to one number: what blocks have left, added up by one block in a fixed order.
 #pragma once
 
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {
 

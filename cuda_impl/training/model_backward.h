@@ -6,8 +6,8 @@
 
 #include <vector>
 
-#include "core/backend.h"
-#include "cuda_impl/runtime/model_tape.h"
+#include "core/backend/trainable_model.h"
+#include "cuda_impl/model/model_tape.h"
 #include "cuda_impl/training/stack_backward.h"
 
 namespace photon::PHOTON_GPU {

@@ -1,6 +1,6 @@
 #include "cuda_impl/training/prepared_batch.h"
 
-#include "core/targets.h"
+#include "core/model/targets.h"
 
 namespace photon::PHOTON_GPU {
 namespace {

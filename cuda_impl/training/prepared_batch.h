@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "core/model_spec.h"
+#include "core/model/model_spec.h"
 #include "cuda_impl/kernels/embed_backward.h"
 
 namespace photon::PHOTON_GPU {

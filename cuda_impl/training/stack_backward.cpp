@@ -8,7 +8,7 @@
 #include "cuda_impl/kernels/rms_norm_backward.h"
 #include "cuda_impl/kernels/rotate_back.h"
 #include "cuda_impl/kernels/swiglu_backward.h"
-#include "cuda_impl/runtime/stack.h"
+#include "cuda_impl/model/stack.h"
 
 namespace photon::PHOTON_GPU {
 namespace {

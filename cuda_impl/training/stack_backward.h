@@ -1,7 +1,7 @@
-// Backward of a stack over many rows (runtime/stack_tape): gradients of its input and of its weights.
+// Backward of a stack over many rows (model/stack_tape): gradients of its input and of its weights.
 #pragma once
 
-#include "cuda_impl/runtime/stack_tape.h"
+#include "cuda_impl/model/stack_tape.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -5,10 +5,10 @@
 #include <map>
 #include <mutex>
 
-#include "core/error.h"
-#include "cuda_impl/runtime/device_memory.h"
-#include "cuda_impl/runtime/forward_pass.h"
-#include "cuda_impl/runtime/profile.h"
+#include "core/base/error.h"
+#include "cuda_impl/device/device_memory.h"
+#include "cuda_impl/device/profile.h"
+#include "cuda_impl/model/forward_pass.h"
 #include "cuda_impl/training/training_pass.h"
 
 namespace photon::PHOTON_GPU {

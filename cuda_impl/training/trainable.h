@@ -4,7 +4,7 @@
 #include <memory>
 #include <span>
 
-#include "core/backend.h"
+#include "core/backend/backend.h"
 #include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {

@@ -5,10 +5,10 @@
 #include <span>
 #include <vector>
 
-#include "core/backend.h"
+#include "core/backend/trainable_model.h"
+#include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/parameter_tiles.h"
-#include "cuda_impl/runtime/stream.h"
-#include "cuda_impl/runtime/weights.h"
+#include "cuda_impl/model/weights.h"
 
 namespace photon::PHOTON_GPU {
 

@@ -1,10 +1,10 @@
 // One shape of pass through a model in training: forward, losses and gradients of a batch as one graph
-// (runtime/graph), with the memory that they take.
+// (device/graph), with the memory that they take.
 #pragma once
 
 #include <vector>
 
-#include "cuda_impl/runtime/graph.h"
+#include "cuda_impl/device/graph.h"
 #include "cuda_impl/training/model_backward.h"
 #include "cuda_impl/training/prepared_batch.h"
 #include "cuda_impl/training/trained_parameters.h"

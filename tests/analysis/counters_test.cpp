@@ -1,5 +1,5 @@
 // Nsight Compute's raw page: what is read of it, what is refused, and how it is set beside the model.
-#include "analysis/counters.h"
+#include "analysis/join/counters.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/support.h"
 
 namespace photon::analysis {

@@ -6,11 +6,11 @@
 #include <cmath>
 #include <limits>
 
-#include "core/error.h"
-#include "core/floor.h"
-#include "core/hardware.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/cost/floor.h"
+#include "core/cost/hardware.h"
+#include "core/model/model_config.h"
 #include "tests/core/random_spec.h"
 #include "tests/support.h"
 

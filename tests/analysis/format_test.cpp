@@ -1,10 +1,10 @@
-#include "analysis/format.h"
+#include "analysis/draw/format.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "analysis/ticks.h"
+#include "analysis/draw/ticks.h"
 
 namespace photon::analysis {
 namespace {

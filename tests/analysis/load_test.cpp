@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

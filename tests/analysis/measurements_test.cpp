@@ -1,13 +1,13 @@
-#include "analysis/measurements.h"
+#include "analysis/join/measurements.h"
 
 #include <gtest/gtest.h>
 
 #include <sstream>
 
-#include "analysis/format.h"
-#include "analysis/ranking.h"
-#include "analysis/summary.h"
-#include "core/error.h"
+#include "analysis/draw/format.h"
+#include "analysis/report/ranking.h"
+#include "analysis/report/summary.h"
+#include "core/base/error.h"
 #include "tests/analysis/synthetic_rows.h"
 
 namespace photon::analysis {

@@ -6,9 +6,9 @@
 
 #include "analysis/simulation/fleet.h"
 #include "analysis/simulation/model_costs.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/model/model_config.h"
 #include "tests/core/random_spec.h"
 #include "tests/support.h"
 

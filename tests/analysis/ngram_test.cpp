@@ -1,4 +1,4 @@
-#include "analysis/ngram.h"
+#include "baselines/ngram.h"
 
 #include <gtest/gtest.h>
 
@@ -6,9 +6,9 @@
 #include <cmath>
 #include <random>
 
-#include "core/corpus.h"
-#include "core/error.h"
-#include "core/markov.h"
+#include "core/base/error.h"
+#include "core/text/corpus.h"
+#include "core/text/markov.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

@@ -8,9 +8,9 @@
 #include <map>
 #include <set>
 
-#include "analysis/report.h"
+#include "analysis/report/report.h"
 #include "analysis/simulation/row.h"
-#include "core/paths.h"
+#include "core/base/paths.h"
 #include "tests/analysis/browser.h"
 #include "tests/analysis/synthetic_rows.h"
 

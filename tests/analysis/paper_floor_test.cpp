@@ -1,4 +1,4 @@
-#include "analysis/paper_floor.h"
+#include "analysis/paper/floor.h"
 
 #include <gtest/gtest.h>
 
@@ -8,9 +8,9 @@
 #include <set>
 #include <tuple>
 
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/model/model_config.h"
 #include "tests/core/random_spec.h"
 #include "tests/support.h"
 

@@ -1,4 +1,4 @@
-#include "analysis/pareto.h"
+#include "analysis/join/pareto.h"
 
 #include <gtest/gtest.h>
 

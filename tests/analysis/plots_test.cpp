@@ -1,4 +1,4 @@
-#include "analysis/plots.h"
+#include "analysis/draw/plots.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -10,10 +10,10 @@
 #include <sstream>
 #include <utility>
 
-#include "analysis/html.h"
-#include "analysis/label_placement.h"
-#include "analysis/paper_tables.h"
-#include "core/error.h"
+#include "analysis/draw/html.h"
+#include "analysis/draw/label_placement.h"
+#include "analysis/paper/tables.h"
+#include "core/base/error.h"
 
 namespace photon::analysis {
 namespace {

@@ -1,6 +1,6 @@
 // How far predictions are off: planted errors come back, regimes and machines stay apart, limits are judged
 // at their edges.
-#include "analysis/prediction.h"
+#include "analysis/join/prediction.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 #include <cmath>
 #include <random>
 
-#include "analysis/figures.h"
-#include "analysis/report_tables.h"
+#include "analysis/figures/figures.h"
+#include "analysis/report/tables.h"
 #include "tests/analysis/synthetic_rows.h"
 #include "tests/support.h"
 

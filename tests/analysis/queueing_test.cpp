@@ -7,8 +7,8 @@
 #include <random>
 
 #include "analysis/simulation/load.h"
-#include "core/error.h"
-#include "core/random.h"
+#include "core/base/error.h"
+#include "core/base/random.h"
 #include "tests/analysis/queueing.h"
 #include "tests/support.h"
 

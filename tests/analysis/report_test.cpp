@@ -1,4 +1,4 @@
-#include "analysis/report.h"
+#include "analysis/report/report.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,8 +9,8 @@
 #include <sstream>
 
 #include "analysis/simulation/row.h"
-#include "core/error.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
 #include "tests/analysis/synthetic_rows.h"
 
 namespace photon::analysis {
@@ -119,7 +119,7 @@ TEST_F(Report, CountersStandBesideTheLaunchesTheyBelongTo) {
          "0,k,\"1 \"\"photon:decode:none\"\" \"\"photon:qkv:none\"\"\",3000,0,4096,2\n";
   std::ofstream(request.launches[0])
       << "scope,op,file,launches,weight_bytes,kv_read_bytes,kv_write_bytes,other_bytes,flops\n"
-         "decode,qkv,cuda_impl/runtime/matmul.cpp,1,2000,0,0,10,1e6\n";
+         "decode,qkv,cuda_impl/model/matmul.cpp,1,2000,0,0,10,1e6\n";
   const std::string html = text_of(write_report(request));
   EXPECT_NE(html.find("Hardware counters beside the model"), std::string::npos);
   EXPECT_NE(html.find("decode / qkv"), std::string::npos);

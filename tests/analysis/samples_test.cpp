@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "analysis/figures.h"
+#include "analysis/figures/figures.h"
 #include "tests/analysis/synthetic_rows.h"
 
 namespace photon::analysis {

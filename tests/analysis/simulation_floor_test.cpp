@@ -7,9 +7,9 @@
 #include <cmath>
 
 #include "analysis/simulation/study.h"
-#include "core/floor.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/paths.h"
+#include "core/cost/floor.h"
+#include "core/model/model_config.h"
 #include "tests/core/random_spec.h"
 #include "tests/support.h"
 

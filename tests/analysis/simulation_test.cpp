@@ -7,11 +7,11 @@
 #include <fstream>
 #include <sstream>
 
-#include "analysis/figures.h"
+#include "analysis/figures/figures.h"
 #include "analysis/simulation/study.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/model/model_config.h"
 #include "tests/core/random_spec.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

@@ -7,8 +7,8 @@
 #include <fstream>
 #include <iterator>
 
-#include "core/paths.h"
-#include "core/results.h"
+#include "core/base/paths.h"
+#include "core/results/results.h"
 #include "tests/app/run_photon.h"
 
 namespace photon::testing {

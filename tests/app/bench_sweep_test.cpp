@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "core/paths.h"
-#include "core/results.h"
+#include "core/base/paths.h"
+#include "core/results/results.h"
 #include "tests/app/run_photon.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

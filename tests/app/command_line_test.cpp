@@ -3,8 +3,8 @@
 #include <array>
 #include <sstream>
 
-#include "core/paths.h"
-#include "core/subprocess.h"
+#include "core/base/paths.h"
+#include "core/base/subprocess.h"
 #include "tests/app/run_photon.h"
 #include "tests/support.h"
 

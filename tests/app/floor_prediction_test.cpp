@@ -4,9 +4,9 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "core/kernel_rates.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/paths.h"
+#include "core/cost/kernel_rates.h"
+#include "core/model/model_config.h"
 #include "tests/app/run_photon.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "core/paths.h"
+#include "core/base/paths.h"
 #include "tests/app/run_photon.h"
 #include "tests/support.h"
 

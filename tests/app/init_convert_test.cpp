@@ -4,9 +4,9 @@
 #include <filesystem>
 
 #include "baselines/bpe_tokenizer.h"
-#include "core/checkpoint.h"
-#include "core/parameters.h"
-#include "core/paths.h"
+#include "core/base/paths.h"
+#include "core/model/checkpoint.h"
+#include "core/model/parameters.h"
 #include "tests/app/run_photon.h"
 #include "tests/baselines/bpe_sample.h"
 #include "tests/core/temp_folder.h"

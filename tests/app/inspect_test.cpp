@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/paths.h"
+#include "core/base/paths.h"
 #include "tests/app/run_photon.h"
 
 namespace photon {

@@ -7,8 +7,8 @@
 #include <string>
 #include <utility>
 
-#include "core/paths.h"
-#include "core/results.h"
+#include "core/base/paths.h"
+#include "core/results/results.h"
 #include "tests/app/run_photon.h"
 #include "tests/core/temp_folder.h"
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "core/paths.h"
+#include "core/base/paths.h"
 #include "tests/app/run_photon.h"
 #include "tests/core/temp_folder.h"
 

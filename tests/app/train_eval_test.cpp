@@ -19,12 +19,12 @@
 #include <sstream>
 #include <thread>
 
-#include "core/cost.h"
-#include "core/model_config.h"
-#include "core/random.h"
-#include "core/results.h"
-#include "core/token_file.h"
-#include "core/tokenizer.h"
+#include "core/base/random.h"
+#include "core/cost/cost.h"
+#include "core/model/model_config.h"
+#include "core/results/results.h"
+#include "core/text/token_file.h"
+#include "core/text/tokenizer.h"
 #include "tests/app/run_photon.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <set>
 
-#include "core/error.h"
-#include "core/strict_json.h"
-#include "core/tokenizer.h"
+#include "core/base/error.h"
+#include "core/base/strict_json.h"
+#include "core/text/tokenizer.h"
 #include "tests/baselines/bpe_sample.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

@@ -8,11 +8,11 @@
 
 #include "baselines/block_transformer.h"
 #include "baselines/vanilla.h"
-#include "core/cost.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/cost/cost.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
 #include "tests/support.h"
 
 namespace photon::baselines {

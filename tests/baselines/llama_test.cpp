@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "baselines/bpe_tokenizer.h"
-#include "core/error.h"
-#include "core/flat_tensors.h"
-#include "core/parameters.h"
+#include "core/base/error.h"
+#include "core/model/flat_tensors.h"
+#include "core/model/parameters.h"
 #include "tests/baselines/bpe_sample.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

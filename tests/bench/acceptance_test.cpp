@@ -9,10 +9,10 @@
 
 #include "bench/agreement.h"
 #include "bench/sweep.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
 #include "tests/bench/fake.h"
 
 namespace photon::bench {

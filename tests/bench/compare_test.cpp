@@ -8,7 +8,7 @@
 #include <random>
 
 #include "bench/log_ratio.h"
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

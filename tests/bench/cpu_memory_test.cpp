@@ -3,7 +3,7 @@
 
 #include <random>
 
-#include "core/parameters.h"
+#include "core/model/parameters.h"
 #include "reference/backend.h"
 #include "tests/bench/fake.h"
 #include "tests/support.h"

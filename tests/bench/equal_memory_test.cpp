@@ -11,8 +11,8 @@
 #include "bench/plan.h"
 #include "bench/preset.h"
 #include "bench/sweep.h"
-#include "core/error.h"
-#include "core/model_config.h"
+#include "core/base/error.h"
+#include "core/model/model_config.h"
 #include "tests/core/random_spec.h"
 #include "tests/support.h"
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "bench/case.h"
-#include "core/backend.h"
-#include "core/cost.h"
+#include "core/backend/backend.h"
+#include "core/cost/cost.h"
 
 namespace photon::bench {
 

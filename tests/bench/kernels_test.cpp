@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "bench/row.h"
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/bench/fake.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

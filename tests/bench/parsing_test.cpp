@@ -4,7 +4,7 @@
 #include "bench/output.h"
 #include "bench/regime.h"
 #include "bench/sweep.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon::bench {
 namespace {

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "bench/sweep.h"
-#include "core/error.h"
-#include "core/model_config.h"
+#include "core/base/error.h"
+#include "core/model/model_config.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

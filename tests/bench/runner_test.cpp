@@ -13,7 +13,7 @@
 #include "bench/plan.h"
 #include "bench/sweep.h"
 #include "bench/training.h"
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/bench/fake.h"
 
 namespace photon::bench {

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "core/results.h"
+#include "core/results/results.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

@@ -1,5 +1,5 @@
 // AdamW against the rule written in double for one number, and the independence of both results from threads.
-#include "core/adamw.h"
+#include "core/backend/adamw.h"
 
 #include <gtest/gtest.h>
 #include <omp.h>
@@ -9,7 +9,7 @@
 #include <limits>
 #include <numeric>
 
-#include "core/random.h"
+#include "core/base/random.h"
 
 namespace photon {
 namespace {

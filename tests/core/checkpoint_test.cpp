@@ -1,4 +1,4 @@
-#include "core/checkpoint.h"
+#include "core/model/checkpoint.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -10,9 +10,9 @@
 #include <limits>
 #include <thread>
 
-#include "core/error.h"
-#include "core/flat_tensors.h"
-#include "core/model_config.h"
+#include "core/base/error.h"
+#include "core/model/flat_tensors.h"
+#include "core/model/model_config.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

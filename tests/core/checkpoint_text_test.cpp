@@ -1,13 +1,13 @@
 // Which tokenizer a checkpoint's text goes through, and what stands in front of it.
-#include "core/checkpoint_text.h"
+#include "core/text/checkpoint_text.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "core/error.h"
-#include "core/parameters.h"
-#include "core/read_file.h"
+#include "core/base/error.h"
+#include "core/base/read_file.h"
+#include "core/model/parameters.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

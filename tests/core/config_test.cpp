@@ -1,4 +1,4 @@
-#include "core/config.h"
+#include "core/base/config.h"
 
 #include <gtest/gtest.h>
 
@@ -6,8 +6,8 @@
 #include <functional>
 #include <limits>
 
-#include "core/error.h"
-#include "core/nearest.h"
+#include "core/base/error.h"
+#include "core/base/nearest.h"
 #include "tests/core/temp_folder.h"
 
 namespace photon {

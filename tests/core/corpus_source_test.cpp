@@ -1,4 +1,4 @@
-#include "core/corpus_source.h"
+#include "core/text/corpus_source.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -9,14 +9,14 @@
 #include <map>
 #include <random>
 
-#include "core/error.h"
-#include "core/line_reader.h"
-#include "core/markov.h"
-#include "core/prose.h"
-#include "core/r_data.h"
-#include "core/read_file.h"
-#include "core/sha256.h"
-#include "core/subprocess.h"
+#include "core/base/error.h"
+#include "core/base/line_reader.h"
+#include "core/base/read_file.h"
+#include "core/base/sha256.h"
+#include "core/base/subprocess.h"
+#include "core/text/markov.h"
+#include "core/text/prose.h"
+#include "core/text/r_data.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

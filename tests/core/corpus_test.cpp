@@ -1,4 +1,4 @@
-#include "core/corpus.h"
+#include "core/text/corpus.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -12,12 +12,12 @@
 #include <random>
 #include <thread>
 
-#include "core/corpus_rebuild.h"
-#include "core/error.h"
-#include "core/folder_lock.h"
-#include "core/interrupt.h"
-#include "core/token_file.h"
-#include "core/tokenizer.h"
+#include "core/base/error.h"
+#include "core/base/folder_lock.h"
+#include "core/base/interrupt.h"
+#include "core/text/corpus_rebuild.h"
+#include "core/text/token_file.h"
+#include "core/text/tokenizer.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <filesystem>
 
-#include "core/cost.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/paths.h"
+#include "core/cost/cost.h"
+#include "core/model/model_config.h"
 
 namespace photon {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/core/naive_machine.h"
 #include "tests/support.h"
 

@@ -1,5 +1,5 @@
-#include "core/cost.h"
-#include "core/paths.h"
+#include "core/cost/cost.h"
+#include "core/base/paths.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -8,9 +8,9 @@
 #include <iostream>
 #include <limits>
 
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
+#include "core/base/error.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
 #include "tests/core/random_spec.h"
 #include "tests/support.h"
 

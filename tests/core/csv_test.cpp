@@ -1,4 +1,4 @@
-#include "core/csv.h"
+#include "core/base/csv.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <fstream>
 #include <random>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

@@ -1,5 +1,5 @@
-#include "core/floor.h"
-#include "core/paths.h"
+#include "core/cost/floor.h"
+#include "core/base/paths.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -7,9 +7,9 @@
 #include <iostream>
 #include <limits>
 
-#include "core/error.h"
-#include "core/hardware.h"
-#include "core/model_config.h"
+#include "core/base/error.h"
+#include "core/cost/hardware.h"
+#include "core/model/model_config.h"
 #include "tests/core/random_spec.h"
 #include "tests/support.h"
 

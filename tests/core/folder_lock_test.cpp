@@ -1,8 +1,8 @@
-#include "core/folder_lock.h"
+#include "core/base/folder_lock.h"
 
 #include <gtest/gtest.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

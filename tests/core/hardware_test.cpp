@@ -1,9 +1,9 @@
-#include "core/hardware.h"
-#include "core/paths.h"
+#include "core/cost/hardware.h"
+#include "core/base/paths.h"
 
 #include <gtest/gtest.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

@@ -1,4 +1,4 @@
-#include "core/inspect.h"
+#include "core/cost/inspect.h"
 
 #include <gtest/gtest.h>
 
@@ -6,11 +6,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "core/csv.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
-#include "core/paths.h"
+#include "core/base/csv.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
 
 namespace photon {
 namespace {

@@ -1,10 +1,10 @@
 // The first Ctrl-C asks, the second one ends the process.
-#include "core/interrupt.h"
+#include "core/base/interrupt.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include "core/progress.h"
+#include "core/base/progress.h"
 
 namespace photon {
 namespace {

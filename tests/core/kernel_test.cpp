@@ -8,8 +8,8 @@
 #include <fstream>
 #include <set>
 
-#include "core/error.h"
-#include "core/kernel_rates.h"
+#include "core/base/error.h"
+#include "core/cost/kernel_rates.h"
 #include "tests/core/random_spec.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

@@ -1,10 +1,10 @@
-#include "core/launch_sums.h"
+#include "core/cost/launch_sums.h"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/core/temp_folder.h"
 
 namespace photon {

@@ -1,4 +1,4 @@
-#include "core/model_config.h"
+#include "core/model/model_config.h"
 
 #include <gtest/gtest.h>
 
@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <random>
 
-#include "core/error.h"
-#include "core/parameters.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/model/parameters.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

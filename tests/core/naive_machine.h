@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "core/cost.h"
-#include "core/parameters.h"
+#include "core/cost/cost.h"
+#include "core/model/parameters.h"
 
 namespace photon::testing {
 

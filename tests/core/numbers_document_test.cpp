@@ -4,8 +4,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "core/paths.h"
-#include "core/results.h"
+#include "core/base/paths.h"
+#include "core/results/results.h"
 
 namespace photon {
 namespace {

@@ -1,11 +1,11 @@
-#include "core/package_text.h"
+#include "core/text/package_text.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <zlib.h>
 
-#include "core/corpus.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/text/corpus.h"
 #include "tests/core/temp_folder.h"
 
 namespace photon {

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <random>
 
-#include "core/generation.h"
-#include "core/model_spec.h"
+#include "core/model/generation.h"
+#include "core/model/model_spec.h"
 
 namespace photon::testing {
 

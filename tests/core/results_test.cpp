@@ -1,4 +1,4 @@
-#include "core/results.h"
+#include "core/results/results.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include <sstream>
 #include <thread>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

@@ -1,8 +1,8 @@
-#include "core/selection.h"
+#include "core/model/selection.h"
 
 #include <gtest/gtest.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

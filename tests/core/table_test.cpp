@@ -1,5 +1,5 @@
 // Tables that fit a terminal, and columns whose numbers are written alike.
-#include "core/table.h"
+#include "core/base/table.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>

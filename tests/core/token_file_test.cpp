@@ -1,10 +1,10 @@
-#include "core/token_file.h"
+#include "core/text/token_file.h"
 
 #include <gtest/gtest.h>
 
 #include <random>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

@@ -1,4 +1,4 @@
-#include "core/tokenizer.h"
+#include "core/text/tokenizer.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -10,9 +10,9 @@
 #include <set>
 #include <thread>
 
-#include "core/error.h"
-#include "core/tokenizer_model.h"
-#include "core/utf8.h"
+#include "core/base/error.h"
+#include "core/base/utf8.h"
+#include "core/text/tokenizer_model.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

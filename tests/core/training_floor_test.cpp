@@ -1,8 +1,8 @@
-#include "core/training_floor.h"
+#include "core/cost/training_floor.h"
 
 #include <gtest/gtest.h>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

@@ -5,12 +5,12 @@
 #include <bit>
 #include <numeric>
 
-#include "core/error.h"
-#include "cuda_impl/cases/device_array.h"
+#include "core/base/error.h"
+#include "cuda_impl/device/device_array.h"
 #include "cuda_impl/kernels/decode_attention.h"
 #include "cuda_impl/kernels/local_attention.h"
 #include "cuda_impl/kernels/prefill_attention.h"
-#include "cuda_impl/runtime/rotations.h"
+#include "cuda_impl/model/rotations.h"
 #include "tests/support.h"
 
 namespace photon::PHOTON_GPU {

@@ -1,13 +1,13 @@
 // What is said of a GPU that is not there or cannot be used, and the ceilings of the one that can.
-#include "cuda_impl/runtime/device.h"
+#include "cuda_impl/device/device.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "cuda_impl/cases/device_array.h"
+#include "cuda_impl/backend/ceilings.h"
+#include "cuda_impl/device/device_array.h"
 #include "cuda_impl/kernels/memory_ceilings.h"
-#include "cuda_impl/runtime/ceilings.h"
 #include "tests/reference/support.h"
 
 namespace photon::PHOTON_GPU {

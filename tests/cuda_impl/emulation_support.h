@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "cuda_impl/cases/device_array.h"
 #include "cuda_impl/device.h"
+#include "cuda_impl/device/device_array.h"
 #include "cuda_impl/emulation/sanitizer.h"
 #include "cuda_impl/host.h"
 #include "tests/support.h"

@@ -6,17 +6,17 @@
 #include <cmath>
 #include <functional>
 
-#include "core/error.h"
-#include "cuda_impl/cases/attention_backward_host.h"
-#include "cuda_impl/cases/attention_host.h"
-#include "cuda_impl/cases/device_array.h"
+#include "core/base/error.h"
+#include "cuda_impl/device/device_array.h"
 #include "cuda_impl/kernels/cache_view.h"
 #include "cuda_impl/kernels/local_attention.h"
 #include "cuda_impl/kernels/local_attention_backward.h"
 #include "cuda_impl/kernels/prefill_attention.h"
 #include "cuda_impl/kernels/prefill_attention_backward.h"
 #include "cuda_impl/kernels/rotate_back.h"
-#include "cuda_impl/runtime/rotations.h"
+#include "cuda_impl/model/rotations.h"
+#include "tests/cuda_impl/cases/attention_backward_host.h"
+#include "tests/cuda_impl/cases/attention_host.h"
 #include "tests/support.h"
 
 namespace photon::PHOTON_GPU {

@@ -8,10 +8,10 @@
 #include <random>
 #include <vector>
 
-#include "core/error.h"
-#include "cuda_impl/cases/gradient_host.h"
+#include "core/base/error.h"
 #include "cuda_impl/kernels/embed_backward.h"
 #include "reference/conditioning.h"
+#include "tests/cuda_impl/cases/gradient_host.h"
 #include "tests/support.h"
 
 namespace photon::PHOTON_GPU {

@@ -1,17 +1,17 @@
 // Graphs do each time what their work would, once; and what they record was loaded and chosen before, from a
 // cold start as well.
-#include "cuda_impl/runtime/graph.h"
+#include "cuda_impl/device/graph.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "core/error.h"
-#include "core/kernel.h"
-#include "cuda_impl/cases/device_array.h"
-#include "cuda_impl/cases/timed_kernel.h"
+#include "core/base/error.h"
+#include "core/cost/kernel.h"
+#include "cuda_impl/backend/ceilings.h"
+#include "cuda_impl/backend/timed_kernel.h"
+#include "cuda_impl/device/device.h"
+#include "cuda_impl/device/device_array.h"
 #include "cuda_impl/generation/generator.h"
-#include "cuda_impl/runtime/ceilings.h"
-#include "cuda_impl/runtime/device.h"
 #include "cuda_impl/training/trainable.h"
 #include "tests/cuda_impl/device_models.h"
 

@@ -1,9 +1,9 @@
 // Which algorithms cuBLASLt may choose: none that splits K, whatever it would prefer.
-#include "cuda_impl/runtime/matmul.h"
+#include "cuda_impl/model/matmul.h"
 
 #include <gtest/gtest.h>
 
-#include "cuda_impl/cases/device_array.h"
+#include "cuda_impl/device/device_array.h"
 
 namespace photon::PHOTON_GPU {
 namespace {

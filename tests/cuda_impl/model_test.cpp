@@ -8,10 +8,10 @@
 #include <functional>
 #include <set>
 
-#include "core/cost.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/cost/cost.h"
 #include "cuda_impl/generation/generator.h"
-#include "cuda_impl/runtime/forward_pass.h"
+#include "cuda_impl/model/forward_pass.h"
 #include "reference/generator.h"
 #include "reference/scoring.h"
 #include "tests/cuda_impl/device_models.h"

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "core/backend.h"
-#include "core/generation.h"
-#include "core/model_spec.h"
-#include "core/parameters.h"
+#include "core/backend/backend.h"
+#include "core/model/generation.h"
+#include "core/model/model_spec.h"
+#include "core/model/parameters.h"
 #include "cuda_impl/device.h"
 
 namespace photon::testing {

@@ -1,15 +1,15 @@
 // What a profiler is shown is what is measured: the graphs' own kernels, with the costs of the model.
-#include "cuda_impl/runtime/profile.h"
+#include "cuda_impl/device/profile.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "core/backend.h"
-#include "core/cost.h"
-#include "core/error.h"
-#include "cuda_impl/runtime/backend.h"
+#include "core/backend/backend.h"
+#include "core/base/error.h"
+#include "core/cost/cost.h"
+#include "cuda_impl/backend/backend.h"
 #include "tests/reference/support.h"
 
 namespace photon::PHOTON_GPU {

@@ -1,11 +1,11 @@
 // What belongs to the process, not to a stream, is shared by all of them.
-#include "cuda_impl/runtime/stream.h"
+#include "cuda_impl/device/stream.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdint>
 
-#include "cuda_impl/cases/device_array.h"
+#include "cuda_impl/device/device_array.h"
 #include "cuda_impl/kernels/gemv.h"
 
 namespace photon::PHOTON_GPU {

@@ -6,10 +6,10 @@
 #include <cmath>
 #include <map>
 
-#include "core/error.h"
-#include "core/kernel.h"
-#include "cuda_impl/cases/timed_kernel.h"
-#include "cuda_impl/runtime/stream.h"
+#include "core/base/error.h"
+#include "core/cost/kernel.h"
+#include "cuda_impl/backend/timed_kernel.h"
+#include "cuda_impl/device/stream.h"
 #include "tests/cuda_impl/device_models.h"
 #include "tests/support.h"
 

@@ -2,11 +2,11 @@
 // FLOPs at any size.
 #include <gtest/gtest.h>
 
-#include "core/cost.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/paths.h"
-#include "core/training_floor.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/cost/cost.h"
+#include "core/cost/training_floor.h"
+#include "core/model/model_config.h"
 #include "cuda_impl/training/trainable.h"
 #include "tests/cuda_impl/device_models.h"
 

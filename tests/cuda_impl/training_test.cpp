@@ -7,9 +7,9 @@
 #include <map>
 #include <numeric>
 
-#include "core/adamw.h"
-#include "core/cost.h"
-#include "core/error.h"
+#include "core/backend/adamw.h"
+#include "core/base/error.h"
+#include "core/cost/cost.h"
 #include "cuda_impl/training/trainable.h"
 #include "cuda_impl/training/training_pass.h"
 #include "reference/model.h"

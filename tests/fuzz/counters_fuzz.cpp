@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "analysis/counters.h"
-#include "core/error.h"
+#include "analysis/join/counters.h"
+#include "core/base/error.h"
 #include "tests/fuzz/kept_buffer.h"
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/mutation.h"

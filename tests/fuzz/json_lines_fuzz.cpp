@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/corpus_source.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/text/corpus_source.h"
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/mutation.h"
 #include "tests/fuzz/promise.h"

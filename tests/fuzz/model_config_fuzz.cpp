@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/error.h"
-#include "core/model_config.h"
+#include "core/base/error.h"
+#include "core/model/model_config.h"
 #include "tests/fuzz/mutation.h"
 #include "tests/fuzz/promise.h"
 

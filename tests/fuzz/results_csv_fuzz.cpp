@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "core/error.h"
-#include "core/results.h"
+#include "core/base/error.h"
+#include "core/results/results.h"
 #include "tests/fuzz/kept_buffer.h"
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/mutation.h"

@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/error.h"
-#include "core/safetensors.h"
+#include "core/base/error.h"
+#include "core/model/safetensors.h"
 #include "tests/core/safetensors_corruptions.h"
 #include "tests/fuzz/mutation.h"
 #include "tests/fuzz/promise.h"

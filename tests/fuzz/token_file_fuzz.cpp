@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/error.h"
-#include "core/token_file.h"
+#include "core/base/error.h"
+#include "core/text/token_file.h"
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/mutation.h"
 #include "tests/fuzz/promise.h"

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "analysis/simulation/trace.h"
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/mutation.h"
 #include "tests/fuzz/promise.h"

@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/error.h"
-#include "core/line_reader.h"
+#include "core/base/error.h"
+#include "core/base/line_reader.h"
 #include "tests/fuzz/memory_file.h"
 #include "tests/fuzz/mutation.h"
 #include "tests/fuzz/promise.h"

@@ -15,10 +15,10 @@
 #include <fstream>
 #include <string_view>
 
-#include "app/devices.h"
-#include "core/cost.h"
-#include "core/error.h"
-#include "core/model_config.h"
+#include "core/base/error.h"
+#include "core/cost/cost.h"
+#include "core/model/model_config.h"
+#include "cuda_impl/backends.h"
 #include "reference/backend.h"
 #include "tests/core/random_spec.h"
 #include "tests/reference/support.h"

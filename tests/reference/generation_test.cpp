@@ -5,8 +5,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "core/checkpoint_text.h"
-#include "core/error.h"
+#include "core/base/error.h"
+#include "core/text/checkpoint_text.h"
 #include "reference/generator.h"
 #include "reference/scoring.h"
 #include "tests/reference/support.h"

@@ -8,9 +8,9 @@
 #include <nlohmann/json.hpp>
 
 #include "baselines/llama.h"
-#include "core/parameters.h"
-#include "core/safetensors.h"
-#include "core/strict_json.h"
+#include "core/base/strict_json.h"
+#include "core/model/parameters.h"
+#include "core/model/safetensors.h"
 #include "reference/backend.h"
 #include "tests/core/temp_folder.h"
 #include "tests/reference/support.h"

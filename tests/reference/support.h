@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "core/backend.h"
-#include "core/model_spec.h"
-#include "core/parameters.h"
+#include "core/backend/backend.h"
+#include "core/model/model_spec.h"
+#include "core/model/parameters.h"
 #include "reference/types.h"
 #include "tests/support.h"
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "core/cost.h"
+#include "core/cost/cost.h"
 #include "reference/generator.h"
 #include "tests/reference/support.h"
 

@@ -6,9 +6,9 @@
 
 #include <memory>
 
-#include "core/model_config.h"
-#include "core/parameters.h"
-#include "core/paths.h"
+#include "core/base/paths.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
 #include "reference/trainable.h"
 
 namespace photon::reference {

@@ -10,10 +10,10 @@
 #include <span>
 #include <vector>
 
-#include "core/adamw.h"
-#include "core/backend.h"
-#include "core/error.h"
-#include "core/parameters.h"
+#include "core/backend/adamw.h"
+#include "core/backend/backend.h"
+#include "core/base/error.h"
+#include "core/model/parameters.h"
 
 namespace photon::testing_support {
 

@@ -3,10 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "core/cost.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/cost/cost.h"
+#include "core/model/model_config.h"
 
 namespace photon {
 namespace {

@@ -10,8 +10,8 @@
 #include <numeric>
 #include <random>
 
-#include "core/error.h"
-#include "core/parameters.h"
+#include "core/base/error.h"
+#include "core/model/parameters.h"
 #include "reference/backend.h"
 #include "tests/support.h"
 #include "trainer/quality_row.h"

@@ -8,7 +8,7 @@
 #include <span>
 #include <stdexcept>
 
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace photon {
 namespace {

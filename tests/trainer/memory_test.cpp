@@ -5,9 +5,9 @@
 
 #include <random>
 
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/paths.h"
+#include "core/base/error.h"
+#include "core/base/paths.h"
+#include "core/model/model_config.h"
 #include "reference/backend.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"

@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <set>
 
-#include "core/error.h"
-#include "core/random.h"
+#include "core/base/error.h"
+#include "core/base/random.h"
 #include "trainer/data_order.h"
 #include "trainer/loss_spike.h"
 #include "trainer/schedule.h"

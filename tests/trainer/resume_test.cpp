@@ -12,8 +12,8 @@
 #include <sstream>
 #include <thread>
 
-#include "core/error.h"
-#include "core/token_file.h"
+#include "core/base/error.h"
+#include "core/text/token_file.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 #include "tests/trainer/bigram_backend.h"

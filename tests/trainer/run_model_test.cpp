@@ -3,12 +3,12 @@
 
 #include <gtest/gtest.h>
 
-#include "core/checkpoint.h"
-#include "core/error.h"
-#include "core/model_config.h"
-#include "core/parameters.h"
-#include "core/token_file.h"
-#include "core/tokenizer.h"
+#include "core/base/error.h"
+#include "core/model/checkpoint.h"
+#include "core/model/model_config.h"
+#include "core/model/parameters.h"
+#include "core/text/token_file.h"
+#include "core/text/tokenizer.h"
 #include "tests/core/temp_folder.h"
 #include "tests/support.h"
 

@@ -1,9 +1,9 @@
 // Libraries of the CUDA installation and the driver that are loaded when they are needed. No GPU is.
 #include <gtest/gtest.h>
 
-#include "core/error.h"
-#include "cuda_impl/runtime/cuda_only/nvml.h"
-#include "cuda_impl/runtime/cuda_only/shared_library.h"
+#include "core/base/error.h"
+#include "cuda_impl/device/cuda_only/nvml.h"
+#include "cuda_impl/device/cuda_only/shared_library.h"
 
 namespace photon::cuda {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "cuda_impl/runtime/device.h"
+#include "cuda_impl/device/device.h"
 
 namespace {
 

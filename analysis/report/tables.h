@@ -1,0 +1,32 @@
+// The tables of a report page. Every row of every CSV file stands in one of them under an anchor, so that a
+// number in a figure or summary can be followed to its cell.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "analysis/join/result_set.h"
+#include "analysis/join/row_link.h"
+#include "analysis/paper/floor.h"
+#include "analysis/simulation/row.h"
+
+namespace photon::analysis {
+
+std::string summary_table(const ResultSet& results);
+std::string ranking_list(const ResultSet& results);  ///< a corpus at a time
+std::string floor_table(const ResultSet& results);
+/// Every predicted row beside its measurement, the worst first, under the errors of each regime and the
+/// verdict.
+std::string prediction_tables(const ResultSet& results);
+std::string paper_table();
+/// The paper's rows at their floors, the ratios between them, and its memory column accounted for.
+/// `ceilings`: the machine and where its rates come from.
+std::string paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& ceilings);
+std::string simulated_table(const std::vector<simulation::Row>& rows);
+std::string all_rows_tables(const ResultSet& results);
+std::string machines_table(const ResultSet& results);
+std::string runs_table(const ResultSet& results);
+std::string columns_table();
+
+}  // namespace photon::analysis

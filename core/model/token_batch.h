@@ -1,0 +1,21 @@
+// Texts of equal length, side by side.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace photon {
+
+/// (rows, length) token ids, row major.
+struct TokenBatch {
+  int64_t rows = 0;
+  int64_t length = 0;
+  std::vector<int32_t> ids;
+
+  std::span<const int32_t> row(int64_t b) const {
+    return {ids.data() + b * length, static_cast<size_t>(length)};
+  }
+};
+
+}  // namespace photon

@@ -247,7 +247,7 @@ void print_throughput(const Result& r) {
       "{:.4g} GiB, ideal; "
       "{}\n",
       r.workload.batch == 1 ? "weights and one prompt" : fmt::format("{} prompts", r.workload.batch),
-      usable_memory, r.ceilings.hardware.name, static_cast<double>(r.ceilings.hardware.memory_bytes) / 0x1p30,
+      usable_share, r.ceilings.hardware.name, static_cast<double>(r.ceilings.hardware.memory_bytes) / 0x1p30,
       weights_bytes(r.spec, r.workload.weight_bytes) / 0x1p30, caches / 0x1p30,
       r.fitting == 0 ? std::string("not even one fits") : fmt::format("{} fit (--batch max)", r.fitting));
 }

@@ -113,7 +113,7 @@ void floor_training(const FloorTraining& request) {
   const bench::TrainingCase c{
       .spec = request.spec, .length = request.length, .loss = {}, .recompute = request.recompute};
   const auto available =
-      static_cast<int64_t>(usable_memory * static_cast<double>(request.hardware.memory_bytes));
+      static_cast<int64_t>(usable_share * static_cast<double>(request.hardware.memory_bytes));
   const int64_t fitting = bench::most_training_rows(*backend, c, available);
   Result r{.asked = request,
            .ceilings = {request.hardware, backend->own_dtype(), request.data_sheet},

@@ -14,7 +14,6 @@ namespace photon::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr double usable_share = 0.95;
 
 /// "1.2 GiB of weights, 120 of caches, ...; 128.4 of 132.9"
 std::string describe(const MemoryPlan& plan) {

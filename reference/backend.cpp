@@ -20,8 +20,6 @@
 namespace photon::reference {
 namespace {
 
-constexpr double usable_share = 0.95;  // of memory: the rest is for everybody else
-
 std::string processor_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {

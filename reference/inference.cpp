@@ -53,10 +53,10 @@ class Inference final : public InferenceModel {
     const MemoryPlan plan = memory_plan(request);
     if (!plan.fits()) {
       throw Error(
-          fmt::format("model '{}': the caches of {} rows of up to {} new tokens need {:.2f} GiB, 0.95 of "
+          fmt::format("model '{}': the caches of {} rows of up to {} new tokens need {:.2f} GiB, {} of "
                       "{:.2f} GiB are usable",
                       spec_.name, std::ssize(request.prompts) * request.samples, request.new_tokens,
-                      static_cast<double>(plan.total() - plan.weights) / 0x1p30,
+                      static_cast<double>(plan.total() - plan.weights) / 0x1p30, usable_share,
                       static_cast<double>(usable_memory_bytes()) / 0x1p30));
     }
     return generator_.run(request);
@@ -66,7 +66,8 @@ class Inference final : public InferenceModel {
     check_request(spec_, request);
     MemoryPlan plan;
     plan.weights = static_cast<int64_t>(parameters_.size() * sizeof(S));
-    plan.available = plan.weights + static_cast<int64_t>(0.95 * static_cast<double>(usable_memory_bytes()));
+    plan.available =
+        plan.weights + static_cast<int64_t>(usable_share * static_cast<double>(usable_memory_bytes()));
     Workload w{.new_tokens = request.new_tokens,
                .batch = std::ssize(request.prompts),
                .samples = request.samples,

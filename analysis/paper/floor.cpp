@@ -63,7 +63,7 @@ std::vector<PaperPoint> paper_points(const std::filesystem::path& models, const 
       p.largest =
           floor_at(spec, p.workload, largest_batch(spec, p.workload, hardware.memory_bytes), ceilings);
       const double room =
-          usable_memory * static_cast<double>(hardware.memory_bytes) - weights_bytes(spec, bfloat16_bytes);
+          usable_share * static_cast<double>(hardware.memory_bytes) - weights_bytes(spec, bfloat16_bytes);
       const auto implied = static_cast<int64_t>(room / p.memory_bytes);
       if (implied < 1) {
         throw Error(fmt::format("{}: a sample of {:.3f} GiB, as printed, does not fit beside {}'s weights",

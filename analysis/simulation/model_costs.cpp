@@ -265,7 +265,7 @@ ServicePlan ModelCosts::plan(const Request& r) const {
 
 double ModelCosts::room_bytes(int64_t memory_bytes) const {
   const double weights = weights_bytes(s_.spec, s_.weight_bytes);
-  double room = usable_memory * static_cast<double>(memory_bytes) - weights;
+  double room = usable_share * static_cast<double>(memory_bytes) - weights;
   if (prefix_units_ > 0) {
     // With every level's keys: encoders go on behind it, under recgen too.
     Workload prefix = workload(prefix_units_ * s_.spec.meta_context(), 0, 1);
@@ -274,7 +274,7 @@ double ModelCosts::room_bytes(int64_t memory_bytes) const {
   }
   if (!(room > 0.0)) {
     throw Error(fmt::format("model '{}': weights of {:.2f} GiB leave nothing of {} of {:.2f} GiB",
-                            s_.spec.name, weights / 0x1p30, usable_memory,
+                            s_.spec.name, weights / 0x1p30, usable_share,
                             static_cast<double>(memory_bytes) / 0x1p30));
   }
   return room;

@@ -9,34 +9,22 @@
 #include <numbers>
 #include <string_view>
 
+#include "core/base/philox.h"
+
 namespace photon {
 
 class Philox {
  public:
-  explicit Philox(uint64_t key) : key_{static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)} {}
+  explicit Philox(uint64_t key) : key_(key) {}
 
   /// Four independent 32-bit words for counter (high, low).
   std::array<uint32_t, 4> operator()(uint64_t high, uint64_t low) const {
-    std::array<uint32_t, 4> c{static_cast<uint32_t>(low), static_cast<uint32_t>(low >> 32),
-                              static_cast<uint32_t>(high), static_cast<uint32_t>(high >> 32)};
-    uint32_t k0 = key_[0];
-    uint32_t k1 = key_[1];
-    for (int round = 0; round < 10; ++round) {
-      const uint64_t p0 = uint64_t{0xD2511F53u} * c[0];
-      const uint64_t p1 = uint64_t{0xCD9E8D57u} * c[2];
-      c = {static_cast<uint32_t>(p1 >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(p1),
-           static_cast<uint32_t>(p0 >> 32) ^ c[3] ^ k1, static_cast<uint32_t>(p0)};
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
-    }
-    return c;
+    const PhiloxWords w = philox(key_, high, low);
+    return {w.word[0], w.word[1], w.word[2], w.word[3]};
   }
 
   /// Uniform in [0, 1) with 53 bits.
-  double uniform(uint64_t high, uint64_t low) const {
-    const auto w = (*this)(high, low);
-    return static_cast<double>((uint64_t{w[0]} << 32 | w[1]) >> 11) * 0x1.0p-53;
-  }
+  double uniform(uint64_t high, uint64_t low) const { return philox_uniform(key_, high, low); }
 
   /// Two independent standard normals (Box-Muller).
   std::array<double, 2> normals(uint64_t high, uint64_t low) const {
@@ -49,7 +37,7 @@ class Philox {
   }
 
  private:
-  std::array<uint32_t, 2> key_;
+  uint64_t key_;
 };
 
 /// FNV-1a: a stable 64-bit hash of a name, for streams and splits.

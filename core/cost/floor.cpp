@@ -114,7 +114,7 @@ int64_t fitting_batch(const ModelSpec& spec, Workload workload, int64_t memory_b
   workload.batch = 1;
   const double prompt = kv_bytes_ideal(spec, workload) * static_cast<double>(workload.samples);
   const double room =
-      usable_memory * static_cast<double>(memory_bytes) - weights_bytes(spec, workload.weight_bytes);
+      usable_share * static_cast<double>(memory_bytes) - weights_bytes(spec, workload.weight_bytes);
   if (room < prompt) return 0;
   // A request whose caches hold nothing at its end is bounded by nothing but good sense.
   return prompt == 0.0 ? int64_t{1} << 20 : static_cast<int64_t>(std::min(room / prompt, 0x1p32));
@@ -128,7 +128,7 @@ int64_t largest_batch(const ModelSpec& spec, const Workload& workload, int64_t m
                   "{:.2g} of {:.2f} GiB",
                   spec.name, weights_bytes(spec, workload.weight_bytes) / 0x1p30,
                   kv_bytes_ideal(spec, workload) * static_cast<double>(workload.samples) / 0x1p30,
-                  usable_memory, static_cast<double>(memory_bytes) / 0x1p30));
+                  usable_share, static_cast<double>(memory_bytes) / 0x1p30));
 }
 
 }  // namespace photon

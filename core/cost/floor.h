@@ -8,6 +8,7 @@
 
 #include "core/cost/ceilings.h"
 #include "core/cost/cost.h"
+#include "core/cost/memory_plan.h"
 
 namespace photon {
 
@@ -42,11 +43,8 @@ RequestFloor request_floor(const RequestCost& cost, const Ceilings& ceilings,
 RequestFloor request_floor(const ModelSpec& spec, const Workload& workload, const Ceilings& ceilings,
                            MemoryLevels levels = MemoryLevels::one);
 
-/// Of a device's memory, as plans take it.
-inline constexpr double usable_memory = 0.95;
-
-/// Prompts that fit beside the weights: (0.95 · memory - weights) / ideal KV of a prompt's rows; 0 where not
-/// even one does. Throws as check_workload.
+/// Prompts that fit beside the weights: (usable_share · memory - weights) / ideal KV of a prompt's rows; 0
+/// where not even one does. Throws as check_workload.
 int64_t fitting_batch(const ModelSpec& spec, Workload workload, int64_t memory_bytes);
 /// The same. Throws Error where not even one fits.
 int64_t largest_batch(const ModelSpec& spec, const Workload& workload, int64_t memory_bytes);

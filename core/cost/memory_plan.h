@@ -5,6 +5,9 @@
 
 namespace photon {
 
+/// Of a device's memory, that plans may take: the rest is for everybody else.
+inline constexpr double usable_share = 0.95;
+
 /// Bytes that a request takes on the device, foreseen before any of them is.
 struct MemoryPlan {
   int64_t weights = 0;

@@ -1,17 +1,17 @@
 // How much of the device's memory a plan may take.
 #pragma once
 
+#include "core/cost/memory_plan.h"
 #include "cuda_impl/device/error.h"
 
 namespace photon::PHOTON_GPU {
 
-/// Bytes: 0.95 of the device's (design, section 4: largest batch).
+/// Bytes: the usable share of the device's (design, section 4: largest batch).
 inline int64_t usable_memory() {
-  constexpr double usable = 0.95;
   size_t free = 0;
   size_t total = 0;
   check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
-  return static_cast<int64_t>(usable * static_cast<double>(total));
+  return static_cast<int64_t>(usable_share * static_cast<double>(total));
 }
 
 inline double gib(int64_t bytes) {

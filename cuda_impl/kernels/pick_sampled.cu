@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "cuda_impl/kernels/philox.h"
+#include "core/base/philox.h"
 #include "cuda_impl/kernels/pick_place.h"
 #include "cuda_impl/kernels/reduce.h"
 

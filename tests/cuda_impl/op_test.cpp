@@ -1,4 +1,4 @@
-// Every op on every small case of cuda_impl/cases: against double by the tolerance of design, section 7, the
+// Every op on every case, the large ones on a GPU alone: against double by the tolerance of design, section 7, the
 // same bits whatever order threads run in, and accounts that add up.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -23,7 +23,7 @@ namespace {
 
 using photon::testing::test_seed;
 
-std::vector<NamedCase> small_cases() {
+std::vector<NamedCase> tested_cases() {
   std::vector<NamedCase> cases = op_cases();
 #ifndef PHOTON_CUDA
   std::erase_if(cases, [](const NamedCase& c) { return c.large; });
@@ -103,7 +103,7 @@ void shuffle_threads([[maybe_unused]] uint64_t seed) {
 }
 
 class OpTest : public ::testing::TestWithParam<NamedCase> {};
-INSTANTIATE_TEST_SUITE_P(Cases, OpTest, ::testing::ValuesIn(small_cases()),
+INSTANTIATE_TEST_SUITE_P(Cases, OpTest, ::testing::ValuesIn(tested_cases()),
                          [](const auto& test) { return test_name(test.param); });
 
 /// What the launches moved is what the case says.
@@ -216,7 +216,7 @@ TEST(OpCases, CoverWhatModelsLaunch) {
   std::set<std::string> missing = implementations_of(photon::testing::small_spec(0));
   missing.merge(implementations_of(manifold_spec()));
   EXPECT_GE(missing.size(), 14u);
-  for (const NamedCase& c : small_cases()) {
+  for (const NamedCase& c : tested_cases()) {
     Stream stream;
     std::vector<LaunchRecord> records;
     stream.record(&records);

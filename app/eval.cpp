@@ -74,7 +74,7 @@ Text read_text(const Options& options, const std::string& written, const Checkpo
     text.bytes = std::move(encoded.bytes);
   } else {
     const TokenFile file(options.tokens);
-    text.tokens.resize(static_cast<size_t>(file.size()));
+    text.tokens.resize(file.size());
     file.read(0, text.tokens);
     const uint64_t own = tokenizer ? tokenizer->hash() : checkpoint.tokenizer_hash;
     if (own != 0 && file.tokenizer_hash() != own) {

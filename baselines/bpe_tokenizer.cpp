@@ -145,7 +145,7 @@ class Conversion {
                               most_pieces - 1));
     if (text.empty()) throw Error(fmt::format("{}: a token without text, id {}", where, id));
     if (static_cast<size_t>(id) >= model_.pieces.size()) model_.pieces.resize(static_cast<size_t>(id) + 1);
-    SentencePiece& piece = model_.pieces[static_cast<size_t>(id)];
+    SentencePiece& piece = model_.pieces[id];
     if (!piece.text.empty() && piece.text != text) {
       throw Error(
           fmt::format("{}: {} and {} have one id, {}", where, in_quotes(piece.text), in_quotes(text), id));
@@ -203,7 +203,7 @@ class Conversion {
       if (name.empty()) continue;
       const auto found = ids_.find(name);
       if (found == ids_.end()) throw Error(fmt::format("{}: no token is {}", all_.source(), in_quotes(name)));
-      SentencePiece& piece = model_.pieces[static_cast<size_t>(found->second)];
+      SentencePiece& piece = model_.pieces[found->second];
       if (piece.kind == Kind::normal) piece.kind = Kind::control;
     }
     model_.begin = begin;
@@ -212,7 +212,7 @@ class Conversion {
 
   int32_t mergeable(const std::string& text) const {
     const auto found = ids_.find(text);
-    if (found == ids_.end() || model_.pieces[static_cast<size_t>(found->second)].kind != Kind::normal) {
+    if (found == ids_.end() || model_.pieces[found->second].kind != Kind::normal) {
       throw Error(
           fmt::format("{}, merges: {} is no plain token of the vocabulary", bpe_.source(), in_quotes(text)));
     }
@@ -253,15 +253,14 @@ class Conversion {
     std::vector<int32_t> symbols;
     for (const std::string_view c : characters(text)) {
       const auto found = ids_.find(std::string(c));
-      const bool plain =
-          found != ids_.end() && model_.pieces[static_cast<size_t>(found->second)].kind == Kind::normal;
+      const bool plain = found != ids_.end() && model_.pieces[found->second].kind == Kind::normal;
       symbols.push_back(plain ? found->second : -1);
     }
     return symbols;
   }
 
   void set_score(int32_t id) {
-    SentencePiece& piece = model_.pieces[static_cast<size_t>(id)];
+    SentencePiece& piece = model_.pieces[id];
     if (piece.kind != Kind::normal) return;
     if (piece.text.size() > longest_piece) {
       throw Error(fmt::format("{}: a token of {} bytes, {} at most are allowed", bpe_.source(),

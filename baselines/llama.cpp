@@ -152,7 +152,7 @@ void check_zeros(const std::vector<ParameterInfo>& list, std::span<const float> 
                  const std::vector<std::string>& sources, const LlamaWeights& weights,
                  std::vector<std::string>& warnings) {
   const auto entirely_zero = [&](const ParameterInfo& p) {
-    const std::string& name = sources[static_cast<size_t>(&p - list.data())];
+    const std::string& name = sources[&p - list.data()];
     return fmt::format("{}: tensor {} is entirely zero", weights.require(name).source(), in_quotes(name));
   };
   if (const ParameterInfo* const p = zero_matrix(list, values)) {

@@ -20,11 +20,11 @@ uint64_t join(uint64_t context, int32_t w) {
 Unigram::Unigram(std::span<const int32_t> tokens, int64_t vocab)
     : counts_(static_cast<size_t>(vocab)),
       total_(static_cast<double>(tokens.size()) + static_cast<double>(vocab)) {
-  for (const int32_t w : tokens) ++counts_.at(static_cast<size_t>(w));
+  for (const int32_t w : tokens) ++counts_.at(w);
 }
 
 double Unigram::probability(int32_t w) const {
-  return (static_cast<double>(counts_.at(static_cast<size_t>(w))) + 1.0) / total_;
+  return (static_cast<double>(counts_.at(w)) + 1.0) / total_;
 }
 
 void KneserNeyTrigram::Order::count(std::vector<uint64_t> grams) {
@@ -65,14 +65,14 @@ void KneserNeyTrigram::Order::finish() {
 double KneserNeyTrigram::Order::discounted(uint64_t key) const {
   const auto found = std::lower_bound(keys.begin(), keys.end(), key);
   if (found == keys.end() || *found != key) return 0.0;
-  const uint32_t count = counts[static_cast<size_t>(found - keys.begin())];
+  const uint32_t count = counts[found - keys.begin()];
   return count - discount[std::min<uint32_t>(count, 3) - 1];
 }
 
 const KneserNeyTrigram::Order::Context* KneserNeyTrigram::Order::context(uint64_t key) const {
   const auto found = std::lower_bound(context_keys.begin(), context_keys.end(), key);
   if (found == context_keys.end() || *found != key) return nullptr;
-  return &contexts[static_cast<size_t>(found - context_keys.begin())];
+  return &contexts[found - context_keys.begin()];
 }
 
 double KneserNeyTrigram::Order::interpolate(uint64_t context_key, uint64_t key, double lower) const {

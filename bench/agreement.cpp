@@ -95,8 +95,7 @@ double gradient_difference(const ModelSpec& spec, const Trained& found, const Tr
   for (const ParameterInfo& p : parameter_list(spec)) {
     if (!p.trained) continue;
     const auto part = [&](const Trained& of) {
-      return std::span(of.mean_gradients)
-          .subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size()));
+      return std::span(of.mean_gradients).subspan(p.offset, static_cast<size_t>(p.size()));
     };
     worst = larger_error(worst, relative_difference<float>(part(found), part(wanted)));
   }

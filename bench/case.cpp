@@ -33,7 +33,7 @@ GenerationRequest request_of(const Case& c, int64_t batch, uint64_t seed) {
     auto& prompt = request.prompts.emplace_back(static_cast<size_t>(c.regime.prompt));
     for (int64_t i = 0; i < c.regime.prompt; ++i) {
       const double u = philox.uniform(static_cast<uint64_t>(b), static_cast<uint64_t>(i));
-      prompt[static_cast<size_t>(i)] = static_cast<int32_t>(u * static_cast<double>(c.spec.vocab));
+      prompt[i] = static_cast<int32_t>(u * static_cast<double>(c.spec.vocab));
     }
   }
   return request;

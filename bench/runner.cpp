@@ -31,7 +31,7 @@ int64_t most_prompts(const InferenceModel& model, GenerationRequest request, int
                      int64_t cache_bytes) {
   const std::vector<int32_t> prompt = request.prompts.front();
   const auto fits = [&](int64_t count) {
-    request.prompts.assign(static_cast<size_t>(count), prompt);
+    request.prompts.assign(count, prompt);
     const MemoryPlan plan = model.memory_plan(request);
     return plan.fits() && (cache_bytes == 0 || plan.caches + plan.local_caches <= cache_bytes);
   };

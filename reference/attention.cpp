@@ -32,9 +32,9 @@ class HeadProblem {
       : in_(in),
         size_(in.shape.head_size()),
         offset_(kv_head * size_),
-        segments_(in.segments.subspan(static_cast<size_t>(sequence * in.segments_per_sequence),
+        segments_(in.segments.subspan(sequence * in.segments_per_sequence,
                                       static_cast<size_t>(in.segments_per_sequence))),
-        first_key_(in.first_key[static_cast<size_t>(sequence)]) {
+        first_key_(in.first_key[sequence]) {
     for (const auto& s : segments_) keys_ += s.rows;
   }
 
@@ -224,7 +224,7 @@ struct Scratch {
   Matrix<S> d_scores;
 
   S* row_of(Index n) {
-    if (static_cast<Index>(row.size()) < n) row.resize(static_cast<size_t>(n));
+    if (static_cast<Index>(row.size()) < n) row.resize(n);
     return row.data();
   }
 };

@@ -54,7 +54,7 @@ void Generator<S>::set_up(const GenerationRequest& request) {
         text.tokens.insert(text.tokens.end(), forced.begin(), forced.end());
       }
       text.known = std::ssize(text.tokens);
-      text.tokens.resize(static_cast<size_t>(std::max(end, text.known) + spec_.target_shift()), 0);
+      text.tokens.resize(std::max(end, text.known) + spec_.target_shift(), 0);
       text.log_probs.assign(text.tokens.size(), 0.0);
       texts.push_back(std::move(text));
       rows_.push_back({.prompt_length = length,
@@ -135,7 +135,7 @@ void Generator<S>::decode_unrolled() {
   for (auto rows = active_rows(); !rows.empty(); rows = active_rows()) {
     advance(rows);
     for (Index i = 0; i < std::ssize(rows); ++i) {
-      const Index to = next[static_cast<size_t>(rows[static_cast<size_t>(i)])]++;
+      const Index to = next[rows[static_cast<size_t>(i)]]++;
       for (Index u = 0; u < latents.count; ++u) latents.unit(to, u) = machine_.xhat(below).unit(i, u);
     }
   }
@@ -183,7 +183,7 @@ bool Generator<S>::emit() {
     const int64_t end = std::min(state.start + spec_.target_shift(), state.target);
     const int64_t begin = state.emitted;
     while (state.emitted < end && !state.finished) {
-      const int32_t token = tokens[static_cast<size_t>(state.emitted++)];
+      const int32_t token = tokens[state.emitted++];
       state.finished = request_->end_of_text.has_value() && token == *request_->end_of_text;
     }
     if (state.emitted == begin) continue;
@@ -198,8 +198,7 @@ bool Generator<S>::emit() {
       any = true;
     }
     if (request_->on_burst) {
-      const auto burst =
-          tokens.subspan(static_cast<size_t>(begin), static_cast<size_t>(state.emitted - begin));
+      const auto burst = tokens.subspan(begin, static_cast<size_t>(state.emitted - begin));
       more = request_->on_burst({r, burst}) && more;
     }
   }

@@ -39,7 +39,7 @@ class Generator {
   bool emit();  // false: the receiver wants no more
   GenerationResult finish();
 
-  Row& row(int64_t r) { return rows_[static_cast<size_t>(r)]; }
+  Row& row(int64_t r) { return rows_[r]; }
 
   const ModelSpec& spec_;
   Machine<S> machine_;

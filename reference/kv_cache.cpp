@@ -21,9 +21,8 @@ KvCache<S>::KvCache(Layout layout) : layout_(std::move(layout)) {
   const bool block = layout_.visibility.window.kind == EncoderWindow::Kind::block;
   own_capacity_ = block ? layout_.visibility.block : layout_.visibility.held(own);
   if (!layout_.keeps_prefill && layout_.new_units == 0) own_capacity_ = 0;
-  memory_.resize(static_cast<size_t>(layout_.layers * (prompts * shared_capacity_ + rows_ * own_capacity_) *
-                                     2 * width_));
-  units_.assign(static_cast<size_t>(rows_), 0);
+  memory_.resize(layout_.layers * (prompts * shared_capacity_ + rows_ * own_capacity_) * 2 * width_);
+  units_.assign(rows_, 0);
 }
 
 template <class S>
@@ -66,7 +65,7 @@ void KvCache<S>::store_prefill(int64_t layer, int64_t prompt, const S* k, const 
 
 template <class S>
 void KvCache<S>::finish_prefill() {
-  for (int64_t row = 0; row < rows_; ++row) units_[static_cast<size_t>(row)] = prompt_units(prompt_of(row));
+  for (int64_t row = 0; row < rows_; ++row) units_[row] = prompt_units(prompt_of(row));
 }
 
 template <class S>
@@ -115,7 +114,7 @@ void KvCache<S>::append(int64_t layer, int64_t row, const S* k, const S* v, Inde
 
 template <class S>
 void KvCache<S>::advance(std::span<const int64_t> rows, int64_t count) {
-  for (const int64_t row : rows) units_[static_cast<size_t>(row)] += count;
+  for (const int64_t row : rows) units_[row] += count;
 }
 
 template <class S>

@@ -36,7 +36,7 @@ class KvCache {
   /// After all layers: the units of every row are those of its prompt.
   void finish_prefill();
 
-  int64_t units(int64_t row) const { return units_[static_cast<size_t>(row)]; }
+  int64_t units(int64_t row) const { return units_[row]; }
 
   /// The cached keys that the next units of `rows` see: `segments` entries a row, appended to `out` with room
   /// for `extra` more after each. Counts them, the shared ones once a prompt.
@@ -54,7 +54,7 @@ class KvCache {
  private:
   int64_t prompt_of(int64_t row) const { return row / layout_.samples; }
   bool shared() const { return layout_.samples > 1; }
-  int64_t prompt_units(int64_t prompt) const { return layout_.prompt_units[static_cast<size_t>(prompt)]; }
+  int64_t prompt_units(int64_t prompt) const { return layout_.prompt_units[prompt]; }
   int64_t first_own(int64_t row) const { return shared() ? prompt_units(prompt_of(row)) : 0; }
   int64_t slot(int64_t row, int64_t unit) const;
   S* shared_row(int64_t layer, int64_t prompt, int64_t unit);

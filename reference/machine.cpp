@@ -30,15 +30,14 @@ void Machine<S>::set_up(const GenerationRequest& request, const DecodePlan& plan
   set_up_caches();
   histories_.resize(windows_.size());
   for (int l = 1; l <= spec_.depth(); ++l) {
-    histories_[static_cast<size_t>(l)].reset(std::ssize(texts_), spec_.level(l).converter_context,
-                                             w_.level(l).start);
+    histories_[l].reset(std::ssize(texts_), spec_.level(l).converter_context, w_.level(l).start);
   }
 }
 
 template <class S>
 void Machine<S>::set_up_caches() {
   caches_.clear();
-  caches_.resize(static_cast<size_t>(spec_.first_encoder()));
+  caches_.resize(spec_.first_encoder());
   for (int l = spec_.first_encoder(); l <= spec_.depth(); ++l) {
     const LevelPlan& level = plan_->level(l);
     typename KvCache<S>::Layout layout;
@@ -108,11 +107,11 @@ void Machine<S>::gather_conditioning(const Units& g) {
                                    g.count, conditioning_);
     return;
   }
-  LatentHistory<S>& history = histories_[static_cast<size_t>(g.level)];
+  LatentHistory<S>& history = histories_[g.level];
   const bool joins = g.level < spec_.depth();  // X^(L) has joined when it had been encoded
   conditioning_.resize(all(g), s.converter_context * s.shape.width);
   for (Index i = 0; i < sequences(); ++i) {
-    const Index row = sequences_[static_cast<size_t>(i)].row;
+    const Index row = sequences_[i].row;
     for (Index c = 0; c < g.count; ++c) {
       if (joins && !previous) history.append(row, held.unit(i, g.first + c * g.step));
       conditioning_.row(i * g.count + c) = history.row(row);
@@ -138,13 +137,13 @@ void Machine<S>::decode(const Units& g, int64_t j) {
 template <class S>
 void Machine<S>::feed(const Units& g, int64_t j) {
   const Units fed = unit_of(*plan_, g, j);
-  Matrix<S>& part = part_[static_cast<size_t>(g.level)];
+  Matrix<S>& part = part_[g.level];
   if (plan_->level(g.level).feedback == Feedback::token) {
     embed(w_.decoder_embedding, fed, part);
     return;
   }
   const bool observed = plan_->level(g.level).feedback == Feedback::observed;
-  UnitRows<S>& held = observed ? x_[static_cast<size_t>(fed.level)] : xhat(fed.level);
+  UnitRows<S>& held = observed ? x_[fed.level] : xhat(fed.level);
   const Matrix<S>& rows = rows_of(held, fed, part);
   if (&rows != &part) part = rows;
 }
@@ -153,9 +152,9 @@ template <class S>
 void Machine<S>::embed(const MatrixMap<S>& table, const Units& tokens, Matrix<S>& out) const {
   out.resize(all(tokens), table.cols());
   for (Index i = 0; i < sequences(); ++i) {
-    const std::vector<int32_t>& ids = text(sequences_[static_cast<size_t>(i)].row).tokens;
+    const std::vector<int32_t>& ids = text(sequences_[i].row).tokens;
     for (Index c = 0; c < tokens.count; ++c) {
-      out.row(i * tokens.count + c) = table.row(ids[static_cast<size_t>(position(i, tokens, c))]);
+      out.row(i * tokens.count + c) = table.row(ids[position(i, tokens, c)]);
     }
   }
 }
@@ -168,15 +167,15 @@ void Machine<S>::sample(const Units& tokens) {
   std::span<const double> all_log_probs(log_probs_);
   const auto vocab = static_cast<size_t>(spec_.vocab);
   for (Index i = 0; i < sequences(); ++i) {
-    const int64_t first_row = sequences_[static_cast<size_t>(i)].row;
+    const int64_t first_row = sequences_[i].row;
     for (Index c = 0; c < tokens.count; ++c, all_log_probs = all_log_probs.subspan(vocab)) {
       const std::span<const double> log_probs = all_log_probs.first(vocab);
       const int64_t at = position(i, tokens, c);
       for (int64_t row = first_row; row < first_row + samples(tokens.of); ++row) {
-        RowText& t = texts_[static_cast<size_t>(row)];
-        int32_t& token = t.tokens[static_cast<size_t>(at)];
+        RowText& t = texts_[row];
+        int32_t& token = t.tokens[at];
         if (at >= t.known) token = sampler_.pick(log_probs, request_->first_row + row, at);
-        t.log_probs[static_cast<size_t>(at)] = log_probs[static_cast<size_t>(token)];
+        t.log_probs[at] = log_probs[token];
       }
     }
   }
@@ -217,12 +216,12 @@ void Machine<S>::encode(const Units& g) {
 
 template <class S>
 void Machine<S>::remember(const Units& g) {
-  LatentHistory<S>& history = histories_[static_cast<size_t>(g.level)];
+  LatentHistory<S>& history = histories_[g.level];
   const Index last = std::min(g.count, spec_.level(g.level).converter_context);
   for (Index i = 0; i < sequences(); ++i) {
     for (int64_t sample = 0; sample < samples(g.of); ++sample) {
       for (Index u = g.first + g.count - last; u < g.first + g.count; ++u) {
-        history.append(sequences_[static_cast<size_t>(i)].row + sample, latents(g.level).unit(i, u));
+        history.append(sequences_[i].row + sample, latents(g.level).unit(i, u));
       }
     }
   }

@@ -61,9 +61,9 @@ class Machine {
   void encode(const Units& g);
   void remember(const Units& g);
 
-  const RowText& text(int64_t row) const { return texts_[static_cast<size_t>(row)]; }
+  const RowText& text(int64_t row) const { return texts_[row]; }
   /// Xhat^(l) of the stretch under way. Of an unrolled answer's latents it is put together from outside.
-  UnitRows<S>& xhat(int l) { return xhat_[static_cast<size_t>(l)]; }
+  UnitRows<S>& xhat(int l) { return xhat_[l]; }
   std::vector<KvCache<S>>& caches() { return caches_; }
   /// Of the largest windows, by level: those of all levels stand at once.
   const std::vector<int64_t>& local_bytes() const { return local_bytes_; }
@@ -75,9 +75,9 @@ class Machine {
   /// The rows of units g: all there are, or put together in `scratch`.
   const Matrix<S>& rows_of(UnitRows<S>& held, const Units& g, Matrix<S>& scratch) const;
   /// What the converter of level l reads: at the top X^(L), which is its own reconstruction.
-  UnitRows<S>& latents(int l) { return l == spec_.depth() ? x_[static_cast<size_t>(l)] : xhat(l); }
+  UnitRows<S>& latents(int l) { return l == spec_.depth() ? x_[l] : xhat(l); }
   int64_t position(Index sequence, const Units& tokens, Index i) const {
-    return sequences_[static_cast<size_t>(sequence)].start + tokens.first + i * tokens.step;
+    return sequences_[sequence].start + tokens.first + i * tokens.step;
   }
   /// Rows that share a sequence: a prompt's samples, until it ends.
   int64_t samples(Stretch of) const { return of == Stretch::prompt ? request_->samples : 1; }

@@ -12,7 +12,7 @@ template <class S>
 Model<S>::Model(const ModelSpec& spec, S* parameters)
     : spec_(spec), weights_(view_weights(spec, parameters)) {
   for (int l = 0; l <= spec.depth(); ++l) ropes_.emplace_back(spec.shape(l).head_size(), spec.rope_theta);
-  tape_.resize(static_cast<size_t>(std::max(spec.depth(), 1)));
+  tape_.resize(std::max(spec.depth(), 1));
 }
 
 template <class S>
@@ -49,7 +49,7 @@ template <class S>
 void Model<S>::embed_tokens(const MatrixMap<S>& table, Matrix<S>& out) const {
   const auto rows = static_cast<Index>(batch_->ids.size());
   out.resize(rows, table.cols());
-  for (Index r = 0; r < rows; ++r) out.row(r) = table.row(batch_->ids[static_cast<size_t>(r)]);
+  for (Index r = 0; r < rows; ++r) out.row(r) = table.row(batch_->ids[r]);
 }
 
 // Section 2, hierarchical encoder: A^(l) = Chunk_l(X^(l-1)), X^(l) = F_l(A^(l)).
@@ -60,8 +60,7 @@ void Model<S>::encode() {
     LevelTape<S>& t = level(l);
     chunk_units(weights_.level(l).chunker, spec_.norm_eps, l == 1 ? x0_ : level(l - 1).x,
                 spec_.level(l).chunk, t.chunk_normed, t.a);
-    t.encoder.begin(weights_.level(l).encoder, spec_.norm_eps, ropes_[static_cast<size_t>(l)], batch_->rows,
-                    spec_.visibility(l));
+    t.encoder.begin(weights_.level(l).encoder, spec_.norm_eps, ropes_[l], batch_->rows, spec_.visibility(l));
     t.x = t.encoder.forward(t.a);
   }
 }
@@ -81,7 +80,7 @@ void Model<S>::decode_level(int l) {
   const Index chunks = units(l) / batch_->rows;
   gather_conditioning(window, xhat(l), w.start, batch_->rows, chunks, chunks, t.conditioning);
   affine<S>(t.conditioning, w.converter, w.converter_bias, t.prefix);
-  t.decoder.begin(w.decoder, spec_.norm_eps, ropes_[static_cast<size_t>(l - 1)], units(l), {});
+  t.decoder.begin(w.decoder, spec_.norm_eps, ropes_[l - 1], units(l), {});
   t.xhat_below.resize(units(l - 1), spec_.shape(l - 1).width);
   if (known_beforehand(l)) {
     decode_in_one_part(l);

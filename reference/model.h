@@ -80,8 +80,8 @@ class Model {
   void encode_level_backward(int l);
   void add_embedding_gradient(MatrixMap<S>& table, const Matrix<S>& d) const;
 
-  const LevelTape<S>& level(int l) const { return tape_[static_cast<size_t>(l - 1)]; }
-  LevelTape<S>& level(int l) { return tape_[static_cast<size_t>(l - 1)]; }
+  const LevelTape<S>& level(int l) const { return tape_[l - 1]; }
+  LevelTape<S>& level(int l) { return tape_[l - 1]; }
   Index units(int l) const { return batch_->rows * (batch_->length / spec_.cumulative_chunk(l)); }  // B M_l
   bool known_beforehand(int l) const { return spec_.feedback(l) != Feedback::reconstructed; }
 
@@ -92,7 +92,7 @@ class Model {
     Matrix<S> xhat_below;  // dXhat^(l-1)
   };
   LevelWeights<S>& g(int l) { return gradients_->level(l); }
-  LevelGradients& d(int l) { return gradient_tape_[static_cast<size_t>(l - 1)]; }
+  LevelGradients& d(int l) { return gradient_tape_[l - 1]; }
   Matrix<S>& d_xhat(int l) { return l == spec_.depth() && l > 0 ? d(l).x : d(l + 1).xhat_below; }
 
   ModelSpec spec_;

@@ -117,7 +117,7 @@ void Model<S>::encode_level_backward(int l) {
 
 template <class S>
 void Model<S>::add_embedding_gradient(MatrixMap<S>& table, const Matrix<S>& d) const {
-  for (Index r = 0; r < d.rows(); ++r) table.row(batch_->ids[static_cast<size_t>(r)]) += d.row(r);
+  for (Index r = 0; r < d.rows(); ++r) table.row(batch_->ids[r]) += d.row(r);
 }
 
 template class Model<float>;

@@ -37,8 +37,8 @@ class Rope {
               bool inverse) const {
 #pragma omp parallel for schedule(static) if (rows.size() > 16384)
     for (Index r = 0; r < rows.rows(); ++r) {
-      const S* c = cos_.data() + positions[static_cast<size_t>(r)] * half_;
-      const S* s = sin_.data() + positions[static_cast<size_t>(r)] * half_;
+      const S* c = cos_.data() + positions[r] * half_;
+      const S* s = sin_.data() + positions[r] * half_;
       for (Index h = 0; h < heads; ++h) {
         S* a = rows.data() + r * rows.outerStride() + h * 2 * half_;
         S* b = a + half_;

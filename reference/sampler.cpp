@@ -16,16 +16,15 @@ int32_t Sampler::pick(std::span<const double> log_probs, int64_t row, int64_t po
   std::iota(order.begin(), order.end(), 0);
   const bool restricted = sampling_.top_k > 0 || sampling_.top_p < 1.0;
   if (restricted) {
-    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      return log_probs[static_cast<size_t>(a)] > log_probs[static_cast<size_t>(b)];
-    });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](int32_t a, int32_t b) { return log_probs[a] > log_probs[b]; });
     if (sampling_.top_k > 0) order.resize(std::min(order.size(), static_cast<size_t>(sampling_.top_k)));
   }
   const double high = *std::max_element(log_probs.begin(), log_probs.end());
   std::vector<double> weight(order.size());
   double total = 0.0;
   for (size_t i = 0; i < order.size(); ++i) {
-    weight[i] = std::exp((log_probs[static_cast<size_t>(order[i])] - high) / sampling_.temperature);
+    weight[i] = std::exp((log_probs[order[i]] - high) / sampling_.temperature);
     total += weight[i];
   }
   if (sampling_.top_p < 1.0) {

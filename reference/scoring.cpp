@@ -9,7 +9,7 @@ constexpr Index block = 512;
 
 TokenBatch padded(const TokenBatch& batch, int64_t multiple) {
   TokenBatch out{batch.rows, (batch.length + multiple - 1) / multiple * multiple, {}};
-  out.ids.assign(static_cast<size_t>(out.rows * out.length), 0);
+  out.ids.assign(out.rows * out.length, 0);
   for (int64_t b = 0; b < batch.rows; ++b) {
     const auto row = batch.row(b);
     std::copy(row.begin(), row.end(), out.ids.begin() + b * out.length);

@@ -32,7 +32,7 @@ void WindowRunner<S>::begin(const StackWeights<S>& weights, Index chunks, Index 
   length_ = 0;
   cache_.resize(weights.layers.size());
   for (auto& c : cache_) c.resize(chunks * window, 2 * weights.shape.kv_width());
-  first_key_.assign(static_cast<size_t>(chunks), 0);
+  first_key_.assign(chunks, 0);
 }
 
 template <class S>
@@ -60,8 +60,8 @@ template <class S>
 const Matrix<S>& WindowRunner<S>::forward(double eps, Rope<S>& rope,
                                           const Eigen::Ref<const Matrix<S>>& input) {
   const Index n = input.rows() / chunks_;
-  positions_.resize(static_cast<size_t>(input.rows()));
-  for (Index r = 0; r < input.rows(); ++r) positions_[static_cast<size_t>(r)] = length_ + r % n;
+  positions_.resize(input.rows());
+  for (Index r = 0; r < input.rows(); ++r) positions_[r] = length_ + r % n;
   const Matrix<S>& out = runner_.run(*weights_, eps, rope, positions_, input,
                                      [&](size_t layer, LayerTape<S>& t) { attend(layer, length_, t); });
   length_ += n;
@@ -70,9 +70,9 @@ const Matrix<S>& WindowRunner<S>::forward(double eps, Rope<S>& rope,
 
 template <class S>
 void CachedRunner<S>::begin_prefill(Index sequences, Index n) {
-  positions_.resize(static_cast<size_t>(sequences * n));
+  positions_.resize(sequences * n);
   for (size_t r = 0; r < positions_.size(); ++r) positions_[r] = static_cast<int64_t>(r) % n;
-  first_key_.assign(static_cast<size_t>(sequences), 0);
+  first_key_.assign(sequences, 0);
 }
 
 template <class S>
@@ -85,7 +85,7 @@ void CachedRunner<S>::attend_prefill(const StackShape& shape, Visibility visibil
   for (Index i = 0; i < sequences; ++i) {
     const S* k = t.qkv.data() + i * n * t.qkv.cols() + shape.width;
     segments_.push_back({k, k + kv, t.qkv.cols(), n});
-    cache.store_prefill(layer, prompts[static_cast<size_t>(i)], k, k + kv, t.qkv.cols());
+    cache.store_prefill(layer, prompts[i], k, k + kv, t.qkv.cols());
   }
   attend_to(shape, visibility, segments_, first_key_, t);
 }
@@ -123,13 +123,13 @@ void CachedRunner<S>::attend_step(const StackShape& shape, Visibility visibility
   constexpr Index per_sequence = KvCache<S>::segments + 1;
   for (Index i = 0; i < sequences; ++i) {
     const S* k = new_keys(i);
-    segments_[static_cast<size_t>((i + 1) * per_sequence - 1)] = {k, k + kv, t.qkv.cols(), n};
+    segments_[(i + 1) * per_sequence - 1] = {k, k + kv, t.qkv.cols(), n};
   }
   attend_to(shape, visibility, segments_, first_key_, t);
   // Only now: under a window the new rows take the places of rows that were just read.
   for (Index i = 0; i < sequences; ++i) {
     const S* k = new_keys(i);
-    cache.append(layer, rows[static_cast<size_t>(i)], k, k + kv, t.qkv.cols(), n);
+    cache.append(layer, rows[i], k, k + kv, t.qkv.cols(), n);
   }
 }
 

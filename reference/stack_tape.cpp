@@ -12,7 +12,7 @@ void StackTape<S>::begin(const StackWeights<S>& weights, double eps, Rope<S>& ro
   visibility_ = visibility;
   length_ = 0;
   used_ = 0;
-  first_key_.assign(static_cast<size_t>(sequences), 0);
+  first_key_.assign(sequences, 0);
 }
 
 template <class S>
@@ -52,8 +52,8 @@ const Matrix<S>& StackTape<S>::forward(const Matrix<S>& input) {
   Part& part = parts_[index];
   part.rows = input.rows() / sequences_;
   part.layers.resize(weights_->layers.size());
-  part.positions.resize(static_cast<size_t>(input.rows()));
-  for (Index r = 0; r < input.rows(); ++r) part.positions[static_cast<size_t>(r)] = length_ + r % part.rows;
+  part.positions.resize(input.rows());
+  for (Index r = 0; r < input.rows(); ++r) part.positions[r] = length_ + r % part.rows;
   length_ += part.rows;
   rope_->reserve(length_);
   part.layers[0].input = input;

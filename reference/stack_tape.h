@@ -28,7 +28,7 @@ class StackTape {
   /// gradients are added to g.
   void backward(Index p, StackWeights<S>& g, Matrix<S>& d);
 
-  const Matrix<S>& output(Index p) const { return parts_[static_cast<size_t>(p)].output; }
+  const Matrix<S>& output(Index p) const { return parts_[p].output; }
   Index parts() const { return used_; }
 
  private:

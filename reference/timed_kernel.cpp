@@ -93,7 +93,7 @@ class LayerKernel final : public Repeated {
     const Index f = shape_.ffn;
     const Index packed = d + 2 * shape_.kv_width();
     const int64_t elements = 2 * d + packed * d + d * d + 3 * f * d;
-    memory_.resize(static_cast<size_t>(copies_ * elements));
+    memory_.resize(copies_ * elements);
     fill(memory_.data(), std::ssize(memory_), 0);
     S* at = memory_.data();
     const auto take = [&](Index count) { return std::exchange(at, at + count); };
@@ -106,7 +106,7 @@ class LayerKernel final : public Repeated {
                          {take(d * f), d, f}});
     }
     tape_.input = random_matrix<S>(k.rows, d, 1);
-    positions_.resize(static_cast<size_t>(k.rows));
+    positions_.resize(k.rows);
     std::iota(positions_.begin(), positions_.end(), 0);
     rope_.reserve(k.rows);
   }
@@ -114,7 +114,7 @@ class LayerKernel final : public Repeated {
  private:
   void run(int64_t copy) override {
     layer_forward(
-        layers_[static_cast<size_t>(copy)], shape_, eps, rope_, positions_, tape_,
+        layers_[copy], shape_, eps, rope_, positions_, tape_,
         [](LayerTape<S>& t) { t.attended = t.qkv.leftCols(t.attended.cols()); }, output_);
   }
 
@@ -149,7 +149,7 @@ class CachedAttention final : public Repeated {
                          .visibility = visibility_,
                          .prompt_units = std::vector<int64_t>(static_cast<size_t>(k.rows), prompt),
                          .new_units = prefill_ ? 0 : k.queries});
-    sequences_.resize(static_cast<size_t>(k.rows));
+    sequences_.resize(k.rows);
     std::iota(sequences_.begin(), sequences_.end(), 0);
     if (prefill_) {
       runner_.begin_prefill(k.rows, k.queries);
@@ -219,7 +219,7 @@ class ProductKernel final : public Repeated {
  public:
   ProductKernel(const Kernel& k, int64_t footprint)
       : Repeated(copies_for(weight_bytes<S>(k), footprint, k)), kind_(k.kind), in_(k.in), out_(k.out) {
-    memory_.resize(static_cast<size_t>(copies_ * in_ * out_));
+    memory_.resize(copies_ * in_ * out_);
     fill(memory_.data(), std::ssize(memory_), 4);
     input_ = random_matrix<S>(k.rows, in_, 5);
     gain_ = random_matrix<S>(1, in_, 6);

@@ -51,8 +51,8 @@ struct Weights {
   MatrixMap<S> decoder_embedding;       // (V, D_0)
   MatrixMap<S> head;                    // (V, D_0)
 
-  const LevelWeights<S>& level(int l) const { return levels[static_cast<size_t>(l - 1)]; }
-  LevelWeights<S>& level(int l) { return levels[static_cast<size_t>(l - 1)]; }
+  const LevelWeights<S>& level(int l) const { return levels[l - 1]; }
+  LevelWeights<S>& level(int l) { return levels[l - 1]; }
 };
 
 /// `flat` holds parameter_elements(spec) values in parameter_list order and must outlive the views.

@@ -46,8 +46,8 @@ TokenBatch Batches::training(int64_t step, int64_t first, int64_t rows) const {
       .rows = rows, .length = context_, .ids = std::vector<int32_t>(static_cast<size_t>(rows * context_))};
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t sequence = (step - 1) * batch_ + first + r;
-    train_.read(order_.start(sequence), std::span(batch.ids).subspan(static_cast<size_t>(r * context_),
-                                                                     static_cast<size_t>(context_)));
+    train_.read(order_.start(sequence),
+                std::span(batch.ids).subspan(r * context_, static_cast<size_t>(context_)));
   }
   return batch;
 }
@@ -58,8 +58,8 @@ TokenBatch Batches::validation(int64_t first, int64_t rows) const {
       .rows = rows, .length = context_, .ids = std::vector<int32_t>(static_cast<size_t>(rows * context_))};
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t window = (first + r) * windows / validation_rows_;
-    validation_->read(window * context_, std::span(batch.ids).subspan(static_cast<size_t>(r * context_),
-                                                                      static_cast<size_t>(context_)));
+    validation_->read(window * context_,
+                      std::span(batch.ids).subspan(r * context_, static_cast<size_t>(context_)));
   }
   return batch;
 }

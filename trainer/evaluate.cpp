@@ -79,7 +79,7 @@ class Sum {
     window.nll -= log_prob;
     ++window.tokens;
     if (!score_.bytes) return;
-    const int32_t bytes = bytes_.at(static_cast<size_t>(place));
+    const int32_t bytes = bytes_.at(place);
     if (bytes < 0) {
       score_.bytes.reset();
     } else {
@@ -119,8 +119,7 @@ TokenBatch gather(std::span<const int32_t> tokens, std::span<const Window> windo
   TokenBatch batch{.rows = std::ssize(windows), .length = length, .ids = {}};
   batch.ids.resize(windows.size() * static_cast<size_t>(length));
   for (size_t r = 0; r < windows.size(); ++r) {
-    const auto from =
-        tokens.subspan(static_cast<size_t>(windows[r].begin), static_cast<size_t>(windows[r].length));
+    const auto from = tokens.subspan(windows[r].begin, static_cast<size_t>(windows[r].length));
     std::copy(from.begin(), from.end(), batch.ids.begin() + static_cast<int64_t>(r) * length);
   }
   return batch;
@@ -159,14 +158,11 @@ Score score(InferenceModel& model, std::span<const int32_t> tokens, const ScoreO
   const auto total = std::ssize(windows);
   for (int64_t first = 0; first < total;) {
     // Only windows at the end are short; they share a batch with none of another padded length.
-    const auto padded = [&](int64_t w) {
-      return (windows[static_cast<size_t>(w)].length + unit - 1) / unit * unit;
-    };
+    const auto padded = [&](int64_t w) { return (windows[w].length + unit - 1) / unit * unit; };
     const int64_t length = padded(first);
     int64_t end = first;
     while (end < total && end - first < options.batch && padded(end) == length) ++end;
-    const auto part =
-        std::span(windows).subspan(static_cast<size_t>(first), static_cast<size_t>(end - first));
+    const auto part = std::span(windows).subspan(first, static_cast<size_t>(end - first));
     const TokenBatch batch = gather(tokens, part, length);
     const auto log_probs = model.token_log_probs(batch);
     for (size_t r = 0; r < part.size(); ++r) {
@@ -204,8 +200,7 @@ GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> to
   Sum hiergen(bytes);
   for (int64_t first = 0; first < total; first += options.batch) {
     const int64_t rows = std::min(options.batch, total - first);
-    const auto ids = tokens.subspan(static_cast<size_t>(first * options.context),
-                                    static_cast<size_t>(rows * options.context));
+    const auto ids = tokens.subspan(first * options.context, static_cast<size_t>(rows * options.context));
     const TokenBatch batch{.rows = rows, .length = options.context, .ids = {ids.begin(), ids.end()}};
     GenerationRequest request;
     request.new_tokens = options.context - prompt;
@@ -224,7 +219,7 @@ GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> to
       for (int64_t t = prompt; t < options.context; ++t) {
         const auto at = static_cast<size_t>(r * options.context + t);
         const int64_t place = (first + r) * options.context + t;
-        recgen.add(place, generated.log_probs.at(static_cast<size_t>(r)).at(static_cast<size_t>(t - prompt)));
+        recgen.add(place, generated.log_probs.at(r).at(t - prompt));
         hiergen.add(place, teacher.at(at));
       }
     }

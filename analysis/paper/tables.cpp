@@ -20,7 +20,7 @@ std::vector<PaperRow> paper_rows() {
     const auto cell = [&](const std::string& name) -> const std::string& {
       const auto at = std::find(table.header.begin(), table.header.end(), name);
       if (at == table.header.end()) throw Error("the paper's tables: no column " + name);
-      return cells[static_cast<size_t>(at - table.header.begin())];
+      return cells[at - table.header.begin()];
     };
     const auto number = [&](const std::string& name) {
       return csv_number(cell(name), "the paper's tables, " + name);

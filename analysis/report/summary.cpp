@@ -131,7 +131,7 @@ std::vector<SummaryLine> summarize(std::span<const ResultRow> rows) {
         mine.push_back(std::move(line));
         at = ways.insert(ways.end(), way);
       }
-      SummaryLine::Regime* regime = regime_of(mine[static_cast<size_t>(at - ways.begin())], s);
+      SummaryLine::Regime* regime = regime_of(mine[at - ways.begin()], s);
       if (regime == nullptr || regime->throughput) continue;
       regime->throughput = s.throughput.mean;
       regime->kv_ideal = s.kv_ideal;

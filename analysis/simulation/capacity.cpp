@@ -45,7 +45,7 @@ class Mix {
   DecodeRow row_at(double share) const {
     const auto step = static_cast<int64_t>(share * static_cast<double>(decode_ends_.back()));
     const auto at = std::upper_bound(decode_ends_.begin(), decode_ends_.end(), step);
-    const ServicePlan& plan = plans_[static_cast<size_t>(at - decode_ends_.begin())];
+    const ServicePlan& plan = plans_[at - decode_ends_.begin()];
     return {plan.shared_units, plan.prompt_units, plan.prompt_units + plan.decode_steps - (*at - step)};
   }
 

@@ -20,7 +20,7 @@ class Fleet {
         out_(config.record_from, requests.empty() ? 0.0 : requests.back().arrival) {
     constexpr double never = std::numeric_limits<double>::quiet_NaN();
     out_.fates.assign(requests.size(), {never, never, never, never, never});
-    replicas_.reserve(static_cast<size_t>(config.replicas));
+    replicas_.reserve(config.replicas);
     for (int64_t i = 0; i < config.replicas; ++i) {
       replicas_.emplace_back(config.replica, costs, requests, out_.fates, out_.gaps);
     }

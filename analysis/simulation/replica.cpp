@@ -11,7 +11,7 @@ namespace photon::simulation {
 
 void Replica::enqueue(int64_t request, const ServicePlan& plan) {
   queue_.push_back({request, plan});
-  const Request& r = requests_[static_cast<size_t>(request)];
+  const Request& r = requests_[request];
   load_ += r.prompt + r.answer * config_.samples;
 }
 
@@ -124,7 +124,7 @@ void Replica::start_answer(const Prefilling& p, double now) {
 void Replica::finish(int64_t request, double held_bytes, double now) {
   fate(request).done = now;
   used_bytes_ -= held_bytes;
-  const Request& r = requests_[static_cast<size_t>(request)];
+  const Request& r = requests_[request];
   load_ -= r.prompt + r.answer * config_.samples;
   ++finished_;
 }

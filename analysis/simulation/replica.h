@@ -79,7 +79,7 @@ class Replica {
   /// What the end of a step put out for `d`, if anything; 1 if it came after a gap.
   int64_t emit(Decoding& d, double gap, double now);
   void finish(int64_t request, double held_bytes, double now);
-  Fate& fate(int64_t request) { return fates_[static_cast<size_t>(request)]; }
+  Fate& fate(int64_t request) { return fates_[request]; }
   int64_t resident() const { return std::ssize(prefilling_) + std::ssize(decoding_); }
 
   ReplicaConfig config_;

@@ -40,7 +40,7 @@ class LockedFile {
     std::string bytes(count, '\0');
     const ssize_t got = ::pread(fd_, bytes.data(), count, offset);
     if (got < 0) fail("cannot be read");
-    bytes.resize(static_cast<size_t>(got));
+    bytes.resize(got);
     return bytes;
   }
   /// All of it or nothing: what a full disk cut short is taken back.

@@ -296,7 +296,7 @@ ConfigDocument load_config(const std::filesystem::path& file, const std::vector<
   std::string text(static_cast<size_t>(largest_config_bytes) + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad()) throw Error(fmt::format("{}: cannot be read", name));
-  text.resize(static_cast<size_t>(in.gcount()));
+  text.resize(in.gcount());
   return parse_config(text, name, overrides);
 }
 

@@ -139,7 +139,7 @@ Checkpoint load_checkpoint(const fs::path& folder) {
   const auto list = parameter_list(checkpoint.spec);
   const SafetensorsFile file(folder / "model.safetensors");
   checkpoint.tokenizer_hash = tokenizer_hash_of(file);
-  checkpoint.parameters.resize(static_cast<size_t>(parameter_elements(checkpoint.spec)));
+  checkpoint.parameters.resize(parameter_elements(checkpoint.spec));
   read_flat_tensors(file, list, {{"", checkpoint.parameters}});
   require_nonzero_matrices(list, checkpoint.parameters, file.source());
   return checkpoint;

@@ -41,7 +41,7 @@ DecodePlan::DecodePlan(const ModelSpec& model, Generation generation, Schedule s
   lowest_encoder = observes_upward ? 1 : depth();
   levels[0].units = spec.meta_context();
   for (int l = 1; l <= depth(); ++l) {
-    LevelPlan& level = levels[static_cast<size_t>(l)];
+    LevelPlan& level = levels[l];
     level.chunk = spec.level(l).chunk;
     level.units = spec.units_per_meta_context(l);
     level.together = one_after_another ? 1 : level.units;

@@ -44,7 +44,7 @@ struct DecodePlan {
   }
 
   int depth() const { return spec.depth(); }
-  const LevelPlan& level(int l) const { return levels.at(static_cast<size_t>(l)); }
+  const LevelPlan& level(int l) const { return levels.at(l); }
   /// Whole ones of a prompt: what prefill takes. The rest of the prompt is forced into the first one made.
   int64_t prefilled_meta_contexts(int64_t prompt) const { return prompt / spec.meta_context(); }
   /// That a row of so many tokens in and out goes through behind them.

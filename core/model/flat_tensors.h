@@ -22,7 +22,7 @@ struct FlatArray {
 /// Where `p` lies in a flat array.
 template <class T>
 std::span<T> part(std::span<T> values, const ParameterInfo& p) {
-  return values.subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size()));
+  return values.subspan(p.offset, static_cast<size_t>(p.size()));
 }
 
 /// Writes F32, atomically. Throws Error if a span has the wrong length or holds a value that is not finite,

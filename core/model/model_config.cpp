@@ -82,7 +82,7 @@ ModelSpec read_spec(const ConfigTable& root, const std::vector<std::string>& ove
   }
   root.finish();
   if (const auto fault = spec.fault()) {
-    const ConfigTable& table = fault->level == 0 ? root : levels[static_cast<size_t>(fault->level - 1)];
+    const ConfigTable& table = fault->level == 0 ? root : levels[fault->level - 1];
     // The line named may be the file's while the other number of the rule came from the command line.
     const std::string with =
         overrides.empty() ? "" : fmt::format(" (with --set {})", fmt::join(overrides, " --set "));

@@ -68,9 +68,9 @@ struct ModelSpec {
   std::optional<int64_t> begin_of_text = {};
   int64_t trained_context = 0;
 
-  int depth() const { return static_cast<int>(levels.size()); }                          ///< L
-  const LevelSpec& level(int l) const { return levels.at(static_cast<size_t>(l - 1)); }  ///< l = 1 .. L
-  const StackShape& shape(int l) const { return l == 0 ? base : level(l).shape; }        ///< l = 0 .. L
+  int depth() const { return static_cast<int>(levels.size()); }                    ///< L
+  const LevelSpec& level(int l) const { return levels.at(l - 1); }                 ///< l = 1 .. L
+  const StackShape& shape(int l) const { return l == 0 ? base : level(l).shape; }  ///< l = 0 .. L
   int64_t cumulative_chunk(int l) const;  ///< C_{<=l}, tokens in one unit of level l; 1 for l = 0
   int64_t meta_context() const { return cumulative_chunk(depth()); }  ///< B_m in tokens; 1 for vanilla
   int64_t embedding_width() const;  ///< of the encoder's token embedding, D_1 / C_1; L >= 1

@@ -65,7 +65,7 @@ const StoredTensor& SafetensorsFile::tensor(std::string_view name, std::span<con
 }
 
 std::span<const std::byte> SafetensorsFile::bytes(const StoredTensor& tensor) const {
-  return file_.bytes().subspan(static_cast<size_t>(header_.data_offset + tensor.begin),
+  return file_.bytes().subspan(header_.data_offset + tensor.begin,
                                static_cast<size_t>(tensor.end - tensor.begin));
 }
 

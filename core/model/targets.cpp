@@ -7,8 +7,7 @@ std::vector<int32_t> shifted_targets(const ModelSpec& spec, std::span<const int3
   std::vector<int32_t> out(ids.size(), -1);
   for (int64_t r = 0; r < std::ssize(out); ++r) {
     const int64_t predicted = r % length + shift;
-    if (predicted > 0 && predicted < length)
-      out[static_cast<size_t>(r)] = ids[static_cast<size_t>(r + shift)];
+    if (predicted > 0 && predicted < length) out[r] = ids[r + shift];
   }
   return out;
 }

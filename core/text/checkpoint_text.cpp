@@ -52,7 +52,7 @@ Checkpoint without_padding(Checkpoint checkpoint, int64_t pieces) {
     if (to[i].offset == from[i].offset) continue;
     std::copy_n(values.begin() + from[i].offset, to[i].size(), values.begin() + to[i].offset);
   }
-  values.resize(static_cast<size_t>(parameter_elements(checkpoint.spec)));
+  values.resize(parameter_elements(checkpoint.spec));
   return checkpoint;
 }
 

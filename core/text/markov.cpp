@@ -77,8 +77,7 @@ MarkovWords::MarkovWords(uint64_t seed, int64_t words) : seed_(seed) {
     // Half of each step stays: the limit is the same, and a periodic chain converges too.
     for (size_t w = 0; w < n; ++w) {
       next[w] += 0.5 * stationary_[w];
-      for (const Next& to : rows_[w])
-        next[static_cast<size_t>(to.state)] += 0.5 * stationary_[w] * to.probability;
+      for (const Next& to : rows_[w]) next[to.state] += 0.5 * stationary_[w] * to.probability;
     }
     double change = 0.0;
     for (size_t w = 0; w < n; ++w) change += std::abs(next[w] - stationary_[w]);
@@ -91,7 +90,7 @@ MarkovWords::MarkovWords(uint64_t seed, int64_t words) : seed_(seed) {
 }
 
 int32_t MarkovWords::pick(int32_t state, double u) const {
-  const auto& row = rows_[static_cast<size_t>(state)];
+  const auto& row = rows_[state];
   for (const Next& next : row) {
     if (u < next.probability) return next.state;
     u -= next.probability;
@@ -104,8 +103,8 @@ std::vector<int32_t> MarkovWords::walk(uint64_t index, int64_t length) const {
   std::vector<int32_t> walked;
   double u = random.uniform(index, 0);
   int32_t state = 0;
-  while (state + 1 < states() && u >= stationary_[static_cast<size_t>(state)]) {
-    u -= stationary_[static_cast<size_t>(state)];
+  while (state + 1 < states() && u >= stationary_[state]) {
+    u -= stationary_[state];
     ++state;
   }
   for (int64_t i = 1; i <= length; ++i) {
@@ -116,11 +115,11 @@ std::vector<int32_t> MarkovWords::walk(uint64_t index, int64_t length) const {
 }
 
 std::string_view MarkovWords::word(int32_t state) const {
-  return word_list.at(static_cast<size_t>(state));
+  return word_list.at(state);
 }
 
 double MarkovWords::probability(int32_t state, int32_t next) const {
-  for (const Next& to : rows_.at(static_cast<size_t>(state))) {
+  for (const Next& to : rows_.at(state)) {
     if (to.state == next) return to.probability;
   }
   return 0.0;

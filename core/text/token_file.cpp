@@ -67,7 +67,7 @@ void TokenFile::read(int64_t begin, std::span<int32_t> out) const {
       throw Error(
           fmt::format("{}: id {} at {} is outside the vocabulary of {}", source_, id, begin + i, vocab_));
     }
-    out[static_cast<size_t>(i)] = static_cast<int32_t>(id);
+    out[i] = static_cast<int32_t>(id);
   }
 }
 

@@ -106,7 +106,7 @@ struct Tokenizer::Impl {
 const std::string& Tokenizer::Impl::piece(int32_t id) const {
   if (id < 0 || id >= std::ssize(pieces))
     throw Error(fmt::format("token {} is not in the tokenizer's 0 to {}", id, std::ssize(pieces) - 1));
-  return pieces[static_cast<size_t>(id)];
+  return pieces[id];
 }
 
 void Tokenizer::Impl::find_cuts() {

@@ -103,7 +103,7 @@ class GraphKernel final : public TimedKernel {
                                unwritten(k_.rows * k_.shape.ffn)};
     bf16* const x = random(k_.rows * d);
     return [this, copies, scratch, x](int64_t c) {
-      const StackWeights one{copies.shape, {copies.layers[static_cast<size_t>(c)]}, copies.norm};
+      const StackWeights one{copies.shape, {copies.layers[c]}, copies.norm};
       run_layers(stream_, linear_, one, scratch, x, k_.rows, [](size_t) {});
     };
   }
@@ -152,7 +152,7 @@ class GraphKernel final : public TimedKernel {
     return [this, append, a, caches, traffic](int64_t c) {
       RotateAppend first = append;
       DecodeAttention second = a;
-      first.cache = second.cache = caches[static_cast<size_t>(c)];
+      first.cache = second.cache = caches[c];
       rotate_append(stream_, first, traffic.rows_written);
       decode_attention(stream_, second, traffic);
     };
@@ -178,7 +178,7 @@ class GraphKernel final : public TimedKernel {
     for (int64_t c = 0; c < copies_; ++c) caches.push_back(cache(k_.queries));
     return [this, append, a, caches](int64_t c) {
       RotateAppend first = append;
-      first.cache = caches[static_cast<size_t>(c)];
+      first.cache = caches[c];
       rotate_append(stream_, first, static_cast<double>(k_.rows * k_.queries));
       prefill_attention(stream_, a);
     };
@@ -224,7 +224,7 @@ class GraphKernel final : public TimedKernel {
     const LinearScratch scratch{norms ? unwritten(k_.rows * k_.in) : nullptr, nullptr};
     return [this, a, scratch, all = matrices()](int64_t c) {
       Linear one = a;
-      one.weight = all[static_cast<size_t>(c)];
+      one.weight = all[c];
       linear_(stream_, "product", one, scratch);
     };
   }
@@ -249,7 +249,7 @@ class GraphKernel final : public TimedKernel {
                  values(integers_, std::vector<int32_t>(rows, 1))};
     return [this, a, scratch, pick, parts = parts_.back().data(), all = matrices()](int64_t c) {
       Linear one = a;
-      one.weight = all[static_cast<size_t>(c)];
+      one.weight = all[c];
       linear_(stream_, "head", one, scratch);
       pick_greedy(stream_, pick, parts);
     };

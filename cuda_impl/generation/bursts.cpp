@@ -42,8 +42,7 @@ void Bursts::wait(const Pending& pending) const {
 Bursts::Span Bursts::of(const Pending& pending, int64_t row) const {
   const int32_t* all = ids(pending.slot);
   const int64_t at = row * tokens_;
-  return {pending.first[static_cast<size_t>(row)], tokens_, all + at,
-          reinterpret_cast<const float*>(all + count()) + at};
+  return {pending.first[row], tokens_, all + at, reinterpret_cast<const float*>(all + count()) + at};
 }
 
 }  // namespace photon::PHOTON_GPU

@@ -15,9 +15,7 @@ class CacheCounter {
   /// prompt_units: by level, the units of each prompt that prefill runs through; layers: by level. Nothing is
   /// counted so far; repeated work of an equal session stays known.
   void set_up(std::vector<std::vector<int64_t>> prompt_units, std::vector<int64_t> layers);
-  const std::vector<int64_t>& prompt_units(int level) const {
-    return prompt_units_[static_cast<size_t>(level)];
-  }
+  const std::vector<int64_t>& prompt_units(int level) const { return prompt_units_[level]; }
 
   /// Prefill leaves so many rows in each layer's cache.
   void prefilled(int level, int64_t rows);

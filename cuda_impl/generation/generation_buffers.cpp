@@ -51,8 +51,8 @@ GenerationBuffers GenerationBuffers::lay_out(Arena& arena, const DecodePlan& dec
   for (int l = 1; l <= depth; ++l) {
     const LevelSpec& s = spec.level(l);
     const StackShape& below = spec.shape(l - 1);
-    const CachePlan& cache = plan.caches[static_cast<size_t>(l)];
-    LevelBuffers& level = b.levels[static_cast<size_t>(l)];
+    const CachePlan& cache = plan.caches[l];
+    LevelBuffers& level = b.levels[l];
     lay_out_cache(arena, s.shape, s.encoder_layers, plan, cache, level);
 
     int64_t chunks = plan.rows * decode.level(l).together;

@@ -89,7 +89,7 @@ GenerationPlan plan_generation(const DecodePlan& decode, const GenerationRequest
   const int64_t logits_row = spec.vocab * static_cast<int64_t>(sizeof(float));
   plan.head_rows = std::clamp<int64_t>(limits.logits_bytes / logits_row, 1, states);
   plan.positions = 1;
-  plan.caches.resize(static_cast<size_t>(spec.first_encoder()), {.kept = false});
+  plan.caches.resize(spec.first_encoder(), {.kept = false});
   for (int l = spec.first_encoder(); l <= spec.depth(); ++l) {
     plan.caches.push_back(plan_cache(decode, plan, request, l, limits.multiprocessors));
     plan.positions = std::max(plan.positions, plan.capacity / spec.cumulative_chunk(l) + 1);

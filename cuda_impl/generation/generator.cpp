@@ -118,7 +118,7 @@ void Generator::set_up_rows(const GenerationRequest& request) {
   std::vector<int64_t> start;
   std::vector<int64_t> end;
   for (int64_t r = 0; r < plan().rows; ++r) {
-    const auto& prompt = request.prompts[static_cast<size_t>(r / plan().samples)];
+    const auto& prompt = request.prompts[r / plan().samples];
     Row row;
     row.prompt_length = std::ssize(prompt);
     row.target = row.prompt_length + request.new_tokens;
@@ -127,7 +127,7 @@ void Generator::set_up_rows(const GenerationRequest& request) {
     std::copy(prompt.begin(), prompt.end(), to);
     int64_t given = row.prompt_length;
     if (!request.forced.empty()) {
-      const auto& forced = request.forced[static_cast<size_t>(r)];
+      const auto& forced = request.forced[r];
       std::copy(forced.begin(), forced.end(), to + given);
       given += std::ssize(forced);
     }
@@ -156,9 +156,9 @@ void Generator::set_up_rows(const GenerationRequest& request) {
 void Generator::set_up_prompts(const GenerationRequest& request) {
   const DecodePlan& decode = session_->decode;
   const auto whole = [&](int32_t p) {
-    return decode.prefilled_meta_contexts(std::ssize(request.prompts[static_cast<size_t>(p)]));
+    return decode.prefilled_meta_contexts(std::ssize(request.prompts[p]));
   };
-  order_.resize(static_cast<size_t>(plan().prompts));
+  order_.resize(plan().prompts);
   std::iota(order_.begin(), order_.end(), 0);
   std::stable_sort(order_.begin(), order_.end(), [&](int32_t a, int32_t b) { return whole(a) < whole(b); });
   std::vector<int32_t> order = order_;
@@ -171,8 +171,8 @@ void Generator::set_up_prompts(const GenerationRequest& request) {
   std::vector<std::vector<int64_t>> prompt_units(levels);
   std::vector<int64_t> layers(levels, 0);
   for (int l = spec_.first_encoder(); l <= depth(); ++l) {
-    layers[static_cast<size_t>(l)] = spec_.encoder_layers(l);
-    auto& units = prompt_units[static_cast<size_t>(l)];
+    layers[l] = spec_.encoder_layers(l);
+    auto& units = prompt_units[l];
     std::vector<int32_t> first;
     std::vector<int32_t> count;
     std::vector<int32_t> own_first;
@@ -212,7 +212,7 @@ void Generator::prefill_prompts() {
 void Generator::prefill_pass(int64_t first, int64_t count, int64_t meta_contexts) {
   std::vector<int32_t> ids;
   for (int64_t i = first; i < first + count; ++i) {
-    const auto& prompt = request_->prompts[static_cast<size_t>(order_[static_cast<size_t>(i)])];
+    const auto& prompt = request_->prompts[order_[static_cast<size_t>(i)]];
     ids.insert(ids.end(), prompt.begin(), prompt.begin() + meta_contexts * spec_.meta_context());
   }
   stream_.upload(b_.prompt_ids, ids);
@@ -352,7 +352,7 @@ bool Generator::emit(const std::function<Bursts::Span(int64_t row)>& span) {
   bool more = true;
   bool any = false;
   for (int64_t r = 0; r < std::ssize(rows_); ++r) {
-    Row& row = rows_[static_cast<size_t>(r)];
+    Row& row = rows_[r];
     const Bursts::Span s = span(r);
     if (s.first < 0) continue;
     const int64_t end = std::min(s.first + s.tokens, row.target);
@@ -410,8 +410,8 @@ int64_t Generator::kv_bytes_held() const {
     const Visibility visibility = spec_.visibility(l);
     int64_t held = 0;
     for (int64_t r = 0; r < plan().rows; ++r) {
-      const int64_t prompt = counter_.prompt_units(l)[static_cast<size_t>(r / plan().samples)];
-      const int64_t last = (rows_[static_cast<size_t>(r)].emitted + meta - 1) / meta;
+      const int64_t prompt = counter_.prompt_units(l)[r / plan().samples];
+      const int64_t last = (rows_[r].emitted + meta - 1) / meta;
       const int64_t units = std::max(prompt, last * session_->decode.level(l).units);
       held += visibility.held(plan().samples > 1 ? units - prompt : units);
       if (plan().samples > 1 && r % plan().samples == 0) held += prompt - visibility.first_kept(prompt);

@@ -74,7 +74,7 @@ class Generator {
 
   int depth() const { return spec_.depth(); }
   const GenerationPlan& plan() const { return session_->plan; }
-  LevelBuffers& buffers(int l) { return b_.levels[static_cast<size_t>(l)]; }
+  LevelBuffers& buffers(int l) { return b_.levels[l]; }
 
   const ModelSpec& spec_;
   const ModelWeights& w_;

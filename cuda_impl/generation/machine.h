@@ -49,7 +49,7 @@ class Machine {
   void remember(const Units& g);
 
   /// Xhat^(l) of what was made last. Of an unrolled answer's latents it is put together from outside.
-  UnitRows& xhat(int l) { return xhat_[static_cast<size_t>(l)]; }
+  UnitRows& xhat(int l) { return xhat_[l]; }
 
  private:
   /// Where a strided product or norm reads or writes rows.
@@ -69,7 +69,7 @@ class Machine {
   }
   int64_t all(const Units& g) const { return sequences_ * a_sequence(g); }
   bool one_by_one(const Units& g) const { return decode_plan().one_after_another && g.of != Stretch::prompt; }
-  UnitRows& x(int l) { return x_[static_cast<size_t>(l)]; }
+  UnitRows& x(int l) { return x_[l]; }
   /// What the converter of level l reads: at the top X^(L), which is its own reconstruction.
   UnitRows& latents(int l) { return l == depth() ? x(l) : xhat(l); }
   Strided rows_of(const UnitRows& held, const Units& g) const;
@@ -94,7 +94,7 @@ class Machine {
   const float* rotations(const StackShape& shape) const { return b_->rotations.at(shape.head_size()); }
   int depth() const { return spec_.depth(); }
   const DecodePlan& decode_plan() const { return session_->decode; }
-  LevelBuffers& buffers(int l) { return b_->levels[static_cast<size_t>(l)]; }
+  LevelBuffers& buffers(int l) { return b_->levels[l]; }
 
   const ModelSpec& spec_;
   const ModelWeights& w_;

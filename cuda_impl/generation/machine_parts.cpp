@@ -113,7 +113,7 @@ void Machine::encode_prompts(const StackWeights& w, const Units& g) {
 void Machine::encode_step(const StackWeights& w, const Units& g, bf16* x) {
   const Stream::Scope scope(stream_, "encoder", g.level);
   const LevelBuffers& level = buffers(g.level);
-  const CachePlan& plan = session_->plan.caches[static_cast<size_t>(g.level)];
+  const CachePlan& plan = session_->plan.caches[g.level];
   const AttentionShape shape = attention_shape(w.shape);
   const EncoderStep step{.level = g.level,
                          .tokens_per_unit = static_cast<int32_t>(spec_.cumulative_chunk(g.level)),

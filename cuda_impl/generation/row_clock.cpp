@@ -27,7 +27,7 @@ CacheTraffic RowClock::traffic(const EncoderStep& step, const std::vector<int64_
     if (start_[r] < 0) continue;
     const auto prompt = static_cast<int64_t>(r) / samples_;
     const auto unit = static_cast<int32_t>(start_[r] / step.tokens_per_unit) + step.offset;
-    const int64_t first_own = samples_ > 1 ? prompt_units[static_cast<size_t>(prompt)] : 0;
+    const int64_t first_own = samples_ > 1 ? prompt_units[prompt] : 0;
     for (int32_t i = 0; i < step.units; ++i) {
       const int64_t first = step.visible.first(unit + i);
       sum.pairs += static_cast<double>(unit + i - first + 1);

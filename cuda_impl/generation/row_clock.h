@@ -27,11 +27,11 @@ class RowClock {
   /// start: a row's first token position, -1 for a row that has nothing to do; target: where it ends.
   RowClock(std::vector<int64_t> start, std::vector<int64_t> target, int64_t samples);
 
-  int64_t start(int64_t row) const { return start_[static_cast<size_t>(row)]; }
+  int64_t start(int64_t row) const { return start_[row]; }
   bool idle(int64_t row) const { return start(row) < 0; }
   bool all_idle() const;
   /// The row takes part no more: its text has ended.
-  void finish(int64_t row) { start_[static_cast<size_t>(row)] = -1; }
+  void finish(int64_t row) { start_[row] = -1; }
   /// Every row that is not idle moves on, and falls idle at its target.
   void advance(int64_t tokens);
 

@@ -23,7 +23,7 @@ std::vector<T> read(const T* from, int64_t count) {
 
 TokenBatch padded(const TokenBatch& batch, int64_t multiple) {
   TokenBatch out{batch.rows, (batch.length + multiple - 1) / multiple * multiple, {}};
-  out.ids.assign(static_cast<size_t>(out.rows * out.length), 0);
+  out.ids.assign(out.rows * out.length, 0);
   for (int64_t b = 0; b < batch.rows; ++b) {
     const auto row = batch.row(b);
     std::copy(row.begin(), row.end(), out.ids.begin() + b * out.length);
@@ -137,7 +137,7 @@ std::vector<double> ForwardPass::token_log_probs(const TokenBatch& batch) {
         const int64_t position = r % whole.length + shift;
         const int64_t at = (first + r / whole.length) * batch.length + position;
         places.push_back(position < batch.length ? at : -1);
-        targets.push_back(places.back() < 0 ? -1 : batch.ids[static_cast<size_t>(at)]);
+        targets.push_back(places.back() < 0 ? -1 : batch.ids[at]);
       }
       stream_.upload(head.targets, targets);
       logits(tape.xhat(0) + r0 * spec_.base.width, rows, head.logits);
@@ -149,7 +149,7 @@ std::vector<double> ForwardPass::token_log_probs(const TokenBatch& batch) {
       stream_.synchronize();
       const std::vector<float> losses = read(head.losses, rows);
       for (size_t i = 0; i < losses.size(); ++i) {
-        if (places[i] >= 0) out[static_cast<size_t>(places[i])] = -static_cast<double>(losses[i]);
+        if (places[i] >= 0) out[places[i]] = -static_cast<double>(losses[i]);
       }
     }
   });

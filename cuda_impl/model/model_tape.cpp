@@ -61,7 +61,7 @@ ModelTape::ModelTape(Arena& arena, const ModelSpec& spec, int64_t sequences, int
     : spec_(&spec), sequences_(sequences), length_(length), positions_(length) {
   constexpr auto use = Arena::Use::activations;
   const int depth = spec.depth();
-  levels_.resize(static_cast<size_t>(std::max(depth, 1)));
+  levels_.resize(std::max(depth, 1));
   StackTape::Shared shared;
   if (depth == 0) shared.make_room(vanilla_shape(spec, sequences, length), keep);
   for (int l = 1; l <= depth; ++l) {
@@ -86,7 +86,7 @@ ModelTape::ModelTape(Arena& arena, const ModelSpec& spec, int64_t sequences, int
     token_embeddings_ = arena.take<bf16>(Arena::Use::workspace, sequences * length * spec.base.width);
   }
   for (int l = 1; l <= depth; ++l) {
-    LevelTape& t = levels_[static_cast<size_t>(l - 1)];
+    LevelTape& t = levels_[l - 1];
     const LevelSpec& s = spec.level(l);
     const int64_t below = spec.shape(l - 1).width;
     if (l >= 2) t.chunk_normed = arena.take<bf16>(use, units(l - 1) * below);

@@ -29,7 +29,7 @@ class ModelTape {
   int64_t sequences() const { return sequences_; }
   int64_t length() const { return length_; }
   int64_t units(int l) const;  ///< B M_l; of l = 0 tokens
-  const LevelTape& level(int l) const { return levels_[static_cast<size_t>(l - 1)]; }
+  const LevelTape& level(int l) const { return levels_[l - 1]; }
   bf16* x(int l) const { return level(l).x; }  ///< l = 1 .. L
   bf16* xhat(int l) const;                     ///< l = 0 .. L
   int32_t* ids() const { return ids_; }        ///< (B, T)

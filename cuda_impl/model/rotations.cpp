@@ -7,7 +7,7 @@ namespace photon::PHOTON_GPU {
 std::vector<float> rotation_table(int64_t positions, int64_t head_size, double theta) {
   const int64_t half = head_size / 2;
   std::vector<float> out;
-  out.reserve(static_cast<size_t>(positions * head_size));
+  out.reserve(positions * head_size);
   for (int64_t p = 0; p < positions; ++p) {
     for (int64_t i = 0; i < half; ++i) {
       const double angle =

@@ -61,10 +61,10 @@ ModelView<T> ParameterPlaces::view(T* base) const {
   if (depth > 0) out.encoder_embedding = at.at("encoder.embedding.weight");
   out.decoder_embedding = at.at("decoder.1.embedding.weight");
   out.head = at.at("head.weight");
-  out.levels.resize(static_cast<size_t>(std::max(depth, 1)));
+  out.levels.resize(std::max(depth, 1));
   if (depth == 0) out.levels[0].decoder = stack(at, "decoder.1", spec_.base, spec_.layers);
   for (int l = 1; l <= depth; ++l) {
-    LevelView<T>& w = out.levels[static_cast<size_t>(l - 1)];
+    LevelView<T>& w = out.levels[l - 1];
     const std::string encoder = fmt::format("encoder.{}", l);
     const std::string decoder = fmt::format("decoder.{}", l);
     if (l >= 2) {
@@ -94,7 +94,7 @@ Weights::Weights(const ModelSpec& spec, std::span<const float> parameters) : mem
   std::vector<bf16> rounded;
   for (size_t i = 0; i < places.list().size(); ++i) {
     const ParameterInfo& p = places.list()[i];
-    const auto values = parameters.subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size()));
+    const auto values = parameters.subspan(p.offset, static_cast<size_t>(p.size()));
     rounded.resize(values.size());
     std::transform(values.begin(), values.end(), rounded.begin(), [](float v) { return to_bf16(v); });
     check(cudaMemcpy(base + places.first(i), rounded.data(), rounded.size() * sizeof(bf16),

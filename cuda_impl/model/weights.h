@@ -48,7 +48,7 @@ struct ModelView {
   T* head = nullptr;               ///< (V, D_0)
   std::vector<LevelView<T>> levels;
 
-  const LevelView<T>& level(int l) const { return levels[static_cast<size_t>(l - 1)]; }
+  const LevelView<T>& level(int l) const { return levels[l - 1]; }
 };
 
 using LayerWeights = LayerView<const bf16>;

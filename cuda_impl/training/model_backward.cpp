@@ -60,9 +60,9 @@ ModelBackward::ModelBackward(Arena& arena, const ModelTape& tape, const LossConf
 void ModelBackward::lay_out_latents(Arena& arena) {
   const bool toward_chunks = config_.beta != 0.0 && !config_.detach_targets;
   std::vector<std::pair<float**, int64_t>> parts;
-  levels_.resize(static_cast<size_t>(spec_.depth()));
+  levels_.resize(spec_.depth());
   for (int l = 1; l <= spec_.depth(); ++l) {
-    Level& level = levels_[static_cast<size_t>(l - 1)];
+    Level& level = levels_[l - 1];
     const int64_t size = tape_.units(l) * spec_.shape(l).width;
     parts.emplace_back(&level.d_x, size);
     if (l >= 2) parts.emplace_back(&level.d_xhat_below, tape_.units(l - 1) * spec_.shape(l - 1).width);
@@ -194,7 +194,7 @@ void ModelBackward::decode_unit_by_unit(const Context& c, int l) const {
   const int64_t width = spec_.shape(l - 1).width;
   begin_backward(c.stream, stack, scratch_);
   for (int64_t j = chunk - 1; j >= 0; --j) {
-    const StackTape::Part& part = stack.parts()[static_cast<size_t>(j)];
+    const StackTape::Part& part = stack.parts()[j];
     // The part after this one was fed its output.
     if (j + 1 < chunk) {
       add_rows(c.stream, {.from = residual_,

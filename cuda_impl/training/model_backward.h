@@ -80,7 +80,7 @@ class ModelBackward {
                     bf16* d_last) const;
   LayerContext layer_context(const Context& c, int l) const;
   float* d_xhat(int l) const;  // l >= 1; dXhat^(L) = dX^(L)
-  const Level& level(int l) const { return levels_[static_cast<size_t>(l - 1)]; }
+  const Level& level(int l) const { return levels_[l - 1]; }
 
   const ModelTape& tape_;
   const ModelSpec& spec_;

@@ -128,7 +128,7 @@ void ModelBackward::rec_losses(const Context& c, double weight) const {
 void ModelBackward::context_losses(const Context& c, double weight) const {
   const bool differentiate = gradients_ && config_.beta != 0.0;
   for (int l = 1; l <= spec_.depth(); ++l) {
-    const int64_t rows = counts_.context[static_cast<size_t>(l - 1)];
+    const int64_t rows = counts_.context[l - 1];
     if (rows == 0) continue;
     const int64_t width = spec_.shape(l).width;
     const int64_t units = tape_.units(l) / tape_.sequences();

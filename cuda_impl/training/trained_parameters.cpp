@@ -111,7 +111,7 @@ void TrainedParameters::adamw_step(Stream& stream, const AdamWStep& step) const 
 void TrainedParameters::read(Stream& stream, Array from, std::span<float> out) const {
   for (size_t i = 0; i < places_.list().size(); ++i) {
     const ParameterInfo& p = places_.list()[i];
-    const auto to = out.subspan(static_cast<size_t>(p.offset), static_cast<size_t>(p.size()));
+    const auto to = out.subspan(p.offset, static_cast<size_t>(p.size()));
     stream.download<float>(to, array(from) + places_.first(i));
   }
 }

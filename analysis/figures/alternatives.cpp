@@ -35,7 +35,8 @@ class AlternativeLooks {
     static constexpr std::array<const char*, 4> colors = {"#333333", "#8a6d1c", "#cc79a7", "#b2182b"};
     static constexpr std::array<int, 7> points = {4, 6, 8, 10, 14, 1, 2};
     const int index = used_[a.answers]++;
-    return {colors[a.answers], points[static_cast<size_t>(index) % points.size()], 2 + index % 4};
+    return {colors[static_cast<size_t>(a.answers)], points[static_cast<size_t>(index) % points.size()],
+            2 + index % 4};
   }
 
  private:

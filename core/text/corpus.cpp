@@ -102,7 +102,7 @@ json write_documents(const CorpusConfig& config, Sources& sources, const Interru
   while (sources.next(document)) {
     stop_if_asked(guard);
     const Split split = split_of(document.id, config);
-    writers[split]->write(document.text);
+    writers[static_cast<size_t>(split)]->write(document.text);
     if (split == Split::test) test_text.write(std::as_bytes(std::span(document.text)));
     if (!progress) progress = std::make_unique<Progress>("documents", sources.bytes_total(), "B");
     progress->update(std::min(sources.bytes_done(), sources.bytes_total()));
@@ -114,7 +114,7 @@ json write_documents(const CorpusConfig& config, Sources& sources, const Interru
 
   json result;
   for (const Split split : splits) {
-    const DocumentWriter& writer = *writers[split];
+    const DocumentWriter& writer = *writers[static_cast<size_t>(split)];
     if (writer.documents() == 0) {
       throw Error(
           fmt::format("no document fell into {} (train has {}): give more documents, a larger fraction or "
@@ -347,7 +347,7 @@ void build(const CorpusConfig& config, Sources& sources, const InterruptGuard& g
 
 std::string_view to_string(Split split) {
   constexpr std::array<std::string_view, 3> names = {"train", "validation", "test"};
-  return names[split];
+  return names[static_cast<size_t>(split)];
 }
 
 Split split_of(std::string_view id, const CorpusConfig& config) {
@@ -400,7 +400,7 @@ CorpusSummary load_corpus_info(const fs::path& folder) {
     s.tokenizer_hash = std::stoull(info.at("tokenizer").at("hash").get<std::string>(), nullptr, 16);
     for (const Split split : splits) {
       const auto& entry = info.at("splits").at(std::string(to_string(split)));
-      s.split[split] = {entry.at("documents"), entry.at("bytes"), entry.at("tokens")};
+      s.split[static_cast<size_t>(split)] = {entry.at("documents"), entry.at("bytes"), entry.at("tokens")};
     }
     if (info.contains("entropy_rate_bits_per_byte"))
       s.entropy_rate = info["entropy_rate_bits_per_byte"].get<double>();

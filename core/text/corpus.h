@@ -50,7 +50,7 @@ struct CorpusSummary {
   uint64_t tokenizer_hash = 0;
   std::optional<double> entropy_rate;  ///< bits per byte, where the source's law is known
 
-  const SplitSummary& of(Split s) const { return split[s]; }
+  const SplitSummary& of(Split s) const { return split[static_cast<size_t>(s)]; }
 };
 
 /// Where a document goes. Depends on its id and the seed alone: other documents do not move it, and a larger

@@ -48,18 +48,29 @@ Rung read_rung(const ConfigTable& t) {
 /// Batch and rate of each model: its entry in [chosen.flops] or [chosen.tokens], else those of
 /// [training].
 void read_rungs(const ConfigTable& training, const std::optional<ConfigTable>& chosen, StudyConfig& c) {
-  // Both tables are read, whichever the match asks for: a study holds the choice for either.
+  // All are read, whatever the match and the models: a study holds the choice for either match, and may be
+  // run with some of its models or with others.
   for (const Match match : {Match::flops, Match::tokens}) {
     const auto table = chosen ? chosen->table(to_string(match)) : std::nullopt;
-    for (StudyModel& model : c.models) {
-      const auto own = table ? table->table(model.spec.name) : std::nullopt;
-      if (!own) continue;
+    for (const std::string& name : table ? table->keys() : std::vector<std::string>{}) {
+      const auto own = table->table(name);
+      if (!own) table->fail(name, "is no table; {batch = 4, learning_rate = 1e-3} is wanted");
       const Rung rung = read_rung(*own);
-      if (match == c.training.match) model.rung = rung;
+      for (StudyModel& model : c.models) {
+        if (model.spec.name == name && match == c.training.match) model.rung = rung;
+      }
     }
   }
   const bool missing =
       std::any_of(c.models.begin(), c.models.end(), [](const StudyModel& m) { return m.rung.batch == 0; });
+  for (const char* key : {"batch", "learning_rate"}) {
+    if (!missing && training.has(key) && training.where(key).starts_with("--set")) {
+      training.fail(key,
+                    fmt::format("every model has its own: --set 'chosen.{}.{}={{batch = 4, learning_rate = "
+                                "1e-3}}' changes one",
+                                to_string(c.training.match), c.models.front().spec.name));
+    }
+  }
   if (!missing && !training.has("batch") && !training.has("learning_rate")) return;
   const Rung others = read_rung(training);
   for (StudyModel& model : c.models) {

@@ -236,6 +236,14 @@ bool ConfigTable::has(std::string_view key) const {
   return node != nullptr && !node->fallback;
 }
 
+std::vector<std::string> ConfigTable::keys() const {
+  std::vector<std::string> out;
+  for (const auto& [key, node] : node_->entries) {
+    if (!node->fallback) out.push_back(key);
+  }
+  return out;
+}
+
 bool ConfigTable::is_integer(std::string_view key) const {
   const ConfigNode* node = find(key);
   return node != nullptr && node->kind == Kind::integer;

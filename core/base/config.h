@@ -44,6 +44,7 @@ class ConfigTable {
 
   /// Written in the file or set by an override; a key is known from then on, as if it had been read.
   bool has(std::string_view key) const;
+  std::vector<std::string> keys() const;  ///< all that has() of this table
   bool is_integer(std::string_view key) const;
   bool is_text(std::string_view key) const;
 

@@ -159,7 +159,7 @@ TEST_F(BenchSweep, WhatCouldNotBeWrittenIsNotMeasured) {
   const ProgramRun nowhere =
       run_photon("bench " + model + " --out " + (folder_ / "absent/rows.csv").string());
   EXPECT_EQ(nowhere.code, 1);
-  EXPECT_TRUE(holds(nowhere.messages, {"absent/rows.csv", "cannot be written"}));
+  EXPECT_TRUE(holds(nowhere.messages, {"absent/rows.csv", "cannot be opened"}));
   EXPECT_EQ(nowhere.messages.find("..."), std::string::npos) << nowhere.messages;
   for (const char* option : {"--profile", "--write-hardware"}) {
     const std::string measured = option == std::string("--profile") ? model : "";

@@ -20,8 +20,9 @@ std::string small_study(const std::filesystem::path& out) {
       "reproduce --out '{}' --set corpus.source=markov --set corpus.vocab=384 "
       "--set 'models=[\"configs/models/photon-tiny.toml\", \"configs/models/vanilla-tiny.toml\"]' --set "
       "'seeds=[1]' "
-      "--set training.context=64 --set training.batch=8 --set training.tokens=60000 --set "
-      "training.warmup=0.1 "
+      "--set training.context=64 --set training.tokens=60000 --set training.warmup=0.1 "
+      "--set 'chosen.flops.photon-tiny={{batch = 8, learning_rate = 2e-3}}' "
+      "--set 'chosen.flops.vanilla-tiny={{batch = 8, learning_rate = 2e-3}}' "
       "--set bench.regimes=pf/64,de/64 --set bench.batches=1 --set bench.seconds=0.05 --set "
       "bench.recgen_prompt=0",
       out.string());
@@ -169,6 +170,9 @@ TEST(Reproduce, EveryStudyHoldsToTheLadderThatItNames) {
 TEST(Reproduce, RefusesAnUnknownKeyAndAMissingConfig) {
   EXPECT_EQ(run_photon("reproduce --dry-run --set training.tokns=5").code, 2);
   EXPECT_EQ(run_photon("reproduce nowhere.toml --dry-run").code, 1);
+  const ProgramRun idle = run_photon("reproduce --dry-run --set training.batch=8");
+  EXPECT_EQ(idle.code, 2) << "nothing would come of it";
+  EXPECT_NE(idle.messages.find("chosen.flops.photon-tiny"), std::string::npos) << idle.messages;
 }
 
 }  // namespace

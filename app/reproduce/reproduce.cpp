@@ -18,6 +18,7 @@
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
 #include "core/base/paths.h"
+#include "core/base/table.h"
 #include "core/cost/floor.h"
 #include "core/cost/hardware.h"
 #include "core/model/parameters.h"
@@ -44,11 +45,11 @@ void print_dry_run(const StudyConfig& study) {
   fmt::print("{}: {} models, {} seeds, matched by {}; on {} at {:.0f} % of {:.4g} TFLOP/s\n\n", study.name,
              study.models.size(), study.seeds.size(), to_string(study.training.match), hardware.name,
              100 * study.mfu, ceilings.matrix_rate / 1e12);
-  fmt::print(
-      "| model | parameters | batch | rate | ladder | steps | tokens | training FLOPs | hours a seed | "
-      "training "
-      "memory GiB |\n");
-  fmt::print("|---|---|---|---|---|---|---|---|---|---|\n");
+  std::vector<TableColumn> table{{"model", {}, true},  {"parameters", {}},
+                                 {"batch", {}},        {"rate", {}},
+                                 {"ladder", {}, true}, {"steps", {}},
+                                 {"tokens", {}},       {"training FLOPs", {}},
+                                 {"hours a seed", {}}, {"training memory GiB", {}}};
   double hours_of_all = 0.0;
   std::string trainings;
   for (const StudyModel& model : study.models) {
@@ -61,11 +62,20 @@ void print_dry_run(const StudyConfig& study) {
                     length.steps, model.rung.batch, study.training.context, 60.0 * hours);
     // bf16 weights and gradients, fp32 master weights and two moments; activations come on top.
     const double memory = static_cast<double>(parameter_elements(model.spec)) * (2 + 2 + 4 + 4 + 4) / 0x1p30;
-    fmt::print("| {} | {} | {} | {:g} | {} | {} | {:.4g} | {:.4g} | {:.4g} | {:.3g} |\n", model.spec.name,
-               parameters_total(model.spec), model.rung.batch, model.rung.learning_rate,
-               model.ladder.empty() ? "none" : model.ladder, length.steps,
-               static_cast<double>(length.tokens(length.steps)), length.flops(length.steps), hours, memory);
+    const std::vector<std::string> cells{
+        model.spec.name,
+        std::to_string(parameters_total(model.spec)),
+        std::to_string(model.rung.batch),
+        fmt::format("{:g}", model.rung.learning_rate),
+        model.ladder.empty() ? "none" : model.ladder,
+        std::to_string(length.steps),
+        fmt::format("{:.4g}", static_cast<double>(length.tokens(length.steps))),
+        fmt::format("{:.4g}", length.flops(length.steps)),
+        fmt::format("{:.4g}", hours),
+        fmt::format("{:.3g}", memory)};
+    for (size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
   }
+  fmt::print("{}", markdown_table(table, 1));
   fmt::print(
       "\n{:.4g} hours of training in all; memory is weights, gradients and moments, without activations\n",
       hours_of_all);

@@ -34,6 +34,8 @@ std::vector<GradientCase> cases() {
       if (depth == 0 && reading != Reading::causal) continue;
       out.push_back(
           {fmt::format("L{}_{}", depth, to_string(reading)), testing::small_spec(depth, reading), all});
+      // In a text of the same token throughout, which a few are now and then, attention has no gradient.
+      if (depth == 0) out.back().meta_contexts = 12;
     }
   }
   for (const Reading reading : {Reading::causal, Reading::literal}) {

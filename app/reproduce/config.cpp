@@ -53,9 +53,7 @@ void read_rungs(const ConfigTable& training, const std::optional<ConfigTable>& c
   for (const Match match : {Match::flops, Match::tokens}) {
     const auto table = chosen ? chosen->table(to_string(match)) : std::nullopt;
     for (const std::string& name : table ? table->keys() : std::vector<std::string>{}) {
-      const auto own = table->table(name);
-      if (!own) table->fail(name, "is no table; {batch = 4, learning_rate = 1e-3} is wanted");
-      const Rung rung = read_rung(*own);
+      const Rung rung = read_rung(table->table(name).value());
       for (StudyModel& model : c.models) {
         if (model.spec.name == name && match == c.training.match) model.rung = rung;
       }

@@ -40,8 +40,7 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 }
 
 std::string describe(const StudyTrainingRun& run) {
-  return fmt::format("{} seed {}, {} x {:g}", run.model.spec.name, run.seed, run.rung.batch,
-                     run.rung.learning_rate);
+  return fmt::format("{} seed {}, {}", run.model.spec.name, run.seed, to_string(run.rung));
 }
 
 std::vector<int32_t> all_tokens(const fs::path& file) {
@@ -318,6 +317,7 @@ ResultRow StudyRun::diverged_row(const StudyTrainingRun& run) const {
   const RunLength length = training_length(study_, run.model, run.rung);
   ResultRow row;
   set_model(row, run.model.spec);
+  row.set("corpus", corpus_name_ + "/validation");
   row.set("training_seed", static_cast<int64_t>(run.seed));
   row.set("training_tokens", length.tokens(length.steps));
   row.set("training_flops", length.flops(length.steps));
@@ -340,7 +340,6 @@ ResultRow StudyRun::try_rung(const StudyModel& model, const Rung& rung) {
   stages_.run("score " + describe(run), file, inputs, [&] {
     ResultRow row = trained ? validation_row(model, checkpoint) : diverged_row(run);
     row.set("kind", "ladder");
-    row.set("corpus", corpus_name_ + "/validation");
     row.set("match", to_string(study_.training.match));
     row.set("length", study_.training.context);
     identify(row);

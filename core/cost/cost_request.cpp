@@ -214,7 +214,7 @@ void check_workload(const ModelSpec& spec, const Workload& w) {
   }
   if (w.prompt < spec.target_shift())
     refuse("a vanilla model cannot predict a first token: give it a prompt");
-  const DecodePlan the_way_exists(spec, w.generation, w.schedule);
+  check_generation(spec, w.generation, w.schedule);
   // The largest count is the cache rows that all layers read over a whole answer.
   int64_t layers = spec.layers;
   for (const LevelSpec& s : spec.levels) layers = std::max({layers, s.encoder_layers, s.decoder_layers});

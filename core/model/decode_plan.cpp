@@ -22,22 +22,13 @@ int64_t up(int64_t a, int64_t b) {
 DecodePlan::DecodePlan(const ModelSpec& model, Generation generation, Schedule schedule,
                        bool recgen_observes_upward, bool recgen_keeps_reading_feedback)
     : spec(model), levels(static_cast<size_t>(model.depth()) + 1) {
+  check_generation(model, generation, schedule, recgen_observes_upward || recgen_keeps_reading_feedback);
   const bool recgen = generation == Generation::recgen;
-  const bool unrolled = schedule == Schedule::unrolled;
-  if (recgen && depth() < 2) {
-    refuse(spec, fmt::format("recgen needs two levels or more, this model has {}", depth()));
-  }
-  if (unrolled && !recgen) {
-    refuse(spec, "the unrolled schedule exists for recgen alone: hiergen's latents depend on the tokens");
-  }
-  if ((recgen_observes_upward || recgen_keeps_reading_feedback) && (!recgen || unrolled)) {
-    refuse(spec, "the two switches of recgen need recgen on the streamed schedule");
-  }
   const bool observes_upward = !recgen || recgen_observes_upward;
   const bool observes_feedback = !recgen || recgen_keeps_reading_feedback;
   one_after_another = depth() >= 2 && observes_feedback && spec.feedback(depth()) == Feedback::observed;
   tokens_last = depth() >= 1 && spec.feedback(1) != Feedback::token;
-  lowest_decoder = unrolled ? depth() : 1;
+  lowest_decoder = schedule == Schedule::unrolled ? depth() : 1;
   lowest_encoder = observes_upward ? 1 : depth();
   levels[0].units = spec.meta_context();
   for (int l = 1; l <= depth(); ++l) {
@@ -70,6 +61,20 @@ int64_t DecodePlan::first_kept(int l, int64_t prompt_units) const {
   return level(l).cached ? spec.visibility(l).first_kept(prompt_units) : prompt_units;
 }
 
+void check_generation(const ModelSpec& spec, Generation generation, Schedule schedule, bool ablated) {
+  const bool recgen = generation == Generation::recgen;
+  const bool unrolled = schedule == Schedule::unrolled;
+  if (recgen && spec.depth() < 2) {
+    refuse(spec, fmt::format("recgen needs two levels or more, this model has {}", spec.depth()));
+  }
+  if (unrolled && !recgen) {
+    refuse(spec, "the unrolled schedule exists for recgen alone: hiergen's latents depend on the tokens");
+  }
+  if (ablated && (!recgen || unrolled)) {
+    refuse(spec, "the two switches of recgen need recgen on the streamed schedule");
+  }
+}
+
 void check_request(const ModelSpec& spec, const GenerationRequest& request) {
   constexpr int64_t most_new = int64_t{1} << 24;
   if (request.prompts.empty()) refuse(spec, "no prompt to continue");
@@ -77,7 +82,8 @@ void check_request(const ModelSpec& spec, const GenerationRequest& request) {
   if (request.new_tokens < 0 || request.new_tokens > most_new) {
     refuse(spec, fmt::format("{} new tokens; 0 to {} are allowed", request.new_tokens, most_new));
   }
-  const DecodePlan the_way_exists(spec, request);
+  check_generation(spec, request.generation, request.schedule,
+                   request.recgen_observes_upward || request.recgen_keeps_reading_feedback);
   const Sampling& s = request.sampling;
   if (!(s.temperature >= 0.0) || !std::isfinite(s.temperature)) refuse(spec, "temperature must be 0 or more");
   if (!(s.top_p > 0.0 && s.top_p <= 1.0)) refuse(spec, "top_p must lie in (0, 1]");

@@ -24,7 +24,7 @@ struct LevelPlan {
 };
 
 struct DecodePlan {
-  /// Throws Error on a way of generating that the model does not have. `model` must outlive the plan.
+  /// Throws as check_generation. `model` must outlive the plan.
   DecodePlan(const ModelSpec& model, Generation generation, Schedule schedule,
              bool recgen_observes_upward = false, bool recgen_keeps_reading_feedback = false);
   DecodePlan(const ModelSpec& model, const GenerationRequest& request);
@@ -53,6 +53,9 @@ struct DecodePlan {
   int64_t first_kept(int l, int64_t prompt_units) const;
 };
 
+/// Throws Error on a way of generating that the model does not have; `ablated`: with one of recgen's
+/// switches.
+void check_generation(const ModelSpec& spec, Generation generation, Schedule schedule, bool ablated = false);
 /// Throws Error on a request that this model cannot serve on any device.
 void check_request(const ModelSpec& spec, const GenerationRequest& request);
 

@@ -90,7 +90,7 @@ void Generator::set_up(const GenerationRequest& request) {
   first_burst_ = 0.0;
   pending_.reset();
   set_up_rows(request);
-  set_up_prompts(request);
+  set_up_prompts();
   for (int l = 1; l <= depth(); ++l) {
     reset_latents(stream_,
                   {.history = buffers(l).history,
@@ -152,12 +152,14 @@ void Generator::set_up_rows(const GenerationRequest& request) {
   stream_.upload(const_cast<int32_t*>(b_.tokens.target), target);
 }
 
+int64_t Generator::prefilled_meta_contexts(int32_t prompt) const {
+  return session_->decode.prefilled_meta_contexts(std::ssize(request_->prompts[prompt]));
+}
+
 // The order in which prefill takes the prompts, and what each level's cache will hold of them.
-void Generator::set_up_prompts(const GenerationRequest& request) {
+void Generator::set_up_prompts() {
   const DecodePlan& decode = session_->decode;
-  const auto whole = [&](int32_t p) {
-    return decode.prefilled_meta_contexts(std::ssize(request.prompts[p]));
-  };
+  const auto whole = [&](int32_t prompt) { return prefilled_meta_contexts(prompt); };
   order_.resize(plan().prompts);
   std::iota(order_.begin(), order_.end(), 0);
   std::stable_sort(order_.begin(), order_.end(), [&](int32_t a, int32_t b) { return whole(a) < whole(b); });
@@ -194,10 +196,7 @@ void Generator::set_up_prompts(const GenerationRequest& request) {
 // Prompts of equal length in whole meta-contexts run together, as many as a pass takes.
 void Generator::prefill_prompts() {
   const Stream::Scope scope(stream_, "prefill");
-  const auto whole = [&](int64_t i) {
-    const auto prompt = static_cast<size_t>(order_[static_cast<size_t>(i)]);
-    return session_->decode.prefilled_meta_contexts(std::ssize(request_->prompts[prompt]));
-  };
+  const auto whole = [&](int64_t i) { return prefilled_meta_contexts(order_[i]); };
   for (int64_t first = 0; first < plan().prompts;) {
     const int64_t length = whole(first);
     const int64_t most =
@@ -332,7 +331,7 @@ bool Generator::hand_out(const Bursts::Pending& burst) {
 }
 
 // Unrolled: all answers at once.
-bool Generator::hand_out_answers() {
+void Generator::hand_out_answers() {
   stream_.synchronize();
   std::vector<int32_t> tokens(static_cast<size_t>(plan().rows * plan().capacity));
   std::vector<float> log_probs(tokens.size());
@@ -341,7 +340,7 @@ bool Generator::hand_out_answers() {
   check(cudaMemcpy(log_probs.data(), b_.tokens.log_probs, log_probs.size() * sizeof(float),
                    cudaMemcpyDeviceToHost),
         "cudaMemcpy");
-  return emit([&](int64_t r) {
+  emit([&](int64_t r) {
     const auto at = static_cast<size_t>(r * plan().capacity);
     return Bursts::Span{0, plan().capacity, tokens.data() + at, log_probs.data() + at};
   });

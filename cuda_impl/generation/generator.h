@@ -50,7 +50,8 @@ class Generator {
   void place(const Session& session);
   void set_up(const GenerationRequest& request);
   void set_up_rows(const GenerationRequest& request);
-  void set_up_prompts(const GenerationRequest& request);
+  void set_up_prompts();
+  int64_t prefilled_meta_contexts(int32_t prompt) const;
 
   // What starts the walk.
   void prefill_prompts();
@@ -67,7 +68,7 @@ class Generator {
   void read_burst(int64_t ahead);
   bool hand_out();
   bool hand_out(const Bursts::Pending& burst);
-  bool hand_out_answers();
+  void hand_out_answers();
   bool emit(const std::function<Bursts::Span(int64_t row)>& span);
   GenerationResult finish();
   int64_t kv_bytes_held() const;

@@ -110,12 +110,12 @@ void run_sequences(Stream& stream, Linears& linear, const StackWeights& w, const
 }
 
 VisibleUnits visible_units(const ModelSpec& spec, int l) {
+  const Visibility visibility = spec.visibility(l);
   VisibleUnits out;
-  if (l == 0) return out;
-  const EncoderWindow& window = spec.level(l).encoder_window;
-  if (window.kind == EncoderWindow::Kind::units) out.window = static_cast<int32_t>(window.units);
-  if (window.kind == EncoderWindow::Kind::block)
-    out.block = static_cast<int32_t>(spec.units_per_meta_context(l));
+  if (visibility.window.kind == EncoderWindow::Kind::units)
+    out.window = static_cast<int32_t>(visibility.window.units);
+  if (visibility.window.kind == EncoderWindow::Kind::block)
+    out.block = static_cast<int32_t>(visibility.block);
   return out;
 }
 

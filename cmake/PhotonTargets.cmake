@@ -1,7 +1,9 @@
 # photon_library(NAME LINKS...): the static library of this folder, every *.cpp in it and in its rooms (folders without a
 # CMakeLists.txt); each *.h must compile alone.
-# photon_test(NAME LINKS...): one GoogleTest executable of the folder's *.cpp; its tests carry the folder's name as
-# their label.
+# photon_test(NAME [SANITIZED [EXCEPT FILTER]] LINKS...): one GoogleTest executable of the folder's *.cpp; its tests carry
+# the folder's name as their label. With SANITIZED `./photon test` also runs it in the sanitizers' build, but for the
+# tests that FILTER ("Suite.Test:Other.*") names: the target sanitized_tests builds it, the label "FOLDER sanitized"
+# marks what is run.
 # photon_headers_alone(OUT HEADERS...): those whose compiling alone is not shown already by a source of their name that
 # includes them first.
 
@@ -72,17 +74,25 @@ function(photon_library name)
 endfunction()
 
 function(photon_test name)
+  cmake_parse_arguments(test "SANITIZED" "EXCEPT" "" ${ARGN})
   photon_glob(sources *.cpp)
   if(sources)
     add_executable(${name} ${sources})
-    target_link_libraries(${name} PRIVATE photon_flags GTest::gtest_main ${ARGN})
+    target_link_libraries(${name} PRIVATE photon_flags GTest::gtest_main ${test_UNPARSED_ARGUMENTS})
     target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
     # What is tested is as fast as ever; the tests themselves are compiled in less time than they would save.
     target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
     cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
     include(GoogleTest)
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT 600 LABELS ${folder}
-                         ENVIRONMENT OMP_WAIT_POLICY=passive)
+    set(properties TIMEOUT 600 ENVIRONMENT OMP_WAIT_POLICY=passive LABELS)
+    if(test_SANITIZED)
+      add_dependencies(sanitized_tests ${name})
+      gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "-${test_EXCEPT}"
+                           PROPERTIES ${properties} "${folder} sanitized")
+    endif()
+    if(test_EXCEPT OR NOT test_SANITIZED)
+      gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST TEST_FILTER "${test_EXCEPT}" PROPERTIES ${properties} ${folder})
+    endif()
     photon_install(${name} ${CMAKE_INSTALL_LIBEXECDIR}/photon)
   endif()
 endfunction()

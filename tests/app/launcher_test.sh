@@ -50,7 +50,7 @@ add_subdirectory(app)
 add_custom_target(sanitized_tests)
 add_test(NAME anything COMMAND true)
 add_test(NAME parser COMMAND test ! -e ${CMAKE_SOURCE_DIR}/break-${PHOTON_SANITIZE})
-set_tests_properties(parser PROPERTIES LABELS core)
+set_tests_properties(parser PROPERTIES LABELS "core sanitized")
 TXT
 echo 'add_executable(photon main.cpp)' >"$tree/app/CMakeLists.txt"
 cat >"$tree/app/main.cpp" <<'TXT'

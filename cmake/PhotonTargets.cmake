@@ -79,7 +79,7 @@ function(photon_test name)
   if(sources)
     add_executable(${name} ${sources})
     target_link_libraries(${name} PRIVATE photon_flags GTest::gtest_main ${test_UNPARSED_ARGUMENTS})
-    target_precompile_headers(${name} PRIVATE <gtest/gtest.h>)
+    target_precompile_headers(${name} PRIVATE <gtest/gtest.h> <fmt/format.h>)
     # What is tested is as fast as ever; the tests themselves are compiled in less time than they would save.
     target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
     cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)

@@ -16,7 +16,6 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/early_checks.h"
-#include "app/option_checks.h"
 #include "bench/machine.h"
 #include "bench/output.h"
 #include "bench/plan.h"
@@ -124,7 +123,7 @@ void sweep_preset(const Options& o) {
 }
 
 /// A preset says what is measured; what would be passed over is refused.
-void refuse_beside_preset(const CLI::App& command) {
+void refuse_beside_preset(const CommandLine& command) {
   for (const char* name : {"--regime", "--prompt", "--new", "--generation", "--schedule", "--batch",
                            "--samples-per-prompt", "--dtype", "--min-samples", "--max-seconds", "--cache-mib",
                            "--profile", "--training", "--length", "--recompute", "--set"}) {
@@ -186,104 +185,104 @@ void run(const Options& o) {
                .cache_bytes = o.cache_mib << 20});
 }
 
-CLI::Validator numbers(const char* option, bool allow_max = false) {
+Check numbers(const char* option, bool allow_max = false) {
   return parsed_by([=](const std::string& text) { bench::parse_sweep(text, option, allow_max); });
 }
 
 template <class T>
-CLI::Validator words(T (*parse)(std::string_view)) {
+Check words(T (*parse)(std::string_view)) {
   return parsed_by([=](const std::string& text) { bench::parse_list<T>(text, parse); });
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const command =
+  CommandLine command =
       app.add_subcommand("bench", "Speed and memory of models beside what this machine can do");
-  command->add_option("models", o->models, "Model specs (TOML, fresh weights) or checkpoint folders")
-      ->type_name("MODEL.toml|CHECKPOINT");
-  command->add_option("--regime", o->regimes, "pf (2048 in, 128 out), de (128 in, 2048 out), scaled: pf/8")
-      ->check(parsed_by(bench::parse_regimes))
-      ->capture_default_str();
-  command->add_option("--prompt", o->prompts, "Tokens in, instead of a regime")
-      ->type_name("P")
-      ->check(numbers("--prompt"));
-  command->add_option("--new", o->new_tokens, "Tokens out, instead of a regime")
-      ->type_name("N")
-      ->check(numbers("--new"));
-  command->add_option("--generation", o->generations, "hiergen, recgen")
-      ->check(words(parse_generation))
-      ->capture_default_str();
-  command->add_option("--schedule", o->schedules, "streamed, unrolled (of recgen)")
-      ->check(words(parse_schedule))
-      ->capture_default_str();
-  command->add_option("--batch", o->batches, "Rows generated together; max: what fits by plan")
-      ->check(numbers("--batch", true))
-      ->capture_default_str();
+  command.add_option("models", o->models, "Model specs (TOML, fresh weights) or checkpoint folders")
+      .type_name("MODEL.toml|CHECKPOINT");
+  command.add_option("--regime", o->regimes, "pf (2048 in, 128 out), de (128 in, 2048 out), scaled: pf/8")
+      .check(parsed_by(bench::parse_regimes))
+      .capture_default_str();
+  command.add_option("--prompt", o->prompts, "Tokens in, instead of a regime")
+      .type_name("P")
+      .check(numbers("--prompt"));
+  command.add_option("--new", o->new_tokens, "Tokens out, instead of a regime")
+      .type_name("N")
+      .check(numbers("--new"));
+  command.add_option("--generation", o->generations, "hiergen, recgen")
+      .check(words(parse_generation))
+      .capture_default_str();
+  command.add_option("--schedule", o->schedules, "streamed, unrolled (of recgen)")
+      .check(words(parse_schedule))
+      .capture_default_str();
+  command.add_option("--batch", o->batches, "Rows generated together; max: what fits by plan")
+      .check(numbers("--batch", true))
+      .capture_default_str();
   command
-      ->add_option("--cache-mib", o->cache_mib,
-                   "What the caches of --batch max may take, growing and local, as planned; unset: memory")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 30));
-  command->add_option("--samples-per-prompt", o->samples, "Rows that share one prefill")
-      ->check(numbers("--samples-per-prompt"))
-      ->capture_default_str();
-  command->add_option("--dtype", o->dtypes, "float32, float64, bfloat16; unset: the device's own")
-      ->delimiter(',')
-      ->check(parsed_by(parse_dtype))
-      ->capture_default_str();
-  command->add_option("--device", o->device, "Back end")->check(known_device())->capture_default_str();
-  command->add_option("--seed", o->seed, "Of prompts and fresh weights")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--min-samples", o->rule.min_samples, "Before a steady median may end a row")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
-  command->add_option("--max-seconds", o->rule.max_seconds, "Of samples, a row")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--format", o->format, "Of standard output: md, csv or jsonl")
-      ->check(parsed_by(bench::Output::parse_format))
-      ->capture_default_str();
-  command->add_option("--out", o->out, "CSV file that every row is added to as soon as it is measured");
+      .add_option("--cache-mib", o->cache_mib,
+                  "What the caches of --batch max may take, growing and local, as planned; unset: memory")
+      .check(in_range(int64_t{1}, int64_t{1} << 30));
+  command.add_option("--samples-per-prompt", o->samples, "Rows that share one prefill")
+      .check(numbers("--samples-per-prompt"))
+      .capture_default_str();
+  command.add_option("--dtype", o->dtypes, "float32, float64, bfloat16; unset: the device's own")
+      .delimiter(',')
+      .check(parsed_by(parse_dtype))
+      .capture_default_str();
+  command.add_option("--device", o->device, "Back end").check(known_device()).capture_default_str();
+  command.add_option("--seed", o->seed, "Of prompts and fresh weights")
+      .check(non_negative_number())
+      .capture_default_str();
+  command.add_option("--min-samples", o->rule.min_samples, "Before a steady median may end a row")
+      .check(in_range(1, 100000))
+      .capture_default_str();
+  command.add_option("--max-seconds", o->rule.max_seconds, "Of samples, a row")
+      .check(positive_number())
+      .capture_default_str();
+  command.add_option("--format", o->format, "Of standard output: md, csv or jsonl")
+      .check(parsed_by(bench::Output::parse_format))
+      .capture_default_str();
+  command.add_option("--out", o->out, "CSV file that every row is added to as soon as it is measured");
   command
-      ->add_option("--rates", o->rates,
-                   "Predict each row from rates of kernels before it is measured; what this file lacks of "
-                   "them is timed first and added")
-      ->type_name("RATES.csv");
-  command->add_flag("--resume", o->resume, "Leave out what --out already holds from this machine and commit");
+      .add_option("--rates", o->rates,
+                  "Predict each row from rates of kernels before it is measured; what this file lacks of "
+                  "them is timed first and added")
+      .type_name("RATES.csv");
+  command.add_flag("--resume", o->resume, "Leave out what --out already holds from this machine and commit");
   command
-      ->add_option(
+      .add_option(
           "--preset", o->preset,
           "A sweep or a list of targets from a file, or from configs/bench; rows go to --out, else to "
           "NAME.csv")
-      ->type_name("NAME|FILE.toml");
+      .type_name("NAME|FILE.toml");
   command
-      ->add_option(
+      .add_option(
           "--budget", o->budget,
           "Of a preset of targets: the row under way after so many seconds ends with its samples, those "
           "behind it are not begun; the table stands in --out's .md after every row")
-      ->check(CLI::PositiveNumber)
-      ->type_name("SECONDS");
+      .check(positive_number())
+      .type_name("SECONDS");
   command
-      ->add_option("--profile", o->profile,
-                   "Run each case once, launch by launch, for a profiler (docs/profiling.md); what the model "
-                   "says of the launches goes to this file")
-      ->type_name("LAUNCHES.csv");
-  command->add_flag("--training", o->training,
-                    "Training steps (--batch rows of --length tokens) beside the matrix rate");
-  command->add_option("--length", o->length, "Tokens in a training row")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
-      ->check(parsed_by(parse_recompute))
-      ->capture_default_str();
-  command->add_flag("--ceilings-only", o->ceilings_only,
-                    "Measure the machine alone, print it as a hardware file");
-  command->add_option("--write-hardware", o->hardware, "Write that file")->type_name("HW.toml");
-  command->add_option("--set", o->overrides, "Override a key of the specs")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
-  command->footer(
+      .add_option("--profile", o->profile,
+                  "Run each case once, launch by launch, for a profiler (docs/profiling.md); what the model "
+                  "says of the launches goes to this file")
+      .type_name("LAUNCHES.csv");
+  command.add_flag("--training", o->training,
+                   "Training steps (--batch rows of --length tokens) beside the matrix rate");
+  command.add_option("--length", o->length, "Tokens in a training row")
+      .check(positive_number())
+      .capture_default_str();
+  command.add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
+      .check(parsed_by(parse_recompute))
+      .capture_default_str();
+  command.add_flag("--ceilings-only", o->ceilings_only,
+                   "Measure the machine alone, print it as a hardware file");
+  command.add_option("--write-hardware", o->hardware, "Write that file").type_name("HW.toml");
+  command.add_option("--set", o->overrides, "Override a key of the specs")
+      .type_name("KEY=VALUE")
+      .expected(1)
+      .take_all();
+  command.footer(
       "Lists and ranges: 1,8,64   4-16   4-16+4   1-64*2\n"
       "How near to the matrix rate a training step comes (mfu):\n"
       "  photon bench configs/models/photon-small.toml --training --batch 8\n"
@@ -299,11 +298,11 @@ void setup(CLI::App& app) {
       "  photon bench --preset h200-acceptance\n"
       "  photon bench --preset h200-training\n"
       "Figures are defined in docs/numbers.md.");
-  add_bench_compare(*command);
-  command->callback([o, command] {
-    if (!command->get_subcommands().empty()) return;  // which has run
-    o->device_named = command->count("--device") > 0;
-    if (!o->preset.empty()) refuse_beside_preset(*command);
+  add_bench_compare(command);
+  command.callback([o, command] {
+    if (command.subcommand_given()) return;  // which has run
+    o->device_named = command.count("--device") > 0;
+    if (!o->preset.empty()) refuse_beside_preset(command);
     run(*o);
   });
 }

@@ -28,26 +28,24 @@ void run(const Options& o) {
 
 }  // namespace
 
-void add_bench_compare(CLI::App& bench) {
+void add_bench_compare(CommandLine& bench) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const command =
+  CommandLine command =
       bench.add_subcommand("compare", "How much faster B is than A, case by case, and how sure that is");
-  command->add_option("a", o->a, "Results of photon bench")->type_name("A.csv")->required();
-  command->add_option("b", o->b, "Others, of the same cases")->type_name("B.csv")->required();
-  command->add_option("--confidence", o->confidence_percent, "Of each interval, in percent")
-      ->check(CLI::Range(50.0, 99.9))
-      ->capture_default_str();
-  command->add_option("--same-within", o->same_percent, "Speeds that differ by less are the same, in percent")
-      ->check(CLI::Range(0.0, 50.0))
-      ->capture_default_str();
-  command->add_option("--format", o->format, "md or json")
-      ->check(CLI::IsMember({"md", "json"}))
-      ->capture_default_str();
-  command->footer(
+  command.add_option("a", o->a, "Results of photon bench").type_name("A.csv").required();
+  command.add_option("b", o->b, "Others, of the same cases").type_name("B.csv").required();
+  command.add_option("--confidence", o->confidence_percent, "Of each interval, in percent")
+      .check(in_range(50.0, 99.9))
+      .capture_default_str();
+  command.add_option("--same-within", o->same_percent, "Speeds that differ by less are the same, in percent")
+      .check(in_range(0.0, 50.0))
+      .capture_default_str();
+  command.add_option("--format", o->format, "md or json").check(one_of({"md", "json"})).capture_default_str();
+  command.footer(
       "Rows of one case in a file are runs of it: measure several times to know how runs differ.\n"
       "  for i in 1 2 3; do photon bench MODEL.toml --out before.csv; done\n"
       "The rule of the verdicts is in docs/numbers.md.");
-  command->callback([o] { run(*o); });
+  command.callback([o] { run(*o); });
 }
 
 }  // namespace photon

@@ -1,17 +1,16 @@
 // A subcommand of the photon command line: one file each in this folder, which registers itself.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
-#include <string>
 #include <vector>
 
+#include "app/arguments.h"
 #include "core/backend/backend.h"
 
 namespace photon {
 
 /// Adds the subcommand to `app`; its callback does the work and throws Error or UsageError.
-using CommandSetup = std::function<void(CLI::App& app)>;
+using CommandSetup = std::function<void(CommandLine& app)>;
 
 struct Command {
   int rank;  ///< place in `photon --help`

@@ -68,28 +68,28 @@ void run(const Options& o) {
   }
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* const command =
+  CommandLine command =
       app.add_subcommand("convert", "Convert Hugging Face LLaMA weights to a checkpoint and back");
   command
-      ->add_option("--from-llama", options->from_llama,
-                   "Folder with config.json, safetensors, tokenizer.model or .json, to be read")
-      ->type_name("DIR");
-  command->add_option("--out", options->out, "Checkpoint folder to make, with --from-llama")
-      ->type_name("CHECKPOINT");
-  command->add_option("--to-llama", options->to_llama, "Folder with config.json and safetensors, to be made")
-      ->type_name("DIR");
-  command->add_option("--checkpoint", options->checkpoint, "Vanilla checkpoint to read, with --to-llama")
-      ->type_name("CHECKPOINT");
-  command->add_flag("--force", options->force, "Replace an existing folder");
-  command->footer(
+      .add_option("--from-llama", options->from_llama,
+                  "Folder with config.json, safetensors, tokenizer.model or .json, to be read")
+      .type_name("DIR");
+  command.add_option("--out", options->out, "Checkpoint folder to make, with --from-llama")
+      .type_name("CHECKPOINT");
+  command.add_option("--to-llama", options->to_llama, "Folder with config.json and safetensors, to be made")
+      .type_name("DIR");
+  command.add_option("--checkpoint", options->checkpoint, "Vanilla checkpoint to read, with --to-llama")
+      .type_name("CHECKPOINT");
+  command.add_flag("--force", options->force, "Replace an existing folder");
+  command.footer(
       "What a LLaMA's own tools put in front of every text, <s> (tokenizer_config.json: add_bos_token), is "
       "kept\n"
       "as begin_of_text in the checkpoint's config.toml: generate and eval --text put it there. A "
       "tokenizer.json\n"
       "is read where it is BPE with byte fallback (not that of Llama 3), and becomes a tokenizer.model.");
-  command->callback([options] { run(*options); });
+  command.callback([options] { run(*options); });
 }
 
 const RegisterCommand registered{25, setup};

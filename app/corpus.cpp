@@ -28,54 +28,53 @@ void print(const CorpusSummary& s) {
   }
 }
 
-void setup(CLI::App& app) {
-  CLI::App* const command = app.add_subcommand("corpus", "Make or describe a corpus");
-  command->require_subcommand(1);
+void setup(CommandLine& app) {
+  CommandLine command = app.add_subcommand("corpus", "Make or describe a corpus");
+  command.require_subcommand(1);
 
-  CLI::App* const build =
-      command->add_subcommand("build", "Documents, tokenizer and token files of a corpus");
+  CommandLine build = command.add_subcommand("build", "Documents, tokenizer and token files of a corpus");
   const auto o = std::make_shared<CorpusConfig>();
   build
-      ->add_option("--source", o->sources,
-                   "debian (English prose from two packages), debian-large (from nine), markov, or paths")
-      ->type_name("SOURCE")
-      ->expected(1, -1)
-      ->capture_default_str();
+      .add_option("--source", o->sources,
+                  "debian (English prose from two packages), debian-large (from nine), markov, or paths")
+      .type_name("SOURCE")
+      .expected(1, -1)
+      .capture_default_str();
   build
-      ->add_option("--out", o->out,
-                   "Folder to make, or to go on with; a finished one stays until the new one is")
-      ->required()
-      ->type_name("DIR");
-  CLI::Option* const given =
-      build->add_option("--tokenizer", o->tokenizer, "Tokenizer to use; else one is trained")
-          ->type_name("FILE.model");
-  build->add_option("--vocab", o->vocab, "Pieces of the trained tokenizer")
-      ->type_name("N")
-      ->capture_default_str()
-      ->excludes(given);
-  build->add_option("--validation", o->validation, "Fraction of the documents")
-      ->type_name("F")
-      ->capture_default_str();
-  build->add_option("--test", o->test, "Fraction of the documents")->type_name("F")->capture_default_str();
-  build->add_option("--seed", o->seed, "Seed of the split and of the Markov source")
-      ->type_name("N")
-      ->capture_default_str();
-  build->add_option("--markov-bytes", o->markov_bytes, "Length of the Markov source")
-      ->type_name("N")
-      ->capture_default_str();
+      .add_option("--out", o->out,
+                  "Folder to make, or to go on with; a finished one stays until the new one is")
+      .required()
+      .type_name("DIR");
+  const Argument given =
+      build.add_option("--tokenizer", o->tokenizer, "Tokenizer to use; else one is trained")
+          .type_name("FILE.model");
+  build.add_option("--vocab", o->vocab, "Pieces of the trained tokenizer")
+      .type_name("N")
+      .capture_default_str()
+      .excludes(given);
+  build.add_option("--validation", o->validation, "Fraction of the documents")
+      .type_name("F")
+      .capture_default_str();
+  build.add_option("--test", o->test, "Fraction of the documents").type_name("F").capture_default_str();
+  build.add_option("--seed", o->seed, "Seed of the split and of the Markov source")
+      .type_name("N")
+      .capture_default_str();
+  build.add_option("--markov-bytes", o->markov_bytes, "Length of the Markov source")
+      .type_name("N")
+      .capture_default_str();
   build
-      ->add_option("--skip-bad", o->skip_bad,
-                   "Bad lines of files (no JSON, no text in it, no UTF-8) to leave out at most")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  build->add_flag("--replace", o->replace, "Replace a finished corpus of other settings");
-  build->callback([o] { print(build_corpus(*o)); });
+      .add_option("--skip-bad", o->skip_bad,
+                  "Bad lines of files (no JSON, no text in it, no UTF-8) to leave out at most")
+      .type_name("N")
+      .check(non_negative_number())
+      .capture_default_str();
+  build.add_flag("--replace", o->replace, "Replace a finished corpus of other settings");
+  build.callback([o] { print(build_corpus(*o)); });
 
-  CLI::App* const info = command->add_subcommand("info", "What a corpus holds and what it was made of");
+  CommandLine info = command.add_subcommand("info", "What a corpus holds and what it was made of");
   const auto folder = std::make_shared<std::filesystem::path>();
-  info->add_option("corpus", *folder, "Corpus folder")->required()->type_name("DIR");
-  info->callback([folder] { print(load_corpus_info(*folder)); });
+  info.add_option("corpus", *folder, "Corpus folder").required().type_name("DIR");
+  info.callback([folder] { print(load_corpus_info(*folder)); });
 }
 
 const RegisterCommand registered{30, setup};

@@ -10,7 +10,6 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/device_report.h"
-#include "app/option_checks.h"
 #include "app/text_input.h"
 #include "bench/output.h"
 #include "core/base/csv.h"
@@ -211,51 +210,51 @@ void run(Options options) {
   }
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const command =
+  CommandLine command =
       app.add_subcommand("eval", "Negative log-likelihood, perplexity and bits per byte of a text");
-  command->add_option("--checkpoint", o->checkpoint, "Checkpoint folder")->required()->type_name("DIR");
-  CLI::Option_group* const text = command->add_option_group("text", "What is scored, one of");
-  text->add_option("--text", o->text, "Text file")->type_name("FILE");
-  text->add_option("--tokens", o->tokens, "Token file")->type_name("FILE");
-  text->require_option(1);
-  command->add_option("--context", o->score.context, "Tokens in a window; by default those of training")
-      ->type_name("T")
-      ->check(CLI::PositiveNumber);
+  command.add_option("--checkpoint", o->checkpoint, "Checkpoint folder").required().type_name("DIR");
+  CommandLine text = command.add_option_group("text", "What is scored, one of");
+  text.add_option("--text", o->text, "Text file").type_name("FILE");
+  text.add_option("--tokens", o->tokens, "Token file").type_name("FILE");
+  text.require_option(1);
+  command.add_option("--context", o->score.context, "Tokens in a window; by default those of training")
+      .type_name("T")
+      .check(positive_number());
   command
-      ->add_option("--stride", o->score.stride, "Tokens between windows; by default the context: no overlap")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--batch", o->score.batch, "Windows at a time")
-      ->capture_default_str()
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--generation", o->generation, "hiergen (teacher forcing), or recgen beside it")
-      ->check(parsed_by(parse_generation))
-      ->capture_default_str()
-      ->type_name("NAME");
-  command->add_option("--prompt", o->prompt, "With recgen: tokens of each window that are given")
-      ->type_name("P")
-      ->check(CLI::PositiveNumber);
-  command->add_option("--schedule", o->schedule, "Of recgen: streamed or unrolled")
-      ->check(parsed_by(parse_schedule))
-      ->capture_default_str()
-      ->type_name("NAME");
-  command->add_option("--device", o->device, "Back end")
-      ->check(known_device())
-      ->capture_default_str()
-      ->type_name("NAME");
-  command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16")
-      ->check(parsed_by(parse_dtype))
-      ->capture_default_str()
-      ->type_name("NAME");
-  command->add_option("--format", o->format, "md, json (lines) or csv")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"md", "json", "csv"}))
-      ->type_name("F");
-  command->add_option("--out", o->out, "Append the rows to a results file")->type_name("FILE.csv");
-  command->callback([o] { run(*o); });
+      .add_option("--stride", o->score.stride, "Tokens between windows; by default the context: no overlap")
+      .type_name("N")
+      .check(positive_number());
+  command.add_option("--batch", o->score.batch, "Windows at a time")
+      .capture_default_str()
+      .type_name("N")
+      .check(positive_number());
+  command.add_option("--generation", o->generation, "hiergen (teacher forcing), or recgen beside it")
+      .check(parsed_by(parse_generation))
+      .capture_default_str()
+      .type_name("NAME");
+  command.add_option("--prompt", o->prompt, "With recgen: tokens of each window that are given")
+      .type_name("P")
+      .check(positive_number());
+  command.add_option("--schedule", o->schedule, "Of recgen: streamed or unrolled")
+      .check(parsed_by(parse_schedule))
+      .capture_default_str()
+      .type_name("NAME");
+  command.add_option("--device", o->device, "Back end")
+      .check(known_device())
+      .capture_default_str()
+      .type_name("NAME");
+  command.add_option("--dtype", o->dtype, "float32, float64 or bfloat16")
+      .check(parsed_by(parse_dtype))
+      .capture_default_str()
+      .type_name("NAME");
+  command.add_option("--format", o->format, "md, json (lines) or csv")
+      .capture_default_str()
+      .check(one_of({"md", "json", "csv"}))
+      .type_name("F");
+  command.add_option("--out", o->out, "Append the rows to a results file").type_name("FILE.csv");
+  command.callback([o] { run(*o); });
 }
 
 const RegisterCommand registered{60, setup};

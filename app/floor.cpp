@@ -362,73 +362,71 @@ void run(const Options& options) {
   }
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const command = app.add_subcommand(
+  CommandLine command = app.add_subcommand(
       "floor", "Least bytes, FLOPs and time of a request or a training step, from the model alone");
-  command->add_option("model", o->models, "Model spec (TOML); several with --crossings")
-      ->type_name("MODEL.toml");
-  command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")->type_name("HW.toml");
-  command->add_option("--prompt", o->prompt, "Tokens in")->type_name("P");
-  command->add_option("--new", o->new_tokens, "Tokens out")->type_name("N");
+  command.add_option("model", o->models, "Model spec (TOML); several with --crossings")
+      .type_name("MODEL.toml");
+  command.add_option("--hardware", o->hardware, "Machine (configs/hardware/)").type_name("HW.toml");
+  command.add_option("--prompt", o->prompt, "Tokens in").type_name("P");
+  command.add_option("--new", o->new_tokens, "Tokens out").type_name("N");
   command
-      ->add_option("--batch", o->batch,
-                   "Prompts, or rows of a training step; max: what fits; a list with --crossings")
-      ->capture_default_str();
-  command->add_option("--samples", o->samples, "Rows of each prompt")->capture_default_str();
+      .add_option("--batch", o->batch,
+                  "Prompts, or rows of a training step; max: what fits; a list with --crossings")
+      .capture_default_str();
+  command.add_option("--samples", o->samples, "Rows of each prompt").capture_default_str();
+  command.add_option("--generation", o->generation, "hiergen or recgen; both, with a comma, with --crossings")
+      .capture_default_str();
+  command.add_option("--schedule", o->schedule, "streamed or unrolled (recgen)").capture_default_str();
+  command.add_option("--dtype", o->dtype, "bfloat16, float32 or float64").capture_default_str();
   command
-      ->add_option("--generation", o->generation, "hiergen or recgen; both, with a comma, with --crossings")
-      ->capture_default_str();
-  command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")->capture_default_str();
-  command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
-  command
-      ->add_option(
+      .add_option(
           "--ceilings", o->ceilings,
           "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
-      ->capture_default_str();
-  CLI::Option* const rates =
-      command
-          ->add_option("--rates", o->rates,
-                       "Beside the floors, the time that a machine's rates of kernels predict "
-                       "(photon bench --rates, bench_kernels)")
-          ->type_name("RATES.csv");
+      .capture_default_str();
+  Argument rates = command
+                       .add_option("--rates", o->rates,
+                                   "Beside the floors, the time that a machine's rates of kernels predict "
+                                   "(photon bench --rates, bench_kernels)")
+                       .type_name("RATES.csv");
   command
-      ->add_option("--memory-levels", o->memory_levels,
-                   "2: weights that fit the last-level cache are read from it")
-      ->check(CLI::Range(1, 2))
-      ->capture_default_str();
-  CLI::Option* const crossings = command->add_flag(
+      .add_option("--memory-levels", o->memory_levels,
+                  "2: weights that fit the last-level cache are read from it")
+      .check(in_range(1, 2))
+      .capture_default_str();
+  const Argument crossings = command.add_flag(
       "--crossings", o->crossings,
       "Instead: batches and contexts at which KV traffic overtakes weights and arithmetic overtakes bytes");
-  CLI::Option* const training = command->add_flag(
+  Argument training = command.add_flag(
       "--training", o->training, "A training step instead: time by op, launches and memory of --batch rows");
-  CLI::Option* const alternatives = command->add_flag(
-      "--alternatives", o->alternatives,
-      "Instead, of a vanilla model: caches of other attentions and hierarchies of its size");
-  training->excludes(crossings);
-  rates->excludes(crossings)->excludes(training);
-  alternatives->excludes(training)->excludes(crossings)->excludes(rates);
+  Argument alternatives =
+      command.add_flag("--alternatives", o->alternatives,
+                       "Instead, of a vanilla model: caches of other attentions and hierarchies of its size");
+  training.excludes(crossings);
+  rates.excludes(crossings).excludes(training);
+  alternatives.excludes(training).excludes(crossings).excludes(rates);
   command
-      ->add_flag(
+      .add_flag(
           "--paper", o->paper,
           "Instead: the paper's tables beside the floors of its nine models, without a model of your own")
-      ->excludes(training)
-      ->excludes(crossings)
-      ->excludes(alternatives)
-      ->excludes(rates);
-  command->add_option("--context", o->contexts, "Tokens (--alternatives, --crossings): a list or range")
-      ->capture_default_str();
-  command->add_option("--length", o->length, "Tokens in a training row")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
-      ->capture_default_str();
-  command->add_option("--format", o->format, "md or json")->capture_default_str();
-  command->add_option("--set", o->overrides, "Override a key of the spec")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
-  command->callback([o, command] {
+      .excludes(training)
+      .excludes(crossings)
+      .excludes(alternatives)
+      .excludes(rates);
+  command.add_option("--context", o->contexts, "Tokens (--alternatives, --crossings): a list or range")
+      .capture_default_str();
+  command.add_option("--length", o->length, "Tokens in a training row")
+      .check(positive_number())
+      .capture_default_str();
+  command.add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
+      .capture_default_str();
+  command.add_option("--format", o->format, "md or json").capture_default_str();
+  command.add_option("--set", o->overrides, "Override a key of the spec")
+      .type_name("KEY=VALUE")
+      .expected(1)
+      .take_all();
+  command.callback([o, command] {
     if (o->paper != o->models.empty())
       throw UsageError(o->paper ? "floor --paper takes no model: it has the paper's"
                                 : "floor needs a model spec");
@@ -436,7 +434,7 @@ void setup(CLI::App& app) {
       throw UsageError(
           fmt::format("floor takes one model, not {}; several with --crossings", o->models.size()));
     const bool request = !o->training && !o->alternatives && !o->paper && !o->crossings;
-    if (request && (command->count("--prompt") == 0 || command->count("--new") == 0))
+    if (request && (command.count("--prompt") == 0 || command.count("--new") == 0))
       throw UsageError(
           "floor needs --prompt and --new, or --training, --crossings, --alternatives or --paper");
     if (!o->alternatives && o->hardware.empty()) throw UsageError("floor needs --hardware");

@@ -9,7 +9,6 @@
 #include "app/command.h"
 #include "app/device_report.h"
 #include "app/early_checks.h"
-#include "app/option_checks.h"
 #include "core/base/error.h"
 #include "core/base/strict_json.h"
 #include "core/model/checkpoint.h"
@@ -90,20 +89,19 @@ void run(const Options& options) {
   print_kernels(*backend);
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* const command =
-      app.add_subcommand("forward", "Logits and every stream of a text, as safetensors");
-  command->add_option("--checkpoint", options->checkpoint, "Checkpoint folder")->required()->type_name("DIR");
+  CommandLine command = app.add_subcommand("forward", "Logits and every stream of a text, as safetensors");
+  command.add_option("--checkpoint", options->checkpoint, "Checkpoint folder").required().type_name("DIR");
   command
-      ->add_option("--tokens", options->tokens, "JSON array of rows of token ids, or a token file (one row)")
-      ->required()
-      ->type_name("FILE");
-  command->add_option("--out", options->out, "File to write")->required()->type_name("FILE.safetensors");
-  command->add_option("--dtype", options->dtype, "float32, float64 or bfloat16; unset: the device's own")
-      ->check(parsed_by(parse_dtype));
-  command->add_option("--device", options->device, "Back end")->check(known_device())->capture_default_str();
-  command->callback([options] { run(*options); });
+      .add_option("--tokens", options->tokens, "JSON array of rows of token ids, or a token file (one row)")
+      .required()
+      .type_name("FILE");
+  command.add_option("--out", options->out, "File to write").required().type_name("FILE.safetensors");
+  command.add_option("--dtype", options->dtype, "float32, float64 or bfloat16; unset: the device's own")
+      .check(parsed_by(parse_dtype));
+  command.add_option("--device", options->device, "Back end").check(known_device()).capture_default_str();
+  command.callback([options] { run(*options); });
 }
 
 const RegisterCommand registered{30, setup};

@@ -8,7 +8,6 @@
 
 #include "app/command.h"
 #include "app/device_report.h"
-#include "app/option_checks.h"
 #include "app/standard_streams.h"
 #include "app/text_input.h"
 #include "core/base/error.h"
@@ -114,49 +113,49 @@ void run(const Options& options) {
   print_kernels(*backend);
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const command = app.add_subcommand("generate", "Continue a text");
-  command->add_option("--checkpoint", o->checkpoint, "Checkpoint folder with its tokenizer")
-      ->required()
-      ->type_name("DIR");
-  auto* const text = command->add_option("--prompt", o->prompt, "Text to continue");
-  command->add_option("--prompt-file", o->prompt_file, "The same from a file; - is standard input")
-      ->excludes(text);
-  command->add_option("--new", o->new_tokens, "Tokens out, at most")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--samples", o->samples, "Continuations, sharing one prefill")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command->add_option("--choose", o->choose, "Of several samples: none (print all), majority, likelihood")
-      ->check(CLI::IsMember({"none", "majority", "likelihood"}))
-      ->capture_default_str();
-  command->add_option("--temperature", o->sampling.temperature, "0 is greedy")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--top-k", o->sampling.top_k, "0 is no limit")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--top-p", o->sampling.top_p, "Nucleus")->capture_default_str();
-  command->add_option("--seed", o->sampling.seed, "Of sampling")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
-  command->add_option("--generation", o->generation, "hiergen or recgen")
-      ->check(parsed_by(parse_generation))
-      ->capture_default_str();
-  command->add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")
-      ->check(parsed_by(parse_schedule))
-      ->capture_default_str();
-  command->add_flag("--ignore-end-of-text", o->ignore_end_of_text, "Go on behind the end of a document");
-  command->add_option("--dtype", o->dtype, "float32, float64 or bfloat16; unset: the device's own")
-      ->check(parsed_by(parse_dtype));
-  command->add_option("--device", o->device, "Back end")->check(known_device())->capture_default_str();
-  command->footer(
+  CommandLine command = app.add_subcommand("generate", "Continue a text");
+  command.add_option("--checkpoint", o->checkpoint, "Checkpoint folder with its tokenizer")
+      .required()
+      .type_name("DIR");
+  const Argument text = command.add_option("--prompt", o->prompt, "Text to continue");
+  command.add_option("--prompt-file", o->prompt_file, "The same from a file; - is standard input")
+      .excludes(text);
+  command.add_option("--new", o->new_tokens, "Tokens out, at most")
+      .check(non_negative_number())
+      .capture_default_str();
+  command.add_option("--samples", o->samples, "Continuations, sharing one prefill")
+      .check(positive_number())
+      .capture_default_str();
+  command.add_option("--choose", o->choose, "Of several samples: none (print all), majority, likelihood")
+      .check(one_of({"none", "majority", "likelihood"}))
+      .capture_default_str();
+  command.add_option("--temperature", o->sampling.temperature, "0 is greedy")
+      .check(non_negative_number())
+      .capture_default_str();
+  command.add_option("--top-k", o->sampling.top_k, "0 is no limit")
+      .check(non_negative_number())
+      .capture_default_str();
+  command.add_option("--top-p", o->sampling.top_p, "Nucleus").capture_default_str();
+  command.add_option("--seed", o->sampling.seed, "Of sampling")
+      .check(non_negative_number())
+      .capture_default_str();
+  command.add_option("--generation", o->generation, "hiergen or recgen")
+      .check(parsed_by(parse_generation))
+      .capture_default_str();
+  command.add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")
+      .check(parsed_by(parse_schedule))
+      .capture_default_str();
+  command.add_flag("--ignore-end-of-text", o->ignore_end_of_text, "Go on behind the end of a document");
+  command.add_option("--dtype", o->dtype, "float32, float64 or bfloat16; unset: the device's own")
+      .check(parsed_by(parse_dtype));
+  command.add_option("--device", o->device, "Back end").check(known_device()).capture_default_str();
+  command.footer(
       "A model that was trained with a token in front of every text (begin_of_text in its config.toml; "
       "imported\n"
       "LLaMAs: <s>) gets it in front of the prompt, and an empty prompt is that token alone.");
-  command->callback([o] { run(*o); });
+  command.callback([o] { run(*o); });
 }
 
 const RegisterCommand registered{45, setup};

@@ -29,21 +29,21 @@ void run(const Options& options) {
              spec.architecture(), options.seed, parameter_list(spec).size(), parameters_total(spec));
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* const command = app.add_subcommand("init", "Write a checkpoint with fresh weights");
-  command->add_option("model", options->model, "Model spec (TOML)")->required()->type_name("MODEL.toml");
-  command->add_option("--seed", options->seed, "Seed of the weights")
-      ->required()
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--out", options->out, "Checkpoint folder to make")->required()->type_name("DIR");
-  command->add_option("--set", options->overrides, "Override a key of the spec: width=64, level.1.chunk=8")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
-  command->add_flag("--force", options->force, "Replace an existing checkpoint");
-  command->callback([options] { run(*options); });
+  CommandLine command = app.add_subcommand("init", "Write a checkpoint with fresh weights");
+  command.add_option("model", options->model, "Model spec (TOML)").required().type_name("MODEL.toml");
+  command.add_option("--seed", options->seed, "Seed of the weights")
+      .required()
+      .type_name("N")
+      .check(non_negative_number());
+  command.add_option("--out", options->out, "Checkpoint folder to make").required().type_name("DIR");
+  command.add_option("--set", options->overrides, "Override a key of the spec: width=64, level.1.chunk=8")
+      .type_name("KEY=VALUE")
+      .expected(1)
+      .take_all();
+  command.add_flag("--force", options->force, "Replace an existing checkpoint");
+  command.callback([options] { run(*options); });
 }
 
 const RegisterCommand registered{20, setup};

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <new>
@@ -49,7 +50,8 @@ int run(int argc, char** argv) {
       "Exit codes: 0 done, 1 failed, 2 wrong use (nothing was read or written), 130 interrupted (Ctrl-C).");
   auto list = photon::commands();
   std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
-  for (const auto& command : list) command.setup(app);
+  photon::CommandLine line(app);
+  for (const auto& command : list) command.setup(line);
   app.parse_complete_callback([] {
     if (const std::string warning = photon::build_warning(); !warning.empty()) {
       fmt::print(stderr, "photon: warning: {}\n", warning);

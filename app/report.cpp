@@ -14,29 +14,25 @@
 namespace photon {
 namespace {
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto request = std::make_shared<analysis::ReportRequest>();
-  CLI::App* const command =
-      app.add_subcommand("report", "Make a page of figures and tables from results files");
-  command->add_option("results", request->results, "Results files (CSV)")
-      ->required()
-      ->type_name("RESULTS.csv...");
-  command->add_option("--out", request->out, "Folder for index.html and figures/")
-      ->required()
-      ->type_name("DIR");
-  command->add_option("--metrics", request->metrics, "Metrics files of trainings")
-      ->type_name("METRICS.csv...");
-  command->add_option("--simulations", request->simulations, "Rows of photon simulate")
-      ->type_name("SIMULATION.csv...");
-  command->add_option("--counters", request->counters, "Nsight Compute's raw pages (docs/profiling.md)")
-      ->type_name("NCU.csv...");
-  command->add_option("--launches", request->launches, "What photon bench --profile launched meanwhile")
-      ->type_name("LAUNCHES.csv...");
+  CommandLine command = app.add_subcommand("report", "Make a page of figures and tables from results files");
+  command.add_option("results", request->results, "Results files (CSV)")
+      .required()
+      .type_name("RESULTS.csv...");
+  command.add_option("--out", request->out, "Folder for index.html and figures/").required().type_name("DIR");
+  command.add_option("--metrics", request->metrics, "Metrics files of trainings").type_name("METRICS.csv...");
+  command.add_option("--simulations", request->simulations, "Rows of photon simulate")
+      .type_name("SIMULATION.csv...");
+  command.add_option("--counters", request->counters, "Nsight Compute's raw pages (docs/profiling.md)")
+      .type_name("NCU.csv...");
+  command.add_option("--launches", request->launches, "What photon bench --profile launched meanwhile")
+      .type_name("LAUNCHES.csv...");
   command
-      ->add_option("--models", request->models,
-                   "Specs for the figures over context length; default: those of the checkpoints in the rows")
-      ->type_name("MODEL.toml...");
-  command->callback([request] {
+      .add_option("--models", request->models,
+                  "Specs for the figures over context length; default: those of the checkpoints in the rows")
+      .type_name("MODEL.toml...");
+  command.callback([request] {
     request->paper_models = share_folder() / "configs" / "models";
     request->paper_hardware = share_folder() / "configs" / "hardware" / "h200.toml";
     fmt::print("{}\n", analysis::write_report(*request).string());

@@ -280,7 +280,7 @@ void warn(const Row& row) {
 }
 
 /// Options that others leave nothing to do.
-void refuse_unused(const Options& o, const CLI::App& command) {
+void refuse_unused(const Options& o, const CommandLine& command) {
   const auto given = [&](const char* option) { return command.count(option) > 0; };
   const auto refuse = [](const std::string& what) { throw UsageError(what); };
   const ArrivalLaw::Kind kind = arrivals_of(o);
@@ -341,71 +341,70 @@ void run(const Options& o) {
   if (!o.out.empty()) write_out(o.out, rows);
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const command =
+  CommandLine command =
       app.add_subcommand("simulate", "Serve many requests on many GPUs, from the traffic model alone");
-  command->add_option("models", o->models, "Model specs (TOML)")->required()->type_name("MODEL.toml...");
-  command->add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
-      ->required()
-      ->type_name("HW.toml");
-  command->add_option("--generation", o->generations, "hiergen, recgen")->capture_default_str();
-  command->add_option("--rate", o->rates, "Requests a second; max: all at once")->type_name("LIST");
-  command->add_option("--arrivals", o->arrivals, "poisson, bursts or trace")->capture_default_str();
-  command->add_option("--burst-factor", o->burst_factor, "Rate of a burst over the mean")
-      ->capture_default_str();
-  command->add_option("--burst-seconds", o->burst_seconds, "Mean length of a burst")->capture_default_str();
-  command->add_option("--trace", o->trace, "Requests as recorded: TIMESTAMP,ContextTokens,GeneratedTokens")
-      ->type_name("FILE.csv");
-  command->add_option("--prompt", o->prompt, "Tokens in: N, uniform:A:B, lognormal:MEDIAN:SIGMA or trace")
-      ->capture_default_str();
-  command->add_option("--new", o->answer, "Tokens out, in the same words")->capture_default_str();
-  command->add_option("--context", o->contexts, "Prompt and answer together, instead of --prompt")
-      ->type_name("LIST");
-  command->add_option("--samples", o->samples, "Answers to each prompt")->capture_default_str();
-  command->add_option("--shared-prefix", o->shared_prefix, "Tokens that all prompts begin with")
-      ->capture_default_str();
-  command->add_option("--requests", o->requests, "How many [10000; with --arrivals trace all of it]");
+  command.add_option("models", o->models, "Model specs (TOML)").required().type_name("MODEL.toml...");
+  command.add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
+      .required()
+      .type_name("HW.toml");
+  command.add_option("--generation", o->generations, "hiergen, recgen").capture_default_str();
+  command.add_option("--rate", o->rates, "Requests a second; max: all at once").type_name("LIST");
+  command.add_option("--arrivals", o->arrivals, "poisson, bursts or trace").capture_default_str();
+  command.add_option("--burst-factor", o->burst_factor, "Rate of a burst over the mean")
+      .capture_default_str();
+  command.add_option("--burst-seconds", o->burst_seconds, "Mean length of a burst").capture_default_str();
+  command.add_option("--trace", o->trace, "Requests as recorded: TIMESTAMP,ContextTokens,GeneratedTokens")
+      .type_name("FILE.csv");
+  command.add_option("--prompt", o->prompt, "Tokens in: N, uniform:A:B, lognormal:MEDIAN:SIGMA or trace")
+      .capture_default_str();
+  command.add_option("--new", o->answer, "Tokens out, in the same words").capture_default_str();
+  command.add_option("--context", o->contexts, "Prompt and answer together, instead of --prompt")
+      .type_name("LIST");
+  command.add_option("--samples", o->samples, "Answers to each prompt").capture_default_str();
+  command.add_option("--shared-prefix", o->shared_prefix, "Tokens that all prompts begin with")
+      .capture_default_str();
+  command.add_option("--requests", o->requests, "How many [10000; with --arrivals trace all of it]");
   command
-      ->add_option("--replicas", o->replicas,
-                   "GPUs; auto: the fewest that can do the load and keep 99 % within the limits")
-      ->capture_default_str();
-  command->add_option("--rows", o->rows, "Rows in a batch at most; 0: as memory allows")
-      ->capture_default_str();
+      .add_option("--replicas", o->replicas,
+                  "GPUs; auto: the fewest that can do the load and keep 99 % within the limits")
+      .capture_default_str();
+  command.add_option("--rows", o->rows, "Rows in a batch at most; 0: as memory allows").capture_default_str();
   command
-      ->add_option("--prefill-tokens", o->prefill_tokens,
-                   "Prompt tokens that a step encodes at most for each token that it adds to a row")
-      ->capture_default_str();
-  command->add_option("--limit-ttft", o->limit_ttft, "Seconds to the first token, at most");
-  command->add_option("--limit-burst", o->limit_burst,
-                      "Seconds between two bursts of a request, at most: a burst is a token of a vanilla "
-                      "model, 16 of PHOTON 4x4");
-  command->add_option("--limit-token", o->limit_token,
-                      "Seconds a token after the first burst, mean of a request, at most");
-  command->add_option("--limit-total", o->limit_total, "Seconds to the last token, at most");
-  command->add_option("--prefill-efficiency", o->prefill_efficiency,
-                      "Serial floor / time of prefill, up to 1, of all models: one number or LOW:MID:HIGH");
-  command->add_option("--decode-efficiency", o->decode_efficiency, "The same of decode");
+      .add_option("--prefill-tokens", o->prefill_tokens,
+                  "Prompt tokens that a step encodes at most for each token that it adds to a row")
+      .capture_default_str();
+  command.add_option("--limit-ttft", o->limit_ttft, "Seconds to the first token, at most");
+  command.add_option("--limit-burst", o->limit_burst,
+                     "Seconds between two bursts of a request, at most: a burst is a token of a vanilla "
+                     "model, 16 of PHOTON 4x4");
+  command.add_option("--limit-token", o->limit_token,
+                     "Seconds a token after the first burst, mean of a request, at most");
+  command.add_option("--limit-total", o->limit_total, "Seconds to the last token, at most");
+  command.add_option("--prefill-efficiency", o->prefill_efficiency,
+                     "Serial floor / time of prefill, up to 1, of all models: one number or LOW:MID:HIGH");
+  command.add_option("--decode-efficiency", o->decode_efficiency, "The same of decode");
   command
-      ->add_option("--measured", o->measured,
-                   "Both from a results file: bench rows of each model and generation on this hardware")
-      ->type_name("RESULTS.csv");
-  command->add_option("--engine", o->engine, "Serve the same requests on this back end, too, one at a time")
-      ->type_name("DEVICE");
-  command->add_option("--dtype", o->dtype, "bfloat16, float32 or float64")->capture_default_str();
+      .add_option("--measured", o->measured,
+                  "Both from a results file: bench rows of each model and generation on this hardware")
+      .type_name("RESULTS.csv");
+  command.add_option("--engine", o->engine, "Serve the same requests on this back end, too, one at a time")
+      .type_name("DEVICE");
+  command.add_option("--dtype", o->dtype, "bfloat16, float32 or float64").capture_default_str();
   command
-      ->add_option(
+      .add_option(
           "--ceilings", o->ceilings,
           "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
-      ->capture_default_str();
-  command->add_option("--seed", o->seed, "Of arrivals and lengths")->capture_default_str();
-  command->add_option("--format", o->format, "md, json or csv")->capture_default_str();
-  command->add_option("--out", o->out, "Folder for simulation.csv and figures")->type_name("DIR");
-  command->add_option("--set", o->overrides, "Override a key of the specs")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
-  command->footer(
+      .capture_default_str();
+  command.add_option("--seed", o->seed, "Of arrivals and lengths").capture_default_str();
+  command.add_option("--format", o->format, "md, json or csv").capture_default_str();
+  command.add_option("--out", o->out, "Folder for simulation.csv and figures").type_name("DIR");
+  command.add_option("--set", o->overrides, "Override a key of the specs")
+      .type_name("KEY=VALUE")
+      .expected(1)
+      .take_all();
+  command.footer(
       "Throughput and latency against load:\n"
       "  photon simulate MODELS --hardware HW.toml --rate 1,2,4,8,16 --out DIR\n"
       "What one GPU serves as context grows, and as samples share a prompt:\n"
@@ -415,8 +414,8 @@ void setup(CLI::App& app) {
       "  photon simulate MODELS --hardware HW.toml --rate 100 --replicas auto --limit-ttft 1 --limit-token "
       "0.02\n"
       "The rules are in docs/simulator.md, the figures in docs/numbers.md.");
-  command->callback([o, command] {
-    refuse_unused(*o, *command);
+  command.callback([o, command] {
+    refuse_unused(*o, command);
     run(*o);
   });
 }

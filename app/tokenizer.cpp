@@ -57,24 +57,21 @@ void info(const Options& o) {
              static_cast<double>(o.text.size()) / static_cast<double>(ids.size()));
 }
 
-void setup(CLI::App& app) {
-  CLI::App* const command = app.add_subcommand("tokenizer", "Train or describe a tokenizer");
-  command->require_subcommand(1);
+void setup(CommandLine& app) {
+  CommandLine command = app.add_subcommand("tokenizer", "Train or describe a tokenizer");
+  command.require_subcommand(1);
   const auto o = std::make_shared<Options>();
 
-  CLI::App* const make = command->add_subcommand("train", "BPE with byte fallback from text files");
-  make->add_option("--input", o->inputs, "Text, plain or .zst")
-      ->required()
-      ->type_name("FILE")
-      ->expected(1, -1);
-  make->add_option("--vocab", o->vocab, "Pieces")->type_name("N")->capture_default_str();
-  make->add_option("--out", o->model, "Model to write")->required()->type_name("FILE.model");
-  make->callback([o] { train(*o); });
+  CommandLine make = command.add_subcommand("train", "BPE with byte fallback from text files");
+  make.add_option("--input", o->inputs, "Text, plain or .zst").required().type_name("FILE").expected(1, -1);
+  make.add_option("--vocab", o->vocab, "Pieces").type_name("N").capture_default_str();
+  make.add_option("--out", o->model, "Model to write").required().type_name("FILE.model");
+  make.callback([o] { train(*o); });
 
-  CLI::App* const show = command->add_subcommand("info", "Size and hash, and how it cuts a text");
-  show->add_option("model", o->model, "SentencePiece model")->required()->type_name("FILE.model");
-  show->add_option("--text", o->text, "Text to cut")->type_name("TEXT");
-  show->callback([o] { info(*o); });
+  CommandLine show = command.add_subcommand("info", "Size and hash, and how it cuts a text");
+  show.add_option("model", o->model, "SentencePiece model").required().type_name("FILE.model");
+  show.add_option("--text", o->text, "Text to cut").type_name("TEXT");
+  show.callback([o] { info(*o); });
 }
 
 const RegisterCommand registered{32, setup};

@@ -5,7 +5,6 @@
 #include <memory>
 
 #include "app/command.h"
-#include "app/option_checks.h"
 #include "core/base/config.h"
 #include "core/base/error.h"
 #include "trainer/trainer.h"
@@ -36,31 +35,28 @@ void run(Options options) {
              result.validation ? fmt::format(", validation loss {:.4f}", result.validation->token) : "");
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto options = std::make_shared<Options>();
-  CLI::App* const command =
-      app.add_subcommand("train", "Train a model, or go on with a run that was stopped");
-  command->add_option("config", options->config, "Training config (TOML)")
-      ->required()
-      ->type_name("CONFIG.toml");
-  command->add_flag(
+  CommandLine command = app.add_subcommand("train", "Train a model, or go on with a run that was stopped");
+  command.add_option("config", options->config, "Training config (TOML)").required().type_name("CONFIG.toml");
+  command.add_flag(
       "--resume", options->resume,
       "Go on from the run's last checkpoint as if it had never stopped; from the start if there is none");
   command
-      ->add_option("--set", options->overrides,
-                   "Override a key of the config: seed=2, budget.steps=500; of the model: model.width=64")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
-  command->add_option("--device", options->device, "Back end")->type_name("NAME")->check(known_device());
-  command->add_option("--out", options->out, "Folder of the run")->type_name("DIR");
-  command->footer(
+      .add_option("--set", options->overrides,
+                  "Override a key of the config: seed=2, budget.steps=500; of the model: model.width=64")
+      .type_name("KEY=VALUE")
+      .expected(1)
+      .take_all();
+  command.add_option("--device", options->device, "Back end").type_name("NAME").check(known_device());
+  command.add_option("--out", options->out, "Folder of the run").type_name("DIR");
+  command.footer(
       "A run made longer, on the schedule of its new length from there on:\n"
       "  photon train RUN/train.toml --resume --set extend=true --set budget.steps=2000\n"
       "A new run from the weights of a checkpoint:\n"
       "  photon train CONFIG.toml --set model=CHECKPOINT --out DIR\n"
       "All keys are in docs/training.md.");
-  command->callback([options] { run(*options); });
+  command.callback([options] { run(*options); });
 }
 
 const RegisterCommand registered{50, setup};

@@ -1,9 +1,12 @@
 // What a command line holds that no subcommand and no option is called, and what was probably meant.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace photon {
 

@@ -162,26 +162,23 @@ void run(const Options& options) {
   analysis::require_better_than_unigram(rows);
 }
 
-void setup(CLI::App& app) {
+void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
-  CLI::App* const command =
-      app.add_subcommand("reproduce", "Train, measure and compare all three architectures");
-  command->add_option("config", o->config, "Study (TOML); default: configs/reproduce/default.toml")
-      ->type_name("CONFIG.toml");
-  command->add_option("--out", o->out, "Folder of everything it makes")
-      ->capture_default_str()
-      ->type_name("DIR");
-  command->add_option("--set", o->overrides, "Override a key of the study: training.tokens=1e6")
-      ->type_name("KEY=VALUE")
-      ->expected(1)
-      ->take_all();
-  command->add_flag(
+  CommandLine command = app.add_subcommand("reproduce", "Train, measure and compare all three architectures");
+  command.add_option("config", o->config, "Study (TOML); default: configs/reproduce/default.toml")
+      .type_name("CONFIG.toml");
+  command.add_option("--out", o->out, "Folder of everything it makes").capture_default_str().type_name("DIR");
+  command.add_option("--set", o->overrides, "Override a key of the study: training.tokens=1e6")
+      .type_name("KEY=VALUE")
+      .expected(1)
+      .take_all();
+  command.add_flag(
       "--ladder", o->ladder,
       "Find the batch and the rate of each model: the study's [ladder], which grows until no best is "
       "at an edge, and the lines to put into the study");
-  command->add_flag("--dry-run", o->dry_run,
-                    "Parameters, tokens, FLOPs, memory, and the stages with their sizes; nothing is run");
-  command->callback([o] { run(*o); });
+  command.add_flag("--dry-run", o->dry_run,
+                   "Parameters, tokens, FLOPs, memory, and the stages with their sizes; nothing is run");
+  command.callback([o] { run(*o); });
 }
 
 const RegisterCommand registered{10, setup};

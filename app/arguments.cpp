@@ -1,0 +1,154 @@
+#include "app/arguments.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <vector>
+
+#include "app/command.h"
+
+namespace photon {
+namespace {
+
+/// CLI11's own say what it always said.
+Check check_of(const CLI::Validator& validator) {
+  return {[validator](std::string& text) { return validator(text); }, validator.get_description()};
+}
+
+}  // namespace
+
+template <class T>
+Check in_range(T least, T most) {
+  return check_of(CLI::Range(least, most));
+}
+template Check in_range(int, int);
+template Check in_range(int64_t, int64_t);
+template Check in_range(double, double);
+
+Check positive_number() {
+  return check_of(CLI::PositiveNumber);
+}
+
+Check non_negative_number() {
+  return check_of(CLI::NonNegativeNumber);
+}
+
+Check one_of(std::initializer_list<std::string> words) {
+  return check_of(CLI::IsMember(std::vector<std::string>(words)));
+}
+
+Check known_device() {
+  return parsed_by([](const std::string& name) {
+    const auto names = backends().names();
+    if (std::find(names.begin(), names.end(), name) != names.end()) return;
+    throw UsageError(fmt::format("no device '{}' in this build; there is: {}", name, fmt::join(names, ", ")));
+  });
+}
+
+Argument& Argument::required() {
+  option_->required();
+  return *this;
+}
+
+Argument& Argument::type_name(const std::string& name) {
+  option_->type_name(name);
+  return *this;
+}
+
+Argument& Argument::check(const Check& check) {
+  option_->check(CLI::Validator(check.refusal, check.description));
+  return *this;
+}
+
+Argument& Argument::capture_default_str() {
+  option_->capture_default_str();
+  return *this;
+}
+
+Argument& Argument::expected(int count) {
+  option_->expected(count);
+  return *this;
+}
+
+Argument& Argument::expected(int least, int most) {
+  option_->expected(least, most);
+  return *this;
+}
+
+Argument& Argument::take_all() {
+  option_->take_all();
+  return *this;
+}
+
+Argument& Argument::allow_extra_args(bool allow) {
+  option_->allow_extra_args(allow);
+  return *this;
+}
+
+Argument& Argument::delimiter(char between) {
+  option_->delimiter(between);
+  return *this;
+}
+
+Argument& Argument::excludes(Argument other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+CommandLine CommandLine::add_subcommand(const std::string& name, const std::string& help) {
+  return CommandLine(*app_->add_subcommand(name, help));
+}
+
+CommandLine CommandLine::add_option_group(const std::string& name, const std::string& help) {
+  return CommandLine(*app_->add_option_group(name, help));
+}
+
+template <class T>
+Argument CommandLine::add_option(const std::string& names, T& value, const std::string& help) {
+  return Argument(app_->add_option(names, value, help));
+}
+template Argument CommandLine::add_option(const std::string&, int&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, int64_t&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, uint64_t&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, double&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, std::string&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, std::filesystem::path&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, std::optional<int64_t>&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, std::optional<double>&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, std::vector<std::string>&, const std::string&);
+template Argument CommandLine::add_option(const std::string&, std::vector<std::filesystem::path>&,
+                                          const std::string&);
+
+Argument CommandLine::add_flag(const std::string& names, bool& value, const std::string& help) {
+  return Argument(app_->add_flag(names, value, help));
+}
+
+void CommandLine::require_subcommand(int count) {
+  app_->require_subcommand(count);
+}
+
+void CommandLine::require_option(int count) {
+  app_->require_option(count);
+}
+
+void CommandLine::footer(const std::string& text) {
+  app_->footer(text);
+}
+
+void CommandLine::callback(std::function<void()> work) {
+  app_->callback(std::move(work));
+}
+
+size_t CommandLine::count(const std::string& name) const {
+  return app_->count(name);
+}
+
+bool CommandLine::subcommand_given() const {
+  return !app_->get_subcommands().empty();
+}
+
+}  // namespace photon

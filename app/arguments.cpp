@@ -5,8 +5,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "app/command.h"
@@ -17,6 +19,16 @@ namespace {
 /// CLI11's own say what it always said.
 Check check_of(const CLI::Validator& validator) {
   return {[validator](std::string& text) { return validator(text); }, validator.get_description()};
+}
+
+/// CLI11's own of this kind print the largest double to its last digit.
+Check number_that(bool (*fits)(double), const char* wanted, const char* description) {
+  return {[=](std::string& text) -> std::string {
+            double number = 0.0;
+            if (CLI::detail::lexical_cast(text, number) && std::isfinite(number) && fits(number)) return "";
+            return fmt::format("{} is not a number {}", text, wanted);
+          },
+          description};
 }
 
 }  // namespace
@@ -30,11 +42,11 @@ template Check in_range(int64_t, int64_t);
 template Check in_range(double, double);
 
 Check positive_number() {
-  return check_of(CLI::PositiveNumber);
+  return number_that([](double x) { return x > 0.0; }, "above 0", "POSITIVE");
 }
 
 Check non_negative_number() {
-  return check_of(CLI::NonNegativeNumber);
+  return number_that([](double x) { return x >= 0.0; }, "from 0", "NONNEGATIVE");
 }
 
 Check one_of(std::initializer_list<std::string> words) {
@@ -60,7 +72,12 @@ Argument& Argument::type_name(const std::string& name) {
 }
 
 Argument& Argument::check(const Check& check) {
-  option_->check(CLI::Validator(check.refusal, check.description));
+  // CLI11 puts the option's name in front; what parses a text may have done so already.
+  const auto refusal = [refusal = check.refusal, begin = option_->get_name() + ": "](std::string& text) {
+    const std::string why = refusal(text);
+    return why.starts_with(begin) ? why.substr(begin.size()) : why;
+  };
+  option_->check(CLI::Validator(refusal, check.description));
   return *this;
 }
 

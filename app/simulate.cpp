@@ -65,10 +65,10 @@ std::vector<std::string> split(const std::string& text) {
 }
 
 ArrivalLaw::Kind arrivals_of(const Options& o) {
-  for (const auto kind : {ArrivalLaw::Kind::poisson, ArrivalLaw::Kind::bursts, ArrivalLaw::Kind::trace}) {
+  for (const auto kind : {ArrivalLaw::Kind::poisson, ArrivalLaw::Kind::bursts}) {
     if (o.arrivals == to_string(kind)) return kind;
   }
-  throw UsageError(fmt::format("--arrivals {}: poisson, bursts or trace", o.arrivals));
+  return ArrivalLaw::Kind::trace;
 }
 
 /// One law a rate; `max` is all requests at once.
@@ -115,8 +115,15 @@ std::vector<Lengths> lengths_of(const Options& o) {
   return lengths;
 }
 
-std::vector<int64_t> replicas_of(const Options& o) {
-  return o.replicas == "auto" ? std::vector<int64_t>{0} : bench::parse_sweep(o.replicas, "--replicas");
+/// 0: as few as will do.
+std::vector<int64_t> replicas_of(const std::string& text) {
+  return text == "auto" ? std::vector<int64_t>{0} : bench::parse_sweep(text, "--replicas");
+}
+
+std::vector<Generation> generations_of(const std::string& text) {
+  std::vector<Generation> generations;
+  for (const std::string& name : split(text)) generations.push_back(parse_generation(name));
+  return generations;
 }
 
 EfficiencyBand efficiency_of(const Options& o, std::span<const ResultRow> measured,
@@ -146,15 +153,10 @@ EfficiencyBand efficiency_of(const Options& o, std::span<const ResultRow> measur
 
 Limits limits_of(const Options& o) {
   Limits limits;
-  const auto set = [](std::optional<double> seconds, const char* option, double& limit) {
-    if (!seconds) return;
-    if (!(*seconds > 0.0)) throw UsageError(fmt::format("{} {}: seconds, above 0", option, *seconds));
-    limit = *seconds;
-  };
-  set(o.limit_ttft, "--limit-ttft", limits.ttft);
-  set(o.limit_burst, "--limit-burst", limits.burst);
-  set(o.limit_token, "--limit-token", limits.token);
-  set(o.limit_total, "--limit-total", limits.total);
+  limits.ttft = o.limit_ttft.value_or(limits.ttft);
+  limits.burst = o.limit_burst.value_or(limits.burst);
+  limits.token = o.limit_token.value_or(limits.token);
+  limits.total = o.limit_total.value_or(limits.total);
   return limits;
 }
 
@@ -168,22 +170,18 @@ std::vector<Study> studies_of(const Options& o, const Trace* trace) {
   const auto laws = arrival_laws(o);
   const auto lengths = lengths_of(o);
   const auto samples = bench::parse_sweep(o.samples, "--samples");
-  const auto replicas = replicas_of(o);
+  const auto replicas = replicas_of(o.replicas);
   const bool at_once = std::any_of(
       laws.begin(), laws.end(), [](const ArrivalLaw& law) { return law.kind == ArrivalLaw::Kind::at_once; });
   if (at_once && replicas.front() == 0) {
     throw UsageError("--replicas auto: the fewest that keep up with a rate; --rate max has none");
   }
   const DType dtype = parse_dtype(o.dtype);
-  if (o.ceilings != "measured" && o.ceilings != "datasheet") {
-    throw UsageError(fmt::format("--ceilings {}: measured or datasheet", o.ceilings));
-  }
   const std::vector<ResultRow> measured =
       o.measured.empty() ? std::vector<ResultRow>{} : read_results(o.measured);
   const Hardware hardware = load_hardware(o.hardware);
   const Limits limits = limits_of(o);
-  std::vector<Generation> generations;
-  for (const std::string& name : split(o.generations)) generations.push_back(parse_generation(name));
+  const auto generations = generations_of(o.generations);
 
   std::vector<Study> studies;
   for (const auto& file : o.models) {
@@ -307,9 +305,6 @@ void refuse_unused(const Options& o, const CommandLine& command) {
 }
 
 void run(const Options& o) {
-  if (o.format != "md" && o.format != "json" && o.format != "csv") {
-    throw UsageError(fmt::format("--format {}: md, json or csv", o.format));
-  }
   std::optional<Trace> trace;
   if (!o.trace.empty()) trace = trace_of(o);
   const std::vector<Study> studies = studies_of(o, trace ? &*trace : nullptr);
@@ -341,6 +336,18 @@ void run(const Options& o) {
   if (!o.out.empty()) write_out(o.out, rows);
 }
 
+Check length_law(const char* option) {
+  return parsed_by([=](const std::string& text) { parse_length_law(text, option); });
+}
+
+Check numbers(const char* option) {
+  return parsed_by([=](const std::string& text) { bench::parse_sweep(text, option); });
+}
+
+Check band(const char* option) {
+  return parsed_by([=](const std::string& text) { parse_band(text, option); });
+}
+
 void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
   CommandLine command =
@@ -349,56 +356,92 @@ void setup(CommandLine& app) {
   command.add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
       .required()
       .type_name("HW.toml");
-  command.add_option("--generation", o->generations, "hiergen, recgen").capture_default_str();
-  command.add_option("--rate", o->rates, "Requests a second; max: all at once").type_name("LIST");
-  command.add_option("--arrivals", o->arrivals, "poisson, bursts or trace").capture_default_str();
-  command.add_option("--burst-factor", o->burst_factor, "Rate of a burst over the mean")
+  command.add_option("--generation", o->generations, "hiergen, recgen")
+      .check(parsed_by(generations_of))
       .capture_default_str();
-  command.add_option("--burst-seconds", o->burst_seconds, "Mean length of a burst").capture_default_str();
+  command.add_option("--rate", o->rates, "Requests a second; max: all at once").type_name("LIST");
+  command.add_option("--arrivals", o->arrivals, "poisson, bursts or trace")
+      .check(one_of({"poisson", "bursts", "trace"}))
+      .capture_default_str();
+  command.add_option("--burst-factor", o->burst_factor, "Rate of a burst over the mean")
+      .check(positive_number())
+      .capture_default_str();
+  command.add_option("--burst-seconds", o->burst_seconds, "Mean length of a burst")
+      .check(positive_number())
+      .capture_default_str();
   command.add_option("--trace", o->trace, "Requests as recorded: TIMESTAMP,ContextTokens,GeneratedTokens")
       .type_name("FILE.csv");
   command.add_option("--prompt", o->prompt, "Tokens in: N, uniform:A:B, lognormal:MEDIAN:SIGMA or trace")
+      .check(length_law("--prompt"))
       .capture_default_str();
-  command.add_option("--new", o->answer, "Tokens out, in the same words").capture_default_str();
+  command.add_option("--new", o->answer, "Tokens out, in the same words")
+      .check(length_law("--new"))
+      .capture_default_str();
   command.add_option("--context", o->contexts, "Prompt and answer together, instead of --prompt")
+      .check(numbers("--context"))
       .type_name("LIST");
-  command.add_option("--samples", o->samples, "Answers to each prompt").capture_default_str();
-  command.add_option("--shared-prefix", o->shared_prefix, "Tokens that all prompts begin with")
+  command.add_option("--samples", o->samples, "Answers to each prompt")
+      .check(numbers("--samples"))
       .capture_default_str();
-  command.add_option("--requests", o->requests, "How many [10000; with --arrivals trace all of it]");
+  command.add_option("--shared-prefix", o->shared_prefix, "Tokens that all prompts begin with")
+      .check(non_negative_number())
+      .capture_default_str();
+  command.add_option("--requests", o->requests, "How many [10000; with --arrivals trace all of it]")
+      .check(positive_number());
   command
       .add_option("--replicas", o->replicas,
                   "GPUs; auto: the fewest that can do the load and keep 99 % within the limits")
+      .check(parsed_by(replicas_of))
       .capture_default_str();
-  command.add_option("--rows", o->rows, "Rows in a batch at most; 0: as memory allows").capture_default_str();
+  command.add_option("--rows", o->rows, "Rows in a batch at most; 0: as memory allows")
+      .check(non_negative_number())
+      .capture_default_str();
   command
       .add_option("--prefill-tokens", o->prefill_tokens,
                   "Prompt tokens that a step encodes at most for each token that it adds to a row")
+      .check(positive_number())
       .capture_default_str();
-  command.add_option("--limit-ttft", o->limit_ttft, "Seconds to the first token, at most");
-  command.add_option("--limit-burst", o->limit_burst,
-                     "Seconds between two bursts of a request, at most: a burst is a token of a vanilla "
-                     "model, 16 of PHOTON 4x4");
-  command.add_option("--limit-token", o->limit_token,
-                     "Seconds a token after the first burst, mean of a request, at most");
-  command.add_option("--limit-total", o->limit_total, "Seconds to the last token, at most");
-  command.add_option("--prefill-efficiency", o->prefill_efficiency,
-                     "Serial floor / time of prefill, up to 1, of all models: one number or LOW:MID:HIGH");
-  command.add_option("--decode-efficiency", o->decode_efficiency, "The same of decode");
+  command.add_option("--limit-ttft", o->limit_ttft, "Seconds to the first token, at most")
+      .check(positive_number());
+  command
+      .add_option("--limit-burst", o->limit_burst,
+                  "Seconds between two bursts of a request, at most: a burst is a token of a vanilla "
+                  "model, 16 of PHOTON 4x4")
+      .check(positive_number());
+  command
+      .add_option("--limit-token", o->limit_token,
+                  "Seconds a token after the first burst, mean of a request, at most")
+      .check(positive_number());
+  command.add_option("--limit-total", o->limit_total, "Seconds to the last token, at most")
+      .check(positive_number());
+  command
+      .add_option("--prefill-efficiency", o->prefill_efficiency,
+                  "Serial floor / time of prefill, up to 1, of all models: one number or LOW:MID:HIGH")
+      .check(band("--prefill-efficiency"));
+  command.add_option("--decode-efficiency", o->decode_efficiency, "The same of decode")
+      .check(band("--decode-efficiency"));
   command
       .add_option("--measured", o->measured,
                   "Both from a results file: bench rows of each model and generation on this hardware")
       .type_name("RESULTS.csv");
   command.add_option("--engine", o->engine, "Serve the same requests on this back end, too, one at a time")
-      .type_name("DEVICE");
-  command.add_option("--dtype", o->dtype, "bfloat16, float32 or float64").capture_default_str();
+      .type_name("DEVICE")
+      .check(known_device());
+  command.add_option("--dtype", o->dtype, "bfloat16, float32 or float64")
+      .check(parsed_by(parse_dtype))
+      .capture_default_str();
   command
       .add_option(
           "--ceilings", o->ceilings,
           "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
+      .check(one_of({"measured", "datasheet"}))
       .capture_default_str();
-  command.add_option("--seed", o->seed, "Of arrivals and lengths").capture_default_str();
-  command.add_option("--format", o->format, "md, json or csv").capture_default_str();
+  command.add_option("--seed", o->seed, "Of arrivals and lengths")
+      .check(non_negative_number())
+      .capture_default_str();
+  command.add_option("--format", o->format, "md, json or csv")
+      .check(one_of({"md", "json", "csv"}))
+      .capture_default_str();
   command.add_option("--out", o->out, "Folder for simulation.csv and figures").type_name("DIR");
   command.add_option("--set", o->overrides, "Override a key of the specs")
       .type_name("KEY=VALUE")

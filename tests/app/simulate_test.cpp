@@ -136,6 +136,36 @@ TEST(SimulateCommand, ServesTheSameRequestsOnAnEngine) {
   EXPECT_EQ(batch.code, 2) << "an engine serves one request at a time";
 }
 
+TEST(SimulateCommand, WrongUseIsRefusedBeforeAFileIsOpened) {
+  for (const char* const options : {"--format xml",
+                                    "--dtype float8",
+                                    "--samples 0",
+                                    "--limit-ttft -1",
+                                    "--limit-burst nan",
+                                    "--limit-total many",
+                                    "--ceilings guessed",
+                                    "--requests 0",
+                                    "--rows -3",
+                                    "--burst-factor 0",
+                                    "--prompt uniform:3",
+                                    "--new lognormal",
+                                    "--prefill-efficiency 2",
+                                    "--engine abacus",
+                                    "--seed -1",
+                                    "--prefill-tokens 0",
+                                    "--arrivals never",
+                                    "--replicas -1",
+                                    "--context 0",
+                                    "--generation x"}) {
+    const ProgramRun run =
+        run_photon(fmt::format("simulate no-model --hardware no-file --rate 1 {}", options));
+    EXPECT_EQ(run.code, 2) << options << run.messages;
+    EXPECT_EQ(run.out, "") << options;
+    EXPECT_LT(run.messages.size(), 250) << "CLI11 prints the largest double in full";
+    EXPECT_EQ(run.messages.find("no-"), std::string::npos) << run.messages;
+  }
+}
+
 TEST(SimulateCommand, RefusesWhatCannotBe) {
   const std::string m = model("block-600m");
   for (const char* const options : {"",

@@ -16,6 +16,7 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/early_checks.h"
+#include "app/sweep_checks.h"
 #include "bench/machine.h"
 #include "bench/output.h"
 #include "bench/plan.h"
@@ -183,15 +184,6 @@ void run(const Options& o) {
                .profile = o.profile,
                .rates = o.rates,
                .cache_bytes = o.cache_mib << 20});
-}
-
-Check numbers(const char* option, bool allow_max = false) {
-  return parsed_by([=](const std::string& text) { bench::parse_sweep(text, option, allow_max); });
-}
-
-template <class T>
-Check words(T (*parse)(std::string_view)) {
-  return parsed_by([=](const std::string& text) { bench::parse_list<T>(text, parse); });
 }
 
 void setup(CommandLine& app) {

@@ -12,6 +12,7 @@
 #include "analysis/simulation/study.h"
 #include "app/command.h"
 #include "app/simulate_engine.h"
+#include "app/sweep_checks.h"
 #include "bench/sweep.h"
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
@@ -120,12 +121,6 @@ std::vector<int64_t> replicas_of(const std::string& text) {
   return text == "auto" ? std::vector<int64_t>{0} : bench::parse_sweep(text, "--replicas");
 }
 
-std::vector<Generation> generations_of(const std::string& text) {
-  std::vector<Generation> generations;
-  for (const std::string& name : split(text)) generations.push_back(parse_generation(name));
-  return generations;
-}
-
 EfficiencyBand efficiency_of(const Options& o, std::span<const ResultRow> measured,
                              const MeasuredAs& wanted) {
   EfficiencyBand band;
@@ -181,7 +176,7 @@ std::vector<Study> studies_of(const Options& o, const Trace* trace) {
       o.measured.empty() ? std::vector<ResultRow>{} : read_results(o.measured);
   const Hardware hardware = load_hardware(o.hardware);
   const Limits limits = limits_of(o);
-  const auto generations = generations_of(o.generations);
+  const auto generations = bench::parse_list<Generation>(o.generations, parse_generation);
 
   std::vector<Study> studies;
   for (const auto& file : o.models) {
@@ -340,10 +335,6 @@ Check length_law(const char* option) {
   return parsed_by([=](const std::string& text) { parse_length_law(text, option); });
 }
 
-Check numbers(const char* option) {
-  return parsed_by([=](const std::string& text) { bench::parse_sweep(text, option); });
-}
-
 Check band(const char* option) {
   return parsed_by([=](const std::string& text) { parse_band(text, option); });
 }
@@ -357,7 +348,7 @@ void setup(CommandLine& app) {
       .required()
       .type_name("HW.toml");
   command.add_option("--generation", o->generations, "hiergen, recgen")
-      .check(parsed_by(generations_of))
+      .check(words(parse_generation))
       .capture_default_str();
   command.add_option("--rate", o->rates, "Requests a second; max: all at once").type_name("LIST");
   command.add_option("--arrivals", o->arrivals, "poisson, bursts or trace")

@@ -61,7 +61,7 @@ struct ExactGradients {
 };
 
 /// How far the device is off, in the loss and in each tensor by itself (a mistake in a small one must not be
-/// lost among large ones), in units of what the plain model is off for the same batch.
+/// lost among large ones), in units of what the plain model is off for the same batches.
 class GradientErrors {
  public:
   explicit GradientErrors(const ModelSpec& spec)

@@ -1,6 +1,7 @@
 // `photon bench --profile`: what a case or a training step launches, run once so that a profiler can watch.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <vector>
 

@@ -1,6 +1,7 @@
 // photon bench --training: training steps beside the matrix rate.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>

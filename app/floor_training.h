@@ -1,6 +1,8 @@
 // photon floor --training: the analytic time of a training step by op.
 #pragma once
 
+#include <cstdint>
+
 #include "core/backend/backend.h"
 #include "core/cost/hardware.h"
 

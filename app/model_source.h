@@ -1,6 +1,7 @@
 // A model as a command line names it: a spec, whose weights are fresh, or a checkpoint folder.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

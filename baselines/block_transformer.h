@@ -21,6 +21,7 @@
 // blocks.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "baselines/request_totals.h"

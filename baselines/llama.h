@@ -4,6 +4,7 @@
 // pairs, are not this format).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>

@@ -12,6 +12,7 @@
 // the n W + V D matrix weights once whatever the batch.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "baselines/request_totals.h"

@@ -2,6 +2,7 @@
 // became of it (configs/bench/*.toml; docs/numbers.md has the shares).
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>

@@ -1,6 +1,7 @@
 // One thing to measure: a model, a workload and how it is generated. A row of the results.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -2,9 +2,11 @@
 // verdict (docs/numbers.md, "Comparing two files").
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/results/results.h"

@@ -2,6 +2,7 @@
 // it is measured (docs/numbers.md, "Predicted times").
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>

@@ -2,6 +2,7 @@
 // batch.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 
 #include "bench/case.h"

@@ -1,8 +1,10 @@
 // Where rows go as they are measured: to standard output in one format and to a CSV file that is added to.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/results/results.h"

@@ -2,6 +2,7 @@
 // every model once.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>

@@ -3,6 +3,7 @@
 // that hold a machine to targets are in acceptance.h.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>

@@ -2,7 +2,9 @@
 // utilisations, TPM. Pure arithmetic (design, section 4; docs/numbers.md).
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
 
 #include "bench/case.h"
 #include "bench/sampling.h"

@@ -1,6 +1,7 @@
 // How fast a training step is beside the matrix rate of the same machine, measured in the same process.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>

@@ -3,6 +3,7 @@
 // appended. One function serves the global encoders, the chunk-local decoders, training and generation.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "core/model/model_spec.h"

@@ -4,7 +4,9 @@
 // the walk's (core/model/decode_walk.h); here stand which rows go on, and what is handed out when.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "core/model/generation.h"

@@ -2,6 +2,7 @@
 // prompt share the rows their prefill wrote; under a window the own rows form a ring.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 

@@ -2,6 +2,7 @@
 // attention sees (its own rows, earlier parts of a decoder window, a cache) is the caller's.
 #pragma once
 
+#include <cstdint>
 #include <span>
 
 #include "reference/linear.h"

@@ -3,6 +3,8 @@
 // stand in arrays of that name; an operation reads and writes the rows of the units it is called with.
 #pragma once
 
+#include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 

@@ -2,6 +2,7 @@
 // in the chunkers: y = x / sqrt(mean(x²) + eps) · gain.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "reference/types.h"

@@ -2,7 +2,9 @@
 // d/2 by the angle position · theta^(-2i/d).
 #pragma once
 
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <span>
 
 #include "reference/types.h"

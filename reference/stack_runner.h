@@ -2,6 +2,9 @@
 // so generation allocates nothing once the shapes have been seen. Where keys and values live is the caller's.
 #pragma once
 
+#include <algorithm>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "reference/attention.h"

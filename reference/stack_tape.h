@@ -4,6 +4,7 @@
 // parts in reverse.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "reference/attention.h"

@@ -1,6 +1,7 @@
 // One kernel of the traffic model (core/cost/kernel.h) run by itself, in the code that generation runs it in.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "core/backend/backend.h"

@@ -3,6 +3,8 @@
 // shapes.
 #pragma once
 
+#include <cstdint>
+
 #include "core/backend/backend.h"
 
 namespace photon::reference {

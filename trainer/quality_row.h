@@ -2,6 +2,7 @@
 // stands beside how well it predicts.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>

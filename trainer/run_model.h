@@ -2,6 +2,7 @@
 // from.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <vector>
 

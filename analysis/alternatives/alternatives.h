@@ -3,6 +3,7 @@
 // Weights are not in it, and nothing here says what answers are worth.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>

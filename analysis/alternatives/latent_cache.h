@@ -5,6 +5,8 @@
 // and d_h^R = d_h / 2.
 #pragma once
 
+#include <cstdint>
+
 #include "analysis/alternatives/head_cache.h"
 
 namespace photon::alternatives {

@@ -4,6 +4,8 @@
 // tokens.
 #pragma once
 
+#include <cstdint>
+
 #include "analysis/alternatives/head_cache.h"
 
 namespace photon::alternatives {

@@ -5,6 +5,8 @@
 // section 3).
 #pragma once
 
+#include <cstdint>
+
 #include "analysis/alternatives/head_cache.h"
 
 namespace photon::alternatives {

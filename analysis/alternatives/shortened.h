@@ -10,6 +10,7 @@
 // one before, then a few full layers; made causal as in Hourglass, for by itself it generates nothing.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "analysis/alternatives/head_cache.h"

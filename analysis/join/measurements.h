@@ -3,6 +3,7 @@
 // learned, so a benchmark of fresh weights stands for every checkpoint of that model.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>

@@ -3,6 +3,7 @@
 // it, so requests that arrive together are batched together.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <vector>

@@ -3,6 +3,7 @@
 // closer together.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -4,7 +4,10 @@
 // then decodes one unit of every request whose prompt is encoded.
 #pragma once
 
+#include <cstdint>
 #include <deque>
+#include <iterator>
+#include <span>
 #include <vector>
 
 #include "analysis/simulation/gap_record.h"

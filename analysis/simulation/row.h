@@ -2,6 +2,7 @@
 // docs/numbers.md; CSV is what figures and the report are made from.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <span>

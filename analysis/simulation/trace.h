@@ -2,6 +2,7 @@
 // 2024), a CSV file with the columns TIMESTAMP, ContextTokens and GeneratedTokens.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <vector>
 

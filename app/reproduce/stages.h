@@ -1,7 +1,9 @@
 // The stages of a study, from text to results files.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "app/reproduce/config.h"

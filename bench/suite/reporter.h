@@ -4,7 +4,9 @@
 
 #include <benchmark/benchmark.h>
 
+#include <cstdint>
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "core/results/results.h"

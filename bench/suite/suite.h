@@ -4,9 +4,11 @@
 // behind `photon bench`: warm-up, samples, ceilings between the rows, and with --results the same rows.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/case.h"

@@ -2,6 +2,7 @@
 // what photon measured on it, for floors without the machine.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>

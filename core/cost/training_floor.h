@@ -3,6 +3,7 @@
 // one after another.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>

@@ -3,6 +3,7 @@
 // views of it. Every column is defined in docs/numbers.md.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>

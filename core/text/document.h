@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/base/atomic_file.h"
 #include "core/base/mapped_file.h"

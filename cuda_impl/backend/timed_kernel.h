@@ -2,6 +2,7 @@
 // it, recorded as a graph over as many copies of its operands as were asked for, on random data.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "core/backend/backend.h"

@@ -1,6 +1,8 @@
 // How much of the device's memory a plan may take.
 #pragma once
 
+#include <cstdint>
+
 #include "core/cost/memory_plan.h"
 #include "cuda_impl/device/error.h"
 

@@ -5,6 +5,7 @@
 // sizes that no memory was taken for.
 #pragma once
 
+#include <cstdint>
 #include <source_location>
 #include <span>
 #include <string>

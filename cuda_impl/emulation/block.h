@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <exception>
 #include <source_location>
+#include <string>
 #include <vector>
 
 #include "cuda_impl/emulation/fault.h"

@@ -2,6 +2,7 @@
 // destination is poisoned, so that a missing wait shows.
 #pragma once
 
+#include <cstdint>
 #include <source_location>
 
 #include "cuda_impl/emulation/block.h"

@@ -9,6 +9,7 @@
 #include <memory>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 
 #include "cuda_impl/emulation/error_codes.h"
 #include "cuda_impl/emulation/keywords.h"

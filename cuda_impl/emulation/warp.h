@@ -6,6 +6,8 @@
 #include <bit>
 #include <concepts>
 #include <cstring>
+#include <source_location>
+#include <string>
 #include <type_traits>
 
 #include "cuda_impl/emulation/block.h"

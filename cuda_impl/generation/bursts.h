@@ -1,6 +1,7 @@
 // New tokens on their way to the host: two places, so that one is read while the next is made.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 

@@ -2,6 +2,7 @@
 // says nothing of them, so what its steps are is kept when it is recorded.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>

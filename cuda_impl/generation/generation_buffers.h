@@ -1,6 +1,7 @@
 // Where everything of a generation lies on the device, laid out from its plan.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <vector>
 

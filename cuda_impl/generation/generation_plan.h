@@ -2,6 +2,7 @@
 // equal plans can use the same memory and the same graphs.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "core/cost/cost.h"

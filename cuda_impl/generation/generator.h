@@ -4,6 +4,7 @@
 // the host reads each meta-context's tokens while the next is made.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>

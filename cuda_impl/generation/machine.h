@@ -7,6 +7,7 @@
 // Xhat^(l) so lie in the buffer of their reader; `x` and `xhat` say which units are where.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <vector>
 

@@ -2,6 +2,8 @@
 // graphs ready.
 #pragma once
 
+#include <cstdint>
+
 #include "core/model/decode_plan.h"
 #include "cuda_impl/generation/generation_plan.h"
 

@@ -2,6 +2,8 @@
 // writes the bf16 weights and leaves the gradients zero for the next step.
 #pragma once
 
+#include <cstdint>
+
 #include "core/backend/adamw.h"
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/parameter_tiles.h"

@@ -2,6 +2,8 @@
 // the bf16 of a stack and the float of the streams between stacks.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

@@ -2,6 +2,8 @@
 // falls idle where it has what it was asked for.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/token_rows.h"
 

@@ -1,6 +1,8 @@
 // Heads of an attention, and where they lie in a packed row [q | k | v] of the projection.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {

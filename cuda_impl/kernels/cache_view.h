@@ -2,6 +2,8 @@
 // is how decoding reads it. Samples of one prompt share the units that prefill wrote.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {

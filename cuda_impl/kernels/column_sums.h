@@ -1,6 +1,8 @@
 // The gradient of a bias: sums over rows, in a fixed order by way of partial sums.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

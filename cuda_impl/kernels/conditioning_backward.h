@@ -2,6 +2,8 @@
 // latents comes back to them and, where there was none, to the start latent.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

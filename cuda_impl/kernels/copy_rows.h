@@ -1,6 +1,8 @@
 // Rows from one strided place to another: windows put together from prefix and feedback, units into chunks.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

@@ -3,6 +3,8 @@
 // for all of them.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 #include "cuda_impl/kernels/cache_view.h"

@@ -2,6 +2,8 @@
 // leaves its state (o, m, d) for the merge. A state of nothing is m = -inf, d = 0, its o is not written.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/kernels/decode_attention.h"
 
 namespace photon::PHOTON_GPU {

@@ -2,6 +2,8 @@
 // gradients.
 #pragma once
 
+#include <cstdint>
+
 #include "core/backend/trainable_model.h"
 #include "cuda_impl/device/stream.h"
 

@@ -2,6 +2,8 @@
 // decoder's token embeddings).
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

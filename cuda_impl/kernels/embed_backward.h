@@ -3,6 +3,7 @@
 // that a token which is everywhere costs no more than others, and sums have one order.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 

@@ -1,6 +1,8 @@
 // Division by a number that the host knows: a multiplication and a shift instead of some twenty instructions.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {

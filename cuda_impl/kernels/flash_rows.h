@@ -3,6 +3,8 @@
 // at chunk ^ (row % 8).
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/kernels/flash_tile.h"
 
 namespace photon::PHOTON_GPU {

@@ -3,6 +3,8 @@
 // launches.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

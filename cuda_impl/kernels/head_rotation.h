@@ -3,6 +3,8 @@
 // half of each of a lane's packs comes from the head's first half, the second holds their partners.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/kernels/head_row.h"
 
 namespace photon::PHOTON_GPU {

@@ -5,6 +5,7 @@
 // 0.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "core/base/error.h"

@@ -3,6 +3,8 @@
 // next.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

@@ -4,6 +4,8 @@
 // time on instructions than on bytes.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 

@@ -5,6 +5,8 @@
 // then.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 

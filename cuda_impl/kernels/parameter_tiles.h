@@ -2,6 +2,7 @@
 // kernels give to a block.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 

@@ -1,6 +1,8 @@
 // The second half of sums over many rows: partial sums that blocks have left, added up in their order.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

@@ -2,6 +2,8 @@
 // its log probability. Random numbers are counted by (seed, row, position): the same whatever the batch.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/token_rows.h"
 

@@ -1,6 +1,8 @@
 // Where a picked token goes, and its writing there.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/kernels/pick.h"
 
 namespace photon::PHOTON_GPU {

@@ -4,6 +4,8 @@
 // one those of queries, a block owning some queries. Scores are computed twice for it.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 #include "cuda_impl/kernels/cache_view.h"

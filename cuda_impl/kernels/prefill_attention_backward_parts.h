@@ -1,6 +1,8 @@
 // The launches that prefill_attention_backward is made of, and what their kernels have in common.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/kernels/fast_division.h"
 #include "cuda_impl/kernels/prefill_attention_backward.h"
 #include "cuda_impl/kernels/softmax_scale.h"

@@ -1,6 +1,8 @@
 // RMSNorm (Zhang & Sennrich 2019) of strided rows: out = x / sqrt(mean(x²) + eps) · gain.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

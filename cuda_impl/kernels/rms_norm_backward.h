@@ -3,6 +3,8 @@
 // and leave partial sums in the workspace, which a second kernel adds up.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

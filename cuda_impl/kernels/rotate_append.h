@@ -2,6 +2,8 @@
 // half-split) on q in place and on k on its way into the cache, v beside it.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 #include "cuda_impl/kernels/cache_view.h"

@@ -2,6 +2,8 @@
 // what the projection made, by the inverse rotation.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/attention_shape.h"
 

@@ -2,6 +2,8 @@
 // clipping needs.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 #include "cuda_impl/kernels/parameter_tiles.h"
 

@@ -1,6 +1,8 @@
 // A double sum of floats in a fixed order: of the losses of rows.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

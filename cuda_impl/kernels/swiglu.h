@@ -1,6 +1,8 @@
 // SwiGLU (Shazeer 2020): silu(gate) · up from one projection's rows [gate | up].
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

@@ -2,6 +2,8 @@
 // d_gate = d · up h (1 + gate (1 - h)).
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

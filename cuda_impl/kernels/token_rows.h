@@ -2,6 +2,8 @@
 // row stands. Shared by what picks tokens and what hands them out.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/kernels/embed.h"
 
 namespace photon::PHOTON_GPU {

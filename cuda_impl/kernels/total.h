@@ -1,6 +1,8 @@
 // The second half of sums to one number: what blocks have left, added up by one block in a fixed order.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

@@ -2,6 +2,8 @@
 // a row's first token position changes between replays, everything else is fixed when the graph is made.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/device.h"
 
 namespace photon::PHOTON_GPU {

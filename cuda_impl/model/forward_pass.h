@@ -2,6 +2,7 @@
 // text.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 

@@ -2,6 +2,8 @@
 // residual folded in below the crossover, norm, cuBLASLt and SwiGLU one after another above it.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/kernels/gemv.h"
 #include "cuda_impl/model/matmul.h"
 

@@ -2,6 +2,7 @@
 // activations that backward needs or without: Xhat^(0) = D_1 o ... o D_L o E_L o ... o E_1 (X^(0)).
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <vector>
 

@@ -2,7 +2,9 @@
 // residual rows. What a row attends to is the caller's.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <span>
 
 #include "cuda_impl/kernels/attention_shape.h"
 #include "cuda_impl/kernels/rotate_append.h"

@@ -3,6 +3,7 @@
 // arrays of weights, gradients and moments.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 

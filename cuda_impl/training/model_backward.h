@@ -4,6 +4,8 @@
 // bf16.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/backend/trainable_model.h"

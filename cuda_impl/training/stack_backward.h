@@ -1,6 +1,8 @@
 // Backward of a stack over many rows (model/stack_tape): gradients of its input and of its weights.
 #pragma once
 
+#include <cstdint>
+
 #include "cuda_impl/model/stack_tape.h"
 
 namespace photon::PHOTON_GPU {

@@ -1,8 +1,10 @@
 // A model in training on the device.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "core/backend/backend.h"
 #include "cuda_impl/device.h"

@@ -2,6 +2,7 @@
 // Loshchilov & Hutter 2019), and the weight in bf16 that products read, all at the same places.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <vector>
 

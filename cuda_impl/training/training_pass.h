@@ -2,6 +2,7 @@
 // (device/graph), with the memory that they take.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "cuda_impl/device/graph.h"

@@ -2,7 +2,10 @@
 // fixed.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <span>
+#include <utility>
 
 #include "analysis/simulation/fleet.h"
 

@@ -4,11 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <fmt/ranges.h>
 #include <cstdint>
 #include <cstring>
 #include <functional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace photon::testing {

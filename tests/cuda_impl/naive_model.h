@@ -4,11 +4,16 @@
 // Differentiable numbers (naive_gradient.h) it does the same for gradients.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdint>
+#include <iterator>
 #include <map>
 #include <random>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "core/backend/backend.h"

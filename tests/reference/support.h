@@ -1,6 +1,8 @@
 // Small random models and batches for the tests of the reference.
 #pragma once
 
+#include <cmath>
+#include <cstdint>
 #include <random>
 #include <string>
 #include <vector>

@@ -1,6 +1,7 @@
 // Parameters of odd sizes at odd places, for the cases of what the optimizer launches.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -2,6 +2,7 @@
 // tokens; log probabilities on the host.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>

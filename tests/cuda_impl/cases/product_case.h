@@ -1,6 +1,7 @@
 // Products with a weight matrix, whoever computes them: inputs, and the same sums on the host.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

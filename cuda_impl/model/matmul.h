@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cuda_impl/device/arena.h"
+#include "cuda_impl/device/blas.h"
 #include "cuda_impl/device/stream.h"
 
 namespace photon::PHOTON_GPU {

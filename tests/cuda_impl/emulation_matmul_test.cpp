@@ -4,6 +4,7 @@
 #include <bit>
 #include <set>
 
+#include "cuda_impl/device/blas.h"
 #include "tests/cuda_impl/emulation_support.h"
 
 namespace photon::emulated {

@@ -3,6 +3,7 @@
 #   PHOTON_CUDA                AUTO: where nvcc and the libraries' headers are; ON: or fail; OFF
 #   PHOTON_CUDA_ARCHITECTURES  "90a", "90a;100a"; empty: that of this machine's GPU with PHOTON_NATIVE, else 90a
 # Both, and the nvcc that was found, stay in CMake's cache: a build does not change its mind when PATH does.
+# As a script (cmake -P, what `./photon setup` calls) it says what a build would find here.
 set(PHOTON_CUDA AUTO CACHE STRING "The CUDA back end: AUTO (where nvcc is), ON or OFF")
 set_property(CACHE PHOTON_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(PHOTON_CUDA_ARCHITECTURES "" CACHE STRING "What CUDA is compiled for: 90a, 100a, ...; empty: found out")
@@ -10,11 +11,12 @@ set(photon_cuda_built OFF)
 set(photon_cuda_said "")
 set(photon_cuda_least_nvcc 12.4)         # C++20, and what the runtime calls
 set(photon_cuda_least_architecture 90)   # programmatic dependent launch
+set(photon_cuda_packages "NVIDIA's packages: cuda-nvcc-13-0 cuda-cudart-dev-13-0 cuda-nvtx-13-0 libcublas-dev-13-0 or newer")
 
 # photon_cuda_without(WHY): no CUDA back end, which is an error if one was asked for.
 function(photon_cuda_without why)
   if(PHOTON_CUDA STREQUAL "AUTO")
-    message(STATUS "CUDA back end: not built, ${why}")
+    message(STATUS "CUDA back end: not built, its kernels run in emulation only: ${why}")
   else()
     message(FATAL_ERROR "PHOTON_CUDA=${PHOTON_CUDA}, but ${why}")
   endif()
@@ -25,16 +27,19 @@ function(photon_cuda_find_architecture out)
   set(${out} "" PARENT_SCOPE)
   find_program(nvidia_smi nvidia-smi NO_CACHE)
   if(nvidia_smi)
-    execute_process(COMMAND ${nvidia_smi} --query-gpu=compute_cap --format=csv,noheader
+    execute_process(COMMAND ${nvidia_smi} --query-gpu=name,compute_cap --format=csv,noheader
                     OUTPUT_VARIABLE listed ERROR_QUIET RESULT_VARIABLE failed)
-    if(NOT failed AND listed MATCHES "^([0-9]+)\\.([0-9])")
-      set(architecture ${CMAKE_MATCH_1}${CMAKE_MATCH_2})
+    if(NOT failed AND listed MATCHES "^([^\n]*), ([0-9]+)\\.([0-9])")
+      message(STATUS "GPU: ${CMAKE_MATCH_0}")
+      set(architecture ${CMAKE_MATCH_2}${CMAKE_MATCH_3})
       if(architecture GREATER_EQUAL 90)
         string(APPEND architecture a) # this generation's own instructions, wgmma among them
       endif()
       set(${out} ${architecture} PARENT_SCOPE)
+      return()
     endif()
   endif()
+  message(STATUS "GPU: none, or no driver: CUDA kernels run in emulation only")
 endfunction()
 
 # Sets photon_cuda_architectures ("90a;100a") and CMAKE_CUDA_ARCHITECTURES from it, or photon_cuda_refused.
@@ -76,7 +81,7 @@ elseif(NOT PHOTON_CUDA STREQUAL "OFF")
   endif()
   mark_as_advanced(PHOTON_NVCC)
   if(NOT PHOTON_NVCC)
-    photon_cuda_without("there is no nvcc in ${photon_nvcc_places}")
+    photon_cuda_without("there is no nvcc in ${photon_nvcc_places} (${photon_cuda_packages})")
   else()
     execute_process(COMMAND ${PHOTON_NVCC} --version OUTPUT_VARIABLE photon_nvcc_says ERROR_QUIET)
     string(REGEX MATCH "V([0-9]+[0-9.]*)" photon_nvcc_version "${photon_nvcc_says}")
@@ -89,7 +94,7 @@ elseif(NOT PHOTON_CUDA STREQUAL "OFF")
       find_path(photon_cuda_header ${header} NO_CACHE NO_DEFAULT_PATH
                 PATHS ${photon_nvcc_folder}/../include ${photon_nvcc_folder}/../targets/x86_64-linux/include)
       if(NOT photon_cuda_header)
-        set(photon_cuda_refused "${header} is not beside ${PHOTON_NVCC}")
+        set(photon_cuda_refused "${header} is not beside ${PHOTON_NVCC} (${photon_cuda_packages})")
       endif()
     endforeach()
     photon_cuda_choose_architectures()
@@ -99,11 +104,14 @@ elseif(NOT PHOTON_CUDA STREQUAL "OFF")
       photon_cuda_without("${photon_cuda_refused}")
     else()
       set(photon_cuda_built ON)
+      list(JOIN photon_cuda_architectures ", " photon_cuda_said)
+      string(PREPEND photon_cuda_said "CUDA ${photon_nvcc_version} for ")
+      message(STATUS "CUDA back end: ${photon_cuda_said}, by ${PHOTON_NVCC}")
     endif()
   endif()
 endif()
 
-if(photon_cuda_built)
+if(photon_cuda_built AND NOT CMAKE_SCRIPT_MODE_FILE)
   set(CMAKE_CUDA_COMPILER ${PHOTON_NVCC})
   set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
   # What ptxas says of each kernel goes to a file beside the object, for the target cuda_resources.
@@ -116,7 +124,4 @@ if(photon_cuda_built)
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
   set(CMAKE_CUDA_EXTENSIONS OFF)
   find_package(CUDAToolkit REQUIRED)
-  list(JOIN photon_cuda_architectures ", " photon_cuda_said)
-  string(PREPEND photon_cuda_said "CUDA ${photon_nvcc_version} for ")
-  message(STATUS "CUDA back end: ${photon_cuda_said}")
 endif()

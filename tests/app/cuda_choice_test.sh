@@ -30,22 +30,23 @@ toolkit() { # VERSION
 }
 gpu() { # COMPUTE CAPABILITY of each, none: what nvidia-smi does without a driver
   mkdir -p "$work/bin"
-  { echo '#!/bin/bash'; printf 'echo %s\n' "$@"; echo "exit $(($# == 0))"; } >"$work/bin/nvidia-smi"
+  { echo '#!/bin/bash'; printf 'echo "NVIDIA X, %s"\n' "$@"; echo "exit $(($# == 0))"; } >"$work/bin/nvidia-smi"
   chmod +x "$work/bin/nvidia-smi"
 }
 expect() { # TEXT CMAKE ARGUMENT...
-  local text=$1
-  shift
+  says "$1" cmake -S "$work" -B "$work/build" -G Ninja "${@:2}"
+}
+says() { # TEXT COMMAND...
   local said
-  said=$(PATH=$work/bin:$PATH CUDA_HOME=$work/cuda cmake -S "$work" -B "$work/build" -G Ninja "$@" 2>&1 | tr -s ' \n' ' ')
-  [[ $said == *"$text"* ]] && return
-  printf 'FAILED: cmake %s should say: %s\n--- it says\n%s\n' "$*" "$text" "$said"
+  said=$(PATH=$work/bin:$PATH CUDA_HOME=$work/cuda "${@:2}" 2>&1 | tr -s ' \n' ' ')
+  [[ $said == *"$1"* ]] && return
+  printf 'FAILED: %s should say: %s\n--- it says\n%s\n' "${*:2}" "$1" "$said"
   failures=$((failures + 1))
 }
 afresh() { rm -rf "$work/build"; }
 
 gpu
-expect "not built, there is no nvcc in $work/cuda/bin"
+expect "not built, its kernels run in emulation only: there is no nvcc in $work/cuda/bin (NVIDIA's packages: cuda-nvcc"
 expect "PHOTON_CUDA=ON, but there is no nvcc" -DPHOTON_CUDA=ON
 expect "PHOTON_CUDA is AUTO, ON or OFF, not 'maybe'" -DPHOTON_CUDA=maybe
 toolkit 11.8.89
@@ -72,10 +73,20 @@ gpu 10.0
 expect "built: ON for '90a'" -DPHOTON_NATIVE=OFF
 gpu 8.6
 afresh
-expect "not built, the kernels need compute capability 9.0 or newer, not 86" -DPHOTON_NATIVE=ON
+expect "not built, its kernels run in emulation only: the kernels need compute capability 9.0 or newer, not 86" -DPHOTON_NATIVE=ON
 rm "$work/cuda/include/cublasLt.h"
 afresh
-expect "not built, cublasLt.h is not beside $work/cuda/bin/nvcc"
+expect "cublasLt.h is not beside $work/cuda/bin/nvcc (NVIDIA's packages: cuda-nvcc"
+
+# As a script: what `./photon setup` says.
+setup=(cmake -DPHOTON_NATIVE=ON -P "$repository/cmake/PhotonCuda.cmake")
+says "not built" "${setup[@]}"
+toolkit 13.0.88
+gpu
+says "GPU: none, or no driver: CUDA kernels run in emulation only" "${setup[@]}"
+gpu 10.0 9.0
+says "GPU: NVIDIA X, 10.0 -- CUDA back end: CUDA 13.0.88 for 100a, by $work/cuda/bin/nvcc" "${setup[@]}"
+says "by $work/cuda/bin/nvcc" env -u CUDA_HOME PATH="$work/cuda/bin:$PATH" "${setup[@]}"
 
 ((failures == 0)) && echo "all checks of the CUDA choice passed"
 exit $((failures != 0))

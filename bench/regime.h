@@ -1,5 +1,5 @@
 // What is asked of a model: the paper's two regimes, prefill-heavy and decode-heavy, whole or scaled down, or
-// lengths of one's own (PHOTON, section 4; design, section 4).
+// lengths of one's own (PHOTON, section 4; docs/numbers.md).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // From what was predicted and what was measured to a row of the results schema: rates, fractions,
-// utilisations, TPM. Pure arithmetic (design, section 4; docs/numbers.md).
+// utilisations, TPM. Pure arithmetic (docs/numbers.md).
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Everything a kernel may use of a GPU, in one header: under nvcc it maps to CUDA, in the emulated build to
-// software that gives the same words their meaning on the host (design, section 7). Inline PTX lives here
-// alone, each instruction with a twin in emulation/. Both builds are linked into one program, so everything
-// of cuda_impl lives in the namespace photon::PHOTON_GPU, which is `cuda` or `emulated`.
+// software that gives the same words their meaning on the host (docs/architecture.md, "CUDA"). Inline PTX
+// lives here alone, each instruction with a twin in emulation/. Both builds are linked into one program, so
+// everything of cuda_impl lives in the namespace photon::PHOTON_GPU, which is `cuda` or `emulated`.
 //
 // Conventions of kernels:
 //   no bare __shared__ but PHOTON_SHARED(Type, name) and dynamic_shared<T>();

@@ -1,5 +1,5 @@
 // The CPU's ceilings: what its memory, last-level cache and matrix products reach at most, measured on random
-// data in this process with the threads and the BLAS that the model uses (design, section 4).
+// data in this process with the threads and the BLAS that the model uses (docs/numbers.md).
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // The quality of a trained model on a text: negative log-likelihood of its tokens in windows, perplexity and
-// bits per byte (design, section 4), under teacher forcing or under the recgen generation (PHOTON, appendix
+// bits per byte (docs/numbers.md), under teacher forcing or under the recgen generation (PHOTON, appendix
 // A).
 #pragma once
 

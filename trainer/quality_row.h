@@ -1,4 +1,4 @@
-// A row of results about the quality of a checkpoint (design, section 4): what it was given in training
+// A row of results about the quality of a checkpoint (docs/numbers.md): what it was given in training
 // stands beside how well it predicts.
 #pragma once
 

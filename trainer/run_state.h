@@ -1,5 +1,5 @@
-// A training run on disk: the checkpoint folder (design, section 5) with the optimizer's moments and the
-// run's state, which appear together or not at all.
+// A training run on disk: the checkpoint folder (docs/architecture.md, "Names on disk") with the optimizer's
+// moments and the run's state, which appear together or not at all.
 #pragma once
 
 #include <cstdint>

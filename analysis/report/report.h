@@ -1,4 +1,4 @@
-// `photon report`: one self-contained page from CSV files alone (design, sections 4 and 6), with figures as
+// `photon report`: one self-contained page from CSV files alone (docs/numbers.md), with figures as
 // SVG inside it and as PNG, SVG and gnuplot scripts beside it.
 #pragma once
 

@@ -15,7 +15,7 @@ namespace photon {
 
 enum class Distance { cosine, squared };
 
-/// L = token + alpha · rec + beta · context (design, section 2).
+/// L = token + alpha · rec + beta · context (docs/architecture.md, "The model").
 struct LossConfig {
   double alpha = 0.0;
   double beta = 0.0;

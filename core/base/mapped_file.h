@@ -1,5 +1,5 @@
 // A file mapped into memory for reading: pages are read when touched, nothing is copied. Used where files are
-// larger than what one wants to hold (weights; design, section 5).
+// larger than what one wants to hold (weights; docs/architecture.md, "Names on disk").
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Bytes and FLOPs of every forward a request takes (design, section 4): the one source of the floors of
+// Bytes and FLOPs of every forward a request takes (docs/numbers.md): the one source of the floors of
 // analysis, the counters of the benchmark and the launches of CUDA. The schedule is that of section 3; what a
 // forward reads and writes in a growing cache is what the counting caches of the reference count.
 #pragma once

@@ -1,4 +1,4 @@
-// Times that nothing can beat (design, section 4): the floor, perfect overlap of memory and arithmetic within
+// Times that nothing can beat (docs/numbers.md): the floor, perfect overlap of memory and arithmetic within
 // a meta-context; and the serial floor, perfect kernels one after another. Ceilings come from measurement in
 // the same process or from a hardware file.
 #pragma once

@@ -1,5 +1,5 @@
 // What a spec amounts to before anything runs: parameters by module (the paper's tables 4 to 12), key-value
-// cache and FLOPs a token (design, section 4).
+// cache and FLOPs a token (docs/numbers.md).
 #pragma once
 
 #include <cstdint>

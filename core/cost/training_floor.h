@@ -1,4 +1,4 @@
-// The time of a training step from what it launches, without a device (design, section 4): every launch takes
+// The time of a training step from what it launches, without a device (docs/numbers.md): every launch takes
 // the larger of its bytes over the bandwidth and its FLOPs over the matrix rate, and its own start on top;
 // one after another.
 #pragma once

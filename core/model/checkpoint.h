@@ -1,6 +1,6 @@
-// A checkpoint folder (design, section 5): model.safetensors, config.toml, tokenizer.model, of a training
-// optimizer.safetensors and state.json, and an empty DONE written last. Tensors by name on disk, one flat
-// float array in parameter_list order in memory.
+// A checkpoint folder (docs/architecture.md, "Names on disk"): model.safetensors, config.toml,
+// tokenizer.model, of a training optimizer.safetensors and state.json, and an empty DONE written last.
+// Tensors by name on disk, one flat float array in parameter_list order in memory.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// A model spec on disk: TOML in and out (design, section 2).
+// A model spec on disk: TOML in and out (docs/architecture.md, "The model").
 #pragma once
 
 #include <filesystem>

@@ -1,6 +1,6 @@
 // A corpus folder: documents split into train, validation and test by a hash of their ids, the tokenizer
 // trained on the train side, a token file of each split, and corpus.json, which says what it was made of
-// (design, section 5). Made in stages that are kept when a run is interrupted.
+// (docs/architecture.md, "Names on disk"). Made in stages that are kept when a run is interrupted.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
 // Where the documents of a corpus come from: files of text or JSON lines, English prose from pinned Debian
-// packages, or a seeded Markov source (design, section 6; `photon corpus build --source`).
+// packages, or a seeded Markov source (`photon corpus build --source`).
 #pragma once
 
 #include <cstdint>

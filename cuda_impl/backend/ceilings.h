@@ -1,4 +1,4 @@
-// What the GPU reaches at most (design, section 4), measured in this process on random data with the kernels,
+// What the GPU reaches at most (docs/numbers.md), measured in this process on random data with the kernels,
 // the library and the launch path that models use.
 #pragma once
 

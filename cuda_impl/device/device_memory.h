@@ -8,7 +8,7 @@
 
 namespace photon::PHOTON_GPU {
 
-/// Bytes: the usable share of the device's (design, section 4: largest batch).
+/// Bytes: the usable share of the device's (docs/numbers.md, "Memory of a sample").
 inline int64_t usable_memory() {
   size_t free = 0;
   size_t total = 0;

@@ -1,5 +1,5 @@
 // The host's twin of what cuda_impl/device.h takes from CUDA: the same words with a meaning in software
-// (design, section 7, Emulation). Kernels include cuda_impl/device.h.
+// (docs/emulation.md). Kernels include cuda_impl/device.h.
 #pragma once
 
 #include <cmath>

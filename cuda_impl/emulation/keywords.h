@@ -1,4 +1,4 @@
-// CUDA's keywords where a kernel is compiled as C++ for the host (design, section 7, Emulation). A bare
+// CUDA's keywords where a kernel is compiled as C++ for the host (docs/emulation.md). A bare
 // `__shared__` stays unknown on purpose: kernels say PHOTON_SHARED, or the block's memory could not be
 // checked.
 #pragma once

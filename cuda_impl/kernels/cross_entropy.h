@@ -1,5 +1,5 @@
-// Cross-entropy of logits against targets (design, section 2), and its gradient in the logits' own place:
-// they are stored once.
+// Cross-entropy of logits against targets (docs/architecture.md, "The model"), and its gradient in the
+// logits' own place: they are stored once.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The distances that L_rec and L_context take between two streams (design, section 2), row by row, with their
-// gradients.
+// The distances that L_rec and L_context take between two streams (docs/architecture.md, "The model"), row by
+// row, with their gradients.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
 // What memory, last-level cache and launches give at most: kernels that read, copy and do nothing, for the
-// ceilings beside which every measurement stands (design, section 4).
+// ceilings beside which every measurement stands (docs/numbers.md).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The table of rotary angles, computed in double (design, section 2: half-split, positions from 0).
+// The table of rotary angles, computed in double (docs/architecture.md, "The model": half-split, positions
+// from 0).
 #pragma once
 
 #include <cstdint>

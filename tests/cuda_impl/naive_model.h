@@ -52,7 +52,7 @@ class NaiveModel {
     return NaiveModel(spec, std::move(parameters), seed, 0);
   }
 
-  /// The loss of a batch (design, section 2).
+  /// The loss of a batch (docs/architecture.md, "The model").
   T loss(const TokenBatch& batch, const LossConfig& config) {
     T token = T(0);
     std::vector<Streams> rows;

@@ -1,5 +1,5 @@
-// Every op on every case, the large ones on a GPU alone: against double by the tolerance of design, section
-// 7, the same bits whatever order threads run in, and accounts that add up.
+// Every op on every case, the large ones on a GPU alone: against double by the tolerance of
+// docs/emulation.md, the same bits whatever order threads run in, and accounts that add up.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// What token i sees under each reading (design, section 2): the derivative of its state by token t's
-// embeddings is exactly zero where t is not seen, and is not where it is.
+// What token i sees under each reading (docs/architecture.md, "The model"): the derivative of its state by
+// token t's embeddings is exactly zero where t is not seen, and is not where it is.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 

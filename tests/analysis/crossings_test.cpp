@@ -11,7 +11,7 @@
 #include "core/cost/floor.h"
 #include "core/cost/hardware.h"
 #include "core/model/model_config.h"
-#include "tests/core/random_spec.h"
+#include "tests/core/model/random_spec.h"
 #include "tests/support.h"
 
 namespace photon::analysis {

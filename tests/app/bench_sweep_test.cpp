@@ -13,7 +13,7 @@
 #include "core/base/paths.h"
 #include "core/results/results.h"
 #include "tests/app/run_photon.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 extern char** environ;

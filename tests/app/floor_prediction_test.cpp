@@ -8,7 +8,7 @@
 #include "core/cost/kernel_rates.h"
 #include "core/model/model_config.h"
 #include "tests/app/run_photon.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon::testing {

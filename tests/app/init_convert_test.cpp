@@ -9,7 +9,7 @@
 #include "core/model/parameters.h"
 #include "tests/app/run_photon.h"
 #include "tests/baselines/bpe_sample.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon {

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 
 namespace photon::testing {
 namespace fs = std::filesystem;

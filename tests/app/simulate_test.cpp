@@ -7,7 +7,7 @@
 
 #include "core/base/paths.h"
 #include "tests/app/run_photon.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 
 namespace photon::testing {
 namespace {

@@ -26,7 +26,7 @@
 #include "core/text/token_file.h"
 #include "core/text/tokenizer.h"
 #include "tests/app/run_photon.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon {

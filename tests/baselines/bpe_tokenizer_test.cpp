@@ -10,7 +10,7 @@
 #include "core/base/strict_json.h"
 #include "core/text/tokenizer.h"
 #include "tests/baselines/bpe_sample.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon::baselines {

@@ -11,7 +11,7 @@
 #include "core/model/flat_tensors.h"
 #include "core/model/parameters.h"
 #include "tests/baselines/bpe_sample.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon::baselines {

@@ -9,7 +9,7 @@
 #include "core/base/error.h"
 #include "core/text/corpus.h"
 #include "core/text/markov.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon {

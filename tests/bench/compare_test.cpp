@@ -9,7 +9,7 @@
 
 #include "bench/log_ratio.h"
 #include "core/base/error.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon::bench {

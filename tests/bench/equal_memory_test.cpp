@@ -13,7 +13,7 @@
 #include "bench/sweep.h"
 #include "core/base/error.h"
 #include "core/model/model_config.h"
-#include "tests/core/random_spec.h"
+#include "tests/core/model/random_spec.h"
 #include "tests/support.h"
 
 namespace photon::bench {

@@ -8,7 +8,7 @@
 #include "bench/row.h"
 #include "core/base/error.h"
 #include "tests/bench/fake.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon::bench {

@@ -6,7 +6,7 @@
 #include "bench/sweep.h"
 #include "core/base/error.h"
 #include "core/model/model_config.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon::bench {

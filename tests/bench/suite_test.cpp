@@ -9,7 +9,7 @@
 #include <set>
 
 #include "core/results/results.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon::testing {

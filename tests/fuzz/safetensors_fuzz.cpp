@@ -15,7 +15,7 @@
 
 #include "core/base/error.h"
 #include "core/model/safetensors.h"
-#include "tests/core/safetensors_corruptions.h"
+#include "tests/core/model/safetensors_corruptions.h"
 #include "tests/fuzz/mutation.h"
 #include "tests/fuzz/promise.h"
 

@@ -20,7 +20,7 @@
 #include "core/model/model_config.h"
 #include "cuda_impl/backends.h"
 #include "reference/backend.h"
-#include "tests/core/random_spec.h"
+#include "tests/core/model/random_spec.h"
 #include "tests/reference/support.h"
 
 namespace photon::testing {

@@ -12,7 +12,7 @@
 #include "core/model/parameters.h"
 #include "core/model/safetensors.h"
 #include "reference/backend.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/reference/support.h"
 
 namespace photon {

@@ -9,7 +9,7 @@
 #include "core/base/paths.h"
 #include "core/model/model_config.h"
 #include "reference/backend.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 #include "tests/trainer/bigram_backend.h"
 #include "trainer/trainer.h"

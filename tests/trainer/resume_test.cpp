@@ -14,7 +14,7 @@
 
 #include "core/base/error.h"
 #include "core/text/token_file.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 #include "tests/trainer/bigram_backend.h"
 #include "trainer/run_state.h"

@@ -9,7 +9,7 @@
 #include "core/model/parameters.h"
 #include "core/text/token_file.h"
 #include "core/text/tokenizer.h"
-#include "tests/core/temp_folder.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where one bound of decoding gives way to another: the batch (at a context) and the context (at a batch) at
 // which the traffic of growing caches overtakes that of weights, and arithmetic overtakes bytes. Solved for
 // on core/cost, the same counts that floors and benchmarks use: bisection on the cost of one meta-context

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a subcommand takes from the command line. CLI11, which parses it, is included by three files alone:
 // its headers take longer to compile than most of the files here.
 #pragma once

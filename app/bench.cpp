@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon bench: speed and memory of models in the paper's regimes beside what the machine can do.
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `photon bench --preset`: a list of cases with targets, measured and judged.
 #pragma once
 

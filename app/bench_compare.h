@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon bench compare: whether one results file is faster than another, case by case.
 #pragma once
 

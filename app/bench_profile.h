@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `photon bench --profile`: what a case or a training step launches, run once so that a profiler can watch.
 #pragma once
 

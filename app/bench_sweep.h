@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon bench over a sweep: cases of several models one after another, each row kept as soon as it is there.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon bench --training: training steps beside the matrix rate.
 #pragma once
 

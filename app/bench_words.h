@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `photon bench` says on standard error while it measures.
 #pragma once
 

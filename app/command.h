@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A subcommand of the photon command line: one file each in this folder, which registers itself.
 #pragma once
 

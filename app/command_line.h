@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The command of this process, for the results it writes.
 #pragma once
 

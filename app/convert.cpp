@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon convert: Hugging Face LLaMA folders to checkpoints of vanilla models and back.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon corpus: makes and describes the text that models are trained and scored on.
 #include "core/text/corpus.h"
 

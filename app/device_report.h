@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a command says of the device it ran a model on.
 #pragma once
 

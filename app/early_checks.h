@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is refused before hours of work and not behind them: outputs that cannot be written.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon eval: how well a checkpoint predicts a text.
 #include <fmt/format.h>
 

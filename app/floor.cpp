@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon floor: the analytic model by itself, for any spec and any hardware file.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon floor --alternatives: what else shrinks a cache, beside PHOTON, for one size of model.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The ceilings that photon floor counts with, and where each comes from: a floor on what was measured of one
 // machine and a floor on the data sheet of another are not to be compared unawares.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon floor --crossings: the batches and contexts at which one bound of decoding gives way to another.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon floor --paper: Tables 1 to 3 of the paper beside the model.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon floor --rates: the time that one machine's rates of kernels predict for a request, beside its floor.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon floor --training: the analytic time of a training step by op.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon forward: logits and every stream of the teacher-forced model, as tensors.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon generate: a prompt in, text out as it is made; N samples of it, and one answer from them.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon init: a checkpoint with fresh weights.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon inspect: what a model spec amounts to, before anything runs.
 #include "core/cost/inspect.h"
 

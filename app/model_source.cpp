@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "app/model_source.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model as a command line names it: a spec, whose weights are fresh, or a checkpoint folder.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rule of commands that make a folder: an existing one is only replaced when asked for.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon report: the page with figures and tables, from CSV files.
 #include <fmt/format.h>
 

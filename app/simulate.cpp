@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon simulate: a fleet that serves many requests, from the traffic model alone.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "app/simulate_engine.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The simulator beside a real engine: the same requests, one at a time, through a back end; what the queue
 // makes of their measured times is the row that the simulated one is compared with.
 #pragma once

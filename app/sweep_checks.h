@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arguments that are lists, checked while the command line is read.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text that a command line names, and what is worth a warning before a model reads it.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon tokenizer: trains and describes SentencePiece models.
 #include "core/text/tokenizer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon train: trains a model by a config, or goes on with a run that was stopped.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a command line holds that no subcommand and no option is called, and what was probably meant.
 #pragma once
 

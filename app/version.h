@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `photon --version`: everything that tells one build from another.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "baselines/block_transformer.h"
 
 namespace photon::baselines {

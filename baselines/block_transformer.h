@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Block Transformer baseline (Ho et al. 2024; PHOTON, section 3, tables 5, 8, 11): a block decoder over
 // blocks of b tokens and a token decoder within a block, L = 1, one width D. Its numbers here are closed
 // forms derived by hand from the architecture, to be compared with core/cost, never to call it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "baselines/bpe_merges.h"
 
 namespace photon::baselines {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Byte-pair merges by the rank of a pair, as Hugging Face's tokenizers apply them, against SentencePiece's,
 // which go by the score of the piece that a pair becomes.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "baselines/bpe_tokenizer.h"
 
 #include <fmt/format.h>

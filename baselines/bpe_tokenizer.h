@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hugging Face's tokenizer.json with a BPE of LLaMA's kind (byte fallback, U+2581 for a space) as a
 // SentencePiece model that gives the same ids.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Typed look-ups in JSON objects that others wrote, with errors that name file and key. JSON null counts as
 // absent, as it does to the readers of these formats.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hugging Face LLaMA checkpoints (config.json + safetensors) as vanilla models and back. A vanilla spec is a
 // LLaMA: same norms, same SwiGLU, same half-split rotation. Weights in that format are stored for
 // rotate_half, which is ours, so q and k are copied as they are (Meta's original files, with interleaved

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a Hugging Face LLaMA folder turns text into tokens: tokenizer.model (SentencePiece) or tokenizer.json,
 // and tokenizer_config.json, which says whether <s> stands in front of every text.
 #pragma once

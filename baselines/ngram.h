@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text models that are no networks, scored on the tokens that the networks are scored on: what a trained
 // model has to beat. Unigram with one added to every count, trigram with interpolated modified Kneser-Ney
 // smoothing (Chen and Goodman 1998), and the size that xz makes of the text.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a baseline's closed forms say of one request: the numbers of design section 4 that are sums over a
 // whole batch.
 #pragma once

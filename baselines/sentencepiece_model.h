@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A SentencePiece model file of BPE with byte fallback, written from its pieces. Debian ships no header for
 // SentencePiece's messages, so they are put into the wire format here (sentencepiece_model.proto).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The vanilla baseline of the paper (section 3, tables 4, 7, 10): a LLaMA decoder, L = 0. Its numbers here
 // are closed forms derived by hand from the architecture, to be compared with core/cost, never to call it.
 //

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a machine is to reach, as a list of cases with the share of its limits that each is held to, and what
 // became of it (configs/bench/*.toml; docs/numbers.md has the shares).
 #pragma once

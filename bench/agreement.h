@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether a back end computes the model at all, asked before its speed is: the same text generated, or the
 // same batches trained on, by it and by the reference, by it twice.
 #pragma once

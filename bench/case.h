@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One thing to measure: a model, a workload and how it is generated. A row of the results.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two results files case by case: how much faster the second is than the first, how sure that is, and a
 // verdict (docs/numbers.md, "Comparing two files").
 #pragma once

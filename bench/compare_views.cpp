@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `photon bench compare` prints.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Equal memory for architectures of different caches: prompts come whole, so one budget leaves some of them
 // with much of it unused, and a ratio of speeds compares different memories. A budget can be found that all
 // of them nearly fill.

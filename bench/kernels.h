@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Times single kernels of a back end and keeps their rates in a file, so that a case can be predicted before
 // it is measured (docs/numbers.md, "Predicted times").
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How sure a ratio of two speeds is, from what result rows hold of the runs behind them: medians, numbers of
 // samples and their spread (docs/numbers.md, "Comparing two files").
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A back end's ceilings as a hardware file (configs/hardware/), so that `photon floor` can predict this
 // machine.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a row really costs in memory: the slope of the memory that the process holds on the device over the
 // batch.
 #pragma once

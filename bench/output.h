@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where rows go as they are measured: to standard output in one format and to a CSV file that is added to.
 #pragma once
 

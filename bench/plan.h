@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cases of a sweep: the product of everything asked for, less what makes no sense, in an order that loads
 // every model once.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Presets of `photon bench` that are sweeps, as files: models, regimes, generations, batches, and what takes
 // their place on a device that is too slow for them (configs/bench/paper.toml and multi-query.toml). Presets
 // that hold a machine to targets are in acceptance.h.

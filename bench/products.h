@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a back end's library multiplied for the rows of a file of results, kept beside them: it chooses by
 // rules of its own, which change with its version.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is asked of a model: the paper's two regimes, prefill-heavy and decode-heavy, whole or scaled down, or
 // lengths of one's own (PHOTON, section 4; docs/numbers.md).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From what was predicted and what was measured to a row of the results schema: rates, fractions,
 // utilisations, TPM. Pure arithmetic (docs/numbers.md).
 #pragma once

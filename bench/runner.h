@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measures cases one after another on one back end: ceilings, bound, memory, timings, row. Ceilings are taken
 // again between rows when they have grown old, for a shared machine is never the same for long.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Repeated runs of one request, timed: warm-up until the device's clock stands still, then samples until the
 // median is known or a limit is reached. Runs that power or heat held back are left out, as far as there are
 // others.

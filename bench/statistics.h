@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Order statistics of repeated timings, and when there are enough of them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lists on the command line and in presets: words, and whole numbers with ranges, `1,8,64`, `4-16`, `4-16+4`,
 // `1-64*2`, `max`.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How fast a training step is beside the matrix rate of the same machine, measured in the same process.
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Whether and how the CUDA back end is built. Afterwards photon_cuda_built says whether, photon_cuda_architectures
 # for what, photon_cuda_said both in words.
 #   PHOTON_CUDA                AUTO: where nvcc and the libraries' headers are; ON: or fail; OFF

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # `cmake --install` makes a tree that can be carried to a machine without compiler and without these packages:
 #   bin/photon, bin/photon-selftest, bin/photon-on-gpu    libexec/photon/*_tests    lib/photon/*.so    share/photon/{configs,docs,tests,analysis/results}
 # Every shared library comes along but the C library, which belongs to the machine's kernel and loader.

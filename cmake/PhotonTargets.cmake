@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # photon_library(NAME LINKS...): the static library of this folder, every *.cpp in it and in its rooms (folders without a
 # CMakeLists.txt); each *.h must compile alone.
 # photon_test(NAME [SANITIZED [EXCEPT FILTER]] LINKS...): one GoogleTest executable of the folder's *.cpp; its tests carry

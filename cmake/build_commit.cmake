@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Writes the commit and whether the tree is dirty into a header; run at every build, touches the file only when
 # they changed. A tree that is no git checkout of its own (an unpacked archive) says "unknown".
 #   cmake -DSOURCE=... -DHEADER=... -P build_commit.cmake

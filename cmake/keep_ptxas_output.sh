@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # A compiler launcher for nvcc with `-Xptxas -v`: what ptxas tells of each kernel goes to OBJECT.ptxas, everything else
 # (errors and warnings) to standard error as ever.
 #   keep_ptxas_output.sh [ccache] nvcc ARGUMENT...

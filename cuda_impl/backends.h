@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The back ends of cuda_impl that this build has. Its headers mean CUDA or the emulation by a definition of
 // the including file, so each is reached through a function of its own.
 #pragma once

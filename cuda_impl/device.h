@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything a kernel may use of a GPU, in one header: under nvcc it maps to CUDA, in the emulated build to
 // software that gives the same words their meaning on the host (docs/architecture.md, "CUDA"). Inline PTX
 // lives here alone, each instruction with a twin in emulation/. Both builds are linked into one program, so

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # What each kernel takes of a multiprocessor, as a Markdown table: from what ptxas told while the objects named were
 # compiled (cmake/keep_ptxas_output.sh).
 #   resources.sh OBJECT.cu.o...

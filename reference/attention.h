@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Causal attention softmax(q k^T / sqrt(d)) v of a few rows over keys that lie in segments: the rows of one
 // forward pass, the parts of a decoder window made one after another, or a cache followed by the rows just
 // appended. One function serves the global encoders, the chunk-local decoders, training and generation.

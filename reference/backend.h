@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU back end: the reference model behind core's interfaces, under the name "cpu".
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "reference/ceilings.h"
 
 #include <omp.h>

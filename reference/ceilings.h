@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CPU's ceilings: what its memory, last-level cache and matrix products reach at most, measured on random
 // data in this process with the threads and the BLAS that the model uses (docs/numbers.md).
 #pragma once

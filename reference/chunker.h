@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Chunk_l (section 2): the C_l units of a chunk side by side; from level 2 on normalised and projected to the
 // width of encoder l.
 #pragma once

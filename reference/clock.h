@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The speed at which a core runs right now, measured: on a virtual machine nothing that the system reports
 // moves.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What decoder l is conditioned on: for every chunk g of level l the K latents ending at the conditioning
 // one, oldest first, the start latent where there is none (K = converter_context, the paper's converter has K
 // = 1).

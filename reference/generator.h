@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Generation with caches (PHOTON, appendix A): HierGen re-encodes what was emitted and keeps every encoder
 // cache, RecGen keeps the top one and feeds its own reconstructions upward. One meta-context (vanilla: one
 // token) at a time; rows of a batch enter it together, each at its own index. The order of work within one is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The head: log softmax of its logits, in double.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference model behind core's InferenceModel, in float or double.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The growing KV cache of one encoder (vanilla: of the stack), which counts what it moves. Samples of one
 // prompt share the rows their prefill wrote; under a window the own rows form a ring.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The last K latents of one level of every row, oldest first, with the start latent where there is none yet:
 // what converter l reads while text is generated.
 #pragma once

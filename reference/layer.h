@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One LLaMA layer: pre-norm attention, then pre-norm SwiGLU, each added to the residual stream. What the
 // attention sees (its own rows, earlier parts of a decoder window, a cache) is the caller's.
 #pragma once

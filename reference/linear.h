@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // y = x W^T and its two gradients, in as few and as large matrix products as possible. A handful of rows
 // reads every weight once for all of them, split over the threads: at that shape the product is bound by
 // memory, and a BLAS that uses one thread or packs the matrix first would halve it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The losses of the design's section 2: cross-entropy at the head, and the distances that L_rec and L_context
 // take between two streams.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "reference/machine.h"
 
 #include "reference/chunker.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the order of decoding (core/model/decode_walk.h) drives here: stacks, growing caches, and the units
 // that are being made, those of many chunks beside each other. X^(l) and Xhat^(l) of the stretch under way
 // stand in arrays of that name; an operation reads and writes the rows of the units it is called with.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory of this machine and of this process, in bytes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The model of the paper's section 2 for any number of levels, teacher-forced: Xhat^(0) = D_1 o ... o D_L o
 // E_L o
 // ... o E_1 (X^(0)), its losses and their gradients. L = 0 is a vanilla Transformer, L = 1 the Block

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RMSNorm (Zhang & Sennrich 2019), before attention, before the feed-forward, at the end of every stack and
 // in the chunkers: y = x / sqrt(mean(x²) + eps) · gain.
 #pragma once

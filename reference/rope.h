@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rotary positions (Su et al. 2021), half-split as in LLaMA: dimension i of a head turns with dimension i +
 // d/2 by the angle position · theta^(-2i/d).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From logits to a token: greedy, or temperature, top-k and top-p (Holtzman et al. 2020) with a random number
 // that depends on seed, row and position alone.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Log-probabilities of a text under the teacher-forced model.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stack run without keeping what a gradient would need: one layer's activations are the next one's scratch,
 // so generation allocates nothing once the shapes have been seen. Where keys and values live is the caller's.
 #pragma once

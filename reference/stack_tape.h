@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Transformer stack over N sequences, advanced in parts and differentiated: F_l over the units of a level
 // (one part), or G_l over the windows of all chunks. Where a decoder feeds its own outputs back (readings
 // `parallel`, `literal`, `hatted`) each fed-back unit is a part of one row, and backward runs through the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SwiGLU (Shazeer 2020): silu(gate) ∘ up, with gate and up side by side in one row.
 #pragma once
 

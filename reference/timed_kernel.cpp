@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "reference/timed_kernel.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One kernel of the traffic model (core/cost/kernel.h) run by itself, in the code that generation runs it in.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The reference model in float32 behind core's TrainableModel.
 #pragma once
 

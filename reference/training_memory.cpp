@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "reference/training_memory.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a training step of the reference holds in memory, foreseen from the spec: the matrices of Trainable,
 // Model and StackTape (reference/trainable.cpp, model.h, stack_tape.h, layer.h) in float, counted by their
 // shapes.

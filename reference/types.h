@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The matrices of the reference model. Activations hold one row per unit, weights are (out, in), both row
 // major, so that concatenating the C units of a chunk is a reshape. The scalar is a template parameter: float
 // trains, double proves, std::complex<double> differentiates (complex step), which is why nothing here may

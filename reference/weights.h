@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Typed views of the flat parameter array (core/model/parameters.h): the same struct over one array is the
 // model's weights, over another its gradients. q, k, v and gate, up are adjacent in the array, so each group
 // is one matrix here.

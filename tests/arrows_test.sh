@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Every include of the project against the map of arrows.txt: names file, line and rule where one is broken. A folder that
 # the map does not know breaks it, too.
 set -u

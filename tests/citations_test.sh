@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Every document that a source or a page names is there, and so is the section: docs/numbers.md, "Floors".
 set -u
 cd "$(dirname "$0")/.." || exit 1

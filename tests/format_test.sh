@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Every C++ file is as clang-format 14 writes it with the config in the root, and nothing else is formatted by it: it
 # takes a stylesheet or a script for C++ and ruins it, so folders of such files turn it off. Exit code 77 (skipped)
 # where that version is not installed: others format differently.

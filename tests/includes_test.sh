@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Every header names the standard and fmt headers whose names it uses: builds precompile the common ones (photon_precompiled
 # in cmake/PhotonTargets.cmake), so a compiler would not miss them.
 set -u

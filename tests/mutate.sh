@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Shows that the tests notice mistakes: makes the changes of mutations.txt one after another in a copy of the tree,
 # builds, and expects the tests named beside them to fail.
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # photon-on-gpu around programs made up for it: what it runs with which limits, and what it says and keeps when steps
 # fail, hang or do not end when they are asked to.
 set -u

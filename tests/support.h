@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What tests of every folder share: printed seeds, and messages of errors.
 #pragma once
 

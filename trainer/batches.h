@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The batches of a run: training sequences in their seeded order, validation sequences always the same.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How long a run is: a budget in steps, tokens or FLOPs, for the run itself or for the model it is matched to
 // (PHOTON gives its baselines its own training FLOPs).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a training run is given: one TOML file, every key written out in `to_toml` and stored beside the
 // results.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which stretch of the training tokens a sequence is: a function of (seed, number of the sequence) alone, so
 // that the data position of a run is its step and nothing needs to be stored. Every epoch goes once through
 // all windows of `context` tokens, in an order of its own and with window borders shifted by an offset of its

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The quality of a trained model on a text: negative log-likelihood of its tokens in windows, perplexity and
 // bits per byte (docs/numbers.md), under teacher forcing or under the recgen generation (PHOTON, appendix
 // A).

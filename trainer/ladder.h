@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The choice of batch and learning rate. Architectures compared at one setting are compared at the setting
 // that suits one of them; so each gets the best rung of one ladder, the same for all, and a best rung at an
 // edge of the ladder says only that the ladder is too short.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Notices a training loss that jumps out of its recent range: a z-score against exponential averages of mean
 // and variance. It only warns; the run stays what it is.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much of a batch goes through the model at once: planned before the run, where the device can foresee
 // its memory.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // metrics.csv of a run: a row a step. A resumed run's file equals that of a run never stopped, but for the
 // timing columns, which stand last.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A row of results about the quality of a checkpoint (docs/numbers.md): what it was given in training
 // stands beside how well it predicts.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The model of a training run: which spec it has, what its vocabulary is, and where its first weights come
 // from.
 #pragma once

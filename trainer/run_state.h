@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A training run on disk: the checkpoint folder (docs/architecture.md, "Names on disk") with the optimizer's
 // moments and the run's state, which appear together or not at all.
 #pragma once

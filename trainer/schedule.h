@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The learning rate over a run: linear warm-up, then one of the shapes that language models are trained with:
 // a cosine down to a tenth (PHOTON, training setup; LLaMA), a straight line (Bergsma et al. 2025, down to
 // zero), or a rate that stays.

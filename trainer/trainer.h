@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The training loop, the same for every architecture and back end: accumulation over micro-batches, clipping,
 // AdamW, validation on fixed batches, metrics, checkpoints, and a stop at any moment that loses nothing.
 #pragma once

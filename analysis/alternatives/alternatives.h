@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that users weigh against PHOTON, for a base model of one size, beside PHOTON and the Block
 // Transformer from core/cost: bytes of keys and values that a sample holds, and that decoding a token moves.
 // Weights are not in it, and nothing here says what answers are worth.

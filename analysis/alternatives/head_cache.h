@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cache of multi-head, grouped-query and multi-query attention: the key and the value of every token,
 // layer and KV head. Multi-head: Vaswani et al., arXiv 1706.03762, section 3.2.2. Multi-query, one KV head:
 // Shazeer, arXiv 1911.02150, section 3. Grouped-query, a KV head for each group of query heads: Ainslie et

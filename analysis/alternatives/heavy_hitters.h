@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Eviction by accumulated attention (H2O, Zhang et al., arXiv 2306.14048, section 4, Algorithm 1): a budget
 // of tokens, half heavy hitters, half the latest; the new token attends to all that is kept, then one of them
 // goes and the new one takes its place. Each KV head evicts by itself and needs the sum of the attention that

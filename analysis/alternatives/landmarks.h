@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Landmark attention (Mohtashami and Jaggi, arXiv 2305.16300, section 3): a landmark token after every block
 // of tokens, trained to stand for it. A query reads what lies near in full, the keys of all landmarks, and of
 // the blocks before those that its head picks by them. All tokens are kept; how many are read at most does

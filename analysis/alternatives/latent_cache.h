@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, sections 2.1.2 and 2.1.3, equations 9 and 15;
 // Table 1): of a token and layer a compressed latent of d_c numbers, from which keys and values of all heads
 // are made, and one rotary key of d_h^R numbers that all heads share. The up-projections are absorbed into

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a cache lies (PagedAttention, Kwon et al., arXiv 2309.06180; contiguous: section 3.1, pages:
 // sections 4.1 to 4.3). Contiguous memory is reserved for the longest request that may come; in pages a
 // sample wastes what is left of its last one, half a page on average. Neither changes what a step reads: the

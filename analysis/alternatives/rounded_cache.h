@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Keys and values in one byte a number. int8: with a scale of two bytes for each group of numbers, made when
 // the token is cached (group-wise as in FlexGen, Sheng et al., arXiv 2303.06865, section 5; here symmetric, a
 // group is the key or the value of a head). fp8: E4M3 needs no scale a token, but one of four bytes for the

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Samples of one prompt that keep it once (PagedAttention, Kwon et al., arXiv 2309.06180, section 4.4) and
 // read it once for all of them (Hydragen, Juravsky et al., arXiv 2402.05099, section 3). Bytes are a sample's
 // share. The same rule as `samples` of core/cost.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hierarchies: some layers work on every token, others on one unit for every few tokens. A unit is encoded
 // when its last token is known; its layers then read the units before it. Local caches within a unit do not
 // grow and are left out, as everywhere in this project.

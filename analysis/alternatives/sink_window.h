@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A sliding window with attention sinks (StreamingLLM, Xiao et al., arXiv 2309.17453, section 3.2): the first
 // few tokens stay for ever, of the others the latest; room for the new token is made before it is decoded.
 // Without sinks it is plain windowed attention. What has left the window is lost.

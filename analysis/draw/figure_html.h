@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A figure as an element of a page: its panels side by side, or one under another where there is no room; one
 // legend over them; points that tell what they are and lead to their rows.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers for people: three significant digits with a prefix, byte counts in powers of 1024.
 #pragma once
 

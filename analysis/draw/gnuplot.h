@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs gnuplot, which draws every figure, and brings back what it complained about.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The few pieces of HTML a report is made of.
 #pragma once
 

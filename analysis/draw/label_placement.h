@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Finds room for the names of points: each goes to the free one of eight places around its point, or to the
 // place where it covers least of points, lines and other names.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How series look: a model and way of generating have one colour and mark in all figures of a page. Ways of
 // generating differ by mark and dash pattern first and by colour second, so that a black-and-white print
 // reads the same; models of one architecture by filled and open marks, then by shade.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Figures as data: panels, axes, series, reference lines. draw_figure turns one into a gnuplot script that
 // holds its own numbers, and that into SVG and PNG; draw_panels into the pieces of a page.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where an axis gets its marks and what is written beside them. gnuplot's own marks leave a logarithmic axis
 // of less than a decade with one label and know no powers of 1024.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What else shrinks a cache, beside PHOTON: closed forms of other architectures, evictions and element types
 // for one size of model.
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a longer context costs: the cache of one sample and the bytes moved for one token, from the cost
 // model.
 #include <fmt/format.h>

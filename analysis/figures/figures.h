@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The figures of a report, each with the words that tell how to read it. All numbers come from results rows,
 // from metrics files, from model specs through the cost model, or from the paper's tables. `looks` are those
 // of the page; models that it does not know yet are added in the order of the rows.

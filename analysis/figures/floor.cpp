@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Measured time against the serial floor: how far from perfect kernels every measurement is.
 #include <fmt/format.h>
 

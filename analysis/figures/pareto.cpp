@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Speed against quality, ours beside the paper's.
 #include <fmt/format.h>
 

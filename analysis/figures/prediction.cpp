@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Predicted against measured time: how far the traffic model is off, row by row.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is measured as several samples share one prompt: throughput, time to the first token, memory of a
 // sample, against their number.
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a simulated fleet does as its load, its contexts or the samples of a prompt grow.
 #include <fmt/format.h>
 

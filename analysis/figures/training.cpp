@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training curves from the trainer's metrics files, read by their header.
 #include <fmt/format.h>
 

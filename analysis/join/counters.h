@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hardware counters of kernels beside what the cost model says of them: Nsight Compute's raw page as CSV
 // (`ncu --import FILE --csv --page raw --nvtx`) and the launches of `photon bench --profile`, matched by the
 // NVTX ranges that a kernel ran in (docs/profiling.md).

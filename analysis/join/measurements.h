@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results rows joined into what plots and tables compare: the quality of a model over its training seeds and
 // the speed of a model in one regime. They meet by model name and reading: speed does not depend on what was
 // learned, so a benchmark of fresh weights stands for every checkpoint of that model.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Points of result rows in the series of the model and method they were measured with, and what a page tells
 // of them.
 #pragma once

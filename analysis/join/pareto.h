@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Pareto frontier of speed against quality: what no other measurement beats in both.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Predicted times beside measured ones: how far the traffic model is off, for each regime and over all rows
 // of one machine, and whether that keeps within this project's limits (docs/numbers.md, "Predicted times").
 // Every row counts, repeated measurements of one case too; none had a part in its own prediction.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of several results files together, and where each one stands.
 #pragma once
 

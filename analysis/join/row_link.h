@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a figure's points lead on the page: to the row that they stand for.
 #pragma once
 

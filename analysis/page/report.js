@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a page can do beyond being read: points tell what they are, tables sort and filter, show other columns
 // and go into CSV files. Everything stands on the page without it.
 "use strict";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables 1 to 3 of the PHOTON paper beside the model: the floor of every row on the paper's card, the ratios
 // between architectures when each stands at its floor, and the accounting of memory that its column follows.
 // The paper states neither batch sizes nor how memory was measured.

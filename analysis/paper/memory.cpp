@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Candidates for what the paper's memory column counts, and their constants fitted to it.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables 1 to 3 of the PHOTON paper (arXiv:2512.20687v2): H200, memory and TPM as measured there, WikiText
 // perplexity. Compiled in from analysis/paper/efficiency_quality.csv.
 #pragma once

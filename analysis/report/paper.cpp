@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The paper's tables beside the model, as tables of a report.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The traffic model's errors in words and numbers: each regime beside the limits, then every row.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which model is better, and when that cannot be told: models by bits per byte, with the spread over training
 // seeds as the resolution of the comparison. A seed's spread says nothing about a batch or a rate that suits
 // one side: a verdict is one of "these settings" unless every model in it has the best rung of a ladder.

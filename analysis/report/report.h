@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // `photon report`: one self-contained page from CSV files alone (docs/numbers.md), with figures as
 // SVG inside it and as PNG, SVG and gnuplot scripts beside it.
 #pragma once

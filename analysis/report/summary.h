@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table a run ends with: every model that was trained or measured, its size and training, its quality,
 // its speed in both regimes and what its cache costs, and whether its rank can be told.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The tables of a report page. Every row of every CSV file stands in one of them under an anchor, so that a
 // number in a figure or summary can be followed to its cell.
 #pragma once

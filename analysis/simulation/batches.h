@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How sure a figure of one simulation is: requests that are neighbours wait together, so they are no
 // independent samples, but long batches of them nearly are. The error of a figure comes from what its batches
 // differ.

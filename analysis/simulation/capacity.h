@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What one replica does at most for ever, without a simulation: the steps of a full batch that requests enter
 // as fast as they leave it. A fleet is stable if less arrives than its replicas do so.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What attention to a cache costs, as a function of how much is in it: the exact cost model at all small
 // contexts and at 32 a factor of two beyond, straight lines between. The cost is made of straight lines, so
 // the only error is at a kink, where an encoder's window fills: below relative_error there, rounding

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How near to its serial floor a machine comes, as a band: step times are simulated at its low, middle and
 // high end, so that what was not measured well shows in every figure that follows from it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The discrete-event simulation: requests arrive, a router gives each to the replica with the least load,
 // replicas step by themselves. Everything that happens at one instant happens before the steps that begin at
 // it, so requests that arrive together are batched together.

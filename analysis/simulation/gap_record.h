@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gaps between the bursts of requests, all together and in batches of equal length in time, whose differences
 // tell how sure the quantiles of all are.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Quantiles of very many durations in little memory: bins on a logarithmic scale, 64 to a factor of two, so
 // that a quantile is off by 0.55 % at most.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The load of a simulation: when requests arrive and how long they are. Request i's numbers depend on the
 // seed and i alone, so that every model serves the same requests, and a higher rate brings the same ones
 // closer together.

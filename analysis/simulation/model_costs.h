@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Step times and memory of one model on one machine from the traffic model (core/cost, core/floor): the
 // serial floor of what a step does, divided by the fraction of it that the machine reaches, and never less
 // than its kernels take to launch. Products and head depend on the number of rows alone and are exact, but

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One GPU: a queue, and a batch that requests enter and leave between steps (continuous batching, a
 // meta-context at a time). A request is admitted, first come first served, when its planned memory is free;
 // it is never preempted. A step encodes up to `prefill_units` of the prompts that wait for it, oldest first,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the simulator serves: requests with a time of arrival, a prompt and an answer. Answers have the length
 // that the request asks for; nothing in here knows a model.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One simulated fleet, a row: what was served, by what, and how well. The columns are defined in
 // docs/numbers.md; CSV is what figures and the report are made from.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows for reading: what all share in a paragraph, then a line a quantity and a column a row.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a replica asks about its steps. The queue knows no model: it runs on the traffic model's times
 // (model_costs.h) as on the service times of queueing theory, which is how it is tested. A unit is what one
 // decode step adds to a row: a meta-context, of a vanilla model a token.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A simulation from end to end: a service, a load and a machine in, rows out; the fewest replicas that a load
 // takes.
 #pragma once

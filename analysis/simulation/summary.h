@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What became of the requests of a simulation, in figures: rates over one interval, times and how sure they
 // are.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arrivals and lengths as they were recorded: the format of Azure's public LLM inference traces (2023 and
 // 2024), a CSV file with the columns TIMESTAMP, ContextTokens and GeneratedTokens.
 #pragma once

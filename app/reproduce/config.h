@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What `photon reproduce` runs: one TOML file (configs/reproduce/) with the corpus, the trainings and the
 // benchmark of a whole study.
 #pragma once

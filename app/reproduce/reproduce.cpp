@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon reproduce: a whole study from one config. Corpus, tokenizer, trainings, evaluation, benchmark and
 // report, each stage skipped where its result is there and its inputs have not changed.
 #include <fmt/format.h>

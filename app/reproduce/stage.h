@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A stage of a longer run: work that ends in one file, and is not done again while that file is there and was
 // made from the same inputs. What it was made from, and how long that took, stands in a file beside it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Decoding a few meta-contexts behind T tokens; the prefill is not in the time.
 #include "bench/suite/suite.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels that models consist of, each by itself at the shapes of their prefills and decodes, with
 // operands from as far away as in a request (cold) and again and again the same (hot):
 // `kernel/attention/128x4/4/B=8/Q=1/K=512/cold=8MiB`. With --rates they are kept for predictions.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prefill of T tokens; the one meta-context that is generated after it is not in the time.
 #include "bench/suite/suite.h"
 

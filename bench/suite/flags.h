@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The flags that the Google Benchmark executables have beside the library's own.
 #pragma once
 

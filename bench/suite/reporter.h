@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the Google Benchmark executables put what they measured: on standard output as the library does
 // (--benchmark_format), and each row of the results schema into one CSV file as soon as it is there.
 #pragma once

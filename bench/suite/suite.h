@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the Google Benchmark executables share: the back ends that are built, and a benchmark for each case,
 // named `decode/photon-tiny/hiergen/B=1/T=128` so that --benchmark_filter works. Every benchmark has the same
 // counters, for the library's CSV reporter ends the program where they differ. Each is measured by the Runner

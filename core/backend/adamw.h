@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The AdamW rule (Loshchilov & Hutter 2019) over host arrays, and the gradient norm that clipping needs: the
 // one place of both on the CPU. Work is cut into fixed blocks of elements, so that results are the same bits
 // whatever the number of threads.

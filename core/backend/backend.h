@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The device that models are trained and run on. Trainer, benchmark and command line know one by its name in
 // the registry and never include its code.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The second of the two interfaces that every back end implements: a model that can be run.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The first of the two interfaces that every back end implements: a model that can be trained.
 #pragma once
 

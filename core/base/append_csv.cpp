@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "core/base/append_csv.h"
 
 #include <fcntl.h>

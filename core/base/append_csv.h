@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Appending to CSV files that several processes may write: whole lines under a lock, or nothing.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files and folders that appear whole or not at all: written aside in the same place, then renamed (design,
 // section 8). A crash leaves the old one, at worst with a leftover `<name>.tmp-<pid>` beside it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this program was built from and how: `photon --version`, and the reports that name their program.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Configuration files: TOML with errors that say where, what was found and what is allowed, and overrides
 // from the command line. Model specs, training configs, hardware files and reproduce configs are all read
 // through this; a key that no reader asks for is an error, so that a misspelt one never passes silently.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a config file becomes once parsed: a small tree that knows where each value came from. Internal to the
 // config reader; everybody else includes core/base/config.h.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Comma-separated files as this project writes them (RFC 4180 without line breaks inside cells): quoting, and
 // a reader that names file, line and column of what it refuses. Results, training metrics and the paper's
 // tables go through it.

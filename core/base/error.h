@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every failure in photon is: an exception that says what was wrong, where, and what would be right.
 // The command line turns Error into exit code 1 and UsageError into exit code 2.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One run a folder: a lock that goes with its process, however that ends.
 #pragma once
 

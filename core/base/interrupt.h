@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ctrl-C for work that wants to end well: the first SIGINT or SIGTERM asks, the second one ends the process
 // at once.
 #pragma once

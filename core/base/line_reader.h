@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lines of a text file, plain or zstd-compressed (*.zst: one frame or several, skippable ones passed over),
 // in constant memory; the file's SHA-256 on the way.
 #pragma once

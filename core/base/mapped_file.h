@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file mapped into memory for reading: pages are read when touched, nothing is copied. Used where files are
 // larger than what one wants to hold (weights; docs/architecture.md, "Names on disk").
 #pragma once

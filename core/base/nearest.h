@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The suggestion in "unknown key 'widht', did you mean 'width'?": used wherever a name is looked up in a
 // closed list.
 #pragma once

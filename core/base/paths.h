@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the files are that photon brings along (configs, docs): the source tree for a program that was built
 // in it, share/photon for an installed one, wherever that tree has been carried.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Philox 4x32-10 (Salmon et al. 2011), for host and device: a number is a function of its key and counter
 // alone.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What long work shows on standard error: a bar with rate and time left on a terminal, a plain line now and
 // then elsewhere.
 #pragma once

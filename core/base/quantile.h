@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Quantiles of a few measurements, for benchmark and analysis.
 #pragma once
 

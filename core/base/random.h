@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Counter-based random numbers (Philox 4x32-10, Salmon et al. 2011): a number is a function of its key and
 // counter, so that a sample at (seed, row, position) is the same whatever ran before it, on any device, in
 // any batch.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A whole file in memory: models and texts that are wanted at once. Pipes and devices can be read, too.
 #pragma once
 

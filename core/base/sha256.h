@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SHA-256 (FIPS 180-4): what pins the default corpus and names the text that a corpus was made of.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Work in stages that a later run need not repeat: a stage has a key (all of its inputs), the files it makes
 // and a small result; it is done when its record is there, which is written last.
 #pragma once

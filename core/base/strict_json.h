@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // JSON from files that others wrote: duplicate keys, deep nesting and oversized files are refused before they
 // can mean two things or take the memory. (Include nlohmann/json.hpp where the result is used.)
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Other programs (apt-get, dpkg-deb, xz): started without a shell, output taken while it comes.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables for reading: Markdown that fits a terminal, and numbers of one column written alike.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // UTF-8 as the Unicode standard defines it (table 3-7): no overlong forms, no surrogates, nothing above
 // U+10FFFF.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes and FLOPs of every forward a request takes (docs/numbers.md): the one source of the floors of
 // analysis, the counters of the benchmark and the launches of CUDA. The schedule is that of section 3; what a
 // forward reads and writes in a growing cache is what the counting caches of the reference count.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A machine on disk (configs/hardware/*.toml): what its data sheet promises, what others report of it and
 // what photon measured on it, for floors without the machine.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a spec amounts to before anything runs: parameters by module (the paper's tables 4 to 12), key-value
 // cache and FLOPs a token (docs/numbers.md).
 #pragma once

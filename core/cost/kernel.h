@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kinds of work that a forward consists of, each at one shape and by itself: what bench_kernels times,
 // and what the traffic model adds up to a predicted time (docs/numbers.md, "Predicted times").
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Times of single kernels on disk and in memory, and the time of a request that follows from them. A row is
 // one kernel on one machine; what a request needs between two timed contexts or numbers of rows is
 // interpolated.

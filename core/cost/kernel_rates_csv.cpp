@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernel rates in CSV files.
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a device started, in the words of the cost model.
 #pragma once
 

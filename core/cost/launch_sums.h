@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a profiled run launched, summed over launches of the same op in the same place: the file in which
 // `photon bench --profile` leaves the model's side of what a profiler's counters are set beside.
 #pragma once

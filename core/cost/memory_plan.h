@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes that will be held, foreseen before any of them is.
 #pragma once
 

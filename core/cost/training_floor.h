@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The time of a training step from what it launches, without a device (docs/numbers.md): every launch takes
 // the larger of its bytes over the bandwidth and its FLOPs over the matrix rate, and its own start on top;
 // one after another.

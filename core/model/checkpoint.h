@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A checkpoint folder (docs/architecture.md, "Names on disk"): model.safetensors, config.toml,
 // tokenizer.model, of a training optimizer.safetensors and state.json, and an empty DONE written last.
 // Tensors by name on disk, one flat float array in parameter_list order in memory.

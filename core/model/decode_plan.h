@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How a request is decoded (PHOTON, section 2 and appendix A): every fact that follows from a spec and from
 // the way of generating, decided once for the cost model and all back ends. core/model/decode_walk.h makes an
 // order of work of it.

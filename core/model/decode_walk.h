@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The order of decoding (PHOTON, section 2 and appendix A), written once:
 //
 //     U_g = Conv_l(Xhat^(l))      Xhat^(l-1)_{I_g, j} = G_l(U_g, Xhat^(l-1)_{I_g, <j})

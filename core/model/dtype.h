@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What numbers are computed and kept in.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model's flat arrays on disk: one safetensors file holds one or several arrays in parameter_list order,
 // each parameter of each array as a tensor named prefix + parameter name (docs/architecture.md, "Names on
 // disk"). model.safetensors is one array with an empty prefix, optimizer.safetensors the two moments.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A request to generate and what comes back: the words shared by the back ends, the command line, the
 // benchmark and the tests (PHOTON, appendix A: HierGen and RecGen).
 #pragma once

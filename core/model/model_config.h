@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A model spec on disk: TOML in and out (docs/architecture.md, "The model").
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one description of all architectures: a hierarchy of L levels over the token stream (PHOTON, section 2
 // of the paper). L = 0 is a vanilla Transformer, L = 1 the Block Transformer, L >= 2 PHOTON. Both back ends,
 // the cost model and the command line read this and nothing else about a model's shape.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parameters of a model as one flat float array in a fixed order: what initialisation fills, checkpoints
 // store and the optimizer walks over. Names and shapes are those of a checkpoint on disk
 // (docs/architecture.md, "Names on disk"). The order keeps q, k, v and gate, up adjacent, so that each group

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tensors on disk in the safetensors format (8 bytes of header length, a JSON header, the raw data), read by
 // mapping the file and written as a stream. The reader keeps every promise of the format before it hands out
 // a byte: a header within its cap and within the file, UTF-8, strict JSON without duplicates, known types,

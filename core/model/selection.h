@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One answer from N samples of a prompt: what test-time scaling does with the cache that hierarchy saves.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the states of a text predict: the one place where architectures differ by a token.
 #pragma once
 

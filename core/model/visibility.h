@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far the units of an encoder see, and so what a cache keeps of them (design, `encoder_window`).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one results schema: a row is a measurement, the columns are the same everywhere, what was not measured
 // is empty. CSV is the exchange format between trainer, benchmark and analysis; JSON lines and Markdown are
 // views of it. Every column is defined in docs/numbers.md.

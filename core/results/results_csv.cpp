@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results rows in CSV files: reading with the place of every fault, appending whole rows.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Who measured: the process, the commit it was built from, the command it was given.
 #include <fmt/chrono.h>
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a row says about a model, the same words from every command.
 #include <fmt/format.h>
 

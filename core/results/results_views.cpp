@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Results rows as JSON lines and as a Markdown table.
 #include <fmt/format.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text as the model of a checkpoint takes it: its tokenizer, what stood in front of every text in training,
 // and the rows of its vocabulary that stand for text.
 #pragma once

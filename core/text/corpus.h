@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A corpus folder: documents split into train, validation and test by a hash of their ids, the tokenizer
 // trained on the train side, a token file of each split, and corpus.json, which says what it was made of
 // (docs/architecture.md, "Names on disk"). Made in stages that are kept when a run is interrupted.

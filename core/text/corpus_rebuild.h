@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a build does where a finished corpus stands: one of other settings is not touched unasked, and a new
 // one is made in a folder inside it, so that the old one is there until the new one is whole.
 #pragma once

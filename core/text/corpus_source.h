@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the documents of a corpus come from: files of text or JSON lines, English prose from pinned Debian
 // packages, or a seeded Markov source (`photon corpus build --source`).
 #pragma once

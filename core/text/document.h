@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Documents of a corpus on disk: one after another, each as its length in 4 bytes, little endian, and its
 // text. Read and written as streams, so that memory does not grow with the corpus.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An order-1 Markov chain over words, with its entropy rate in closed form: what a model that has learnt
 // everything there is to learn reaches.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The text that Debian packages keep in other forms than documents: fortunes, gzip files of entries, and
 // SWORD modules, whose books or chapters are zlib blocks of marked-up verses.
 #pragma once

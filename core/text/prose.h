@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prose out of HTML and wrapped lines: paragraphs, and which of them are running English.
 #pragma once
 

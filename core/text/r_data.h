@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text from data of R packages (*.rdb): blocks of a big-endian length and zlib data, each a serialised
 // object. Only vectors of strings are understood, which is what packages of texts hold.
 #pragma once

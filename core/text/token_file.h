@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tokens on disk: a header of 40 bytes (magic, version, element width, vocabulary size, count, tokenizer
 // hash), then the ids in 2 or 4 bytes each, little endian. Read by mapping, written as a stream.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Text to tokens and back, on SentencePiece: any .model file (Llama's too), and BPE with byte fallback
 // trained here.
 #pragma once

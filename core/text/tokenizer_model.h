@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The settings inside a SentencePiece model file that decide whether text can be encoded in parts.
 // SentencePiece has no calls for them and Debian ships no header for its messages, so they are read from the
 // wire format.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training of a tokenizer: SentencePiece's BPE trainer, kept away from what makes it end the process, and its
 // refusals in words of the user's.
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // core's Backend on the device: "cuda" where it is built with the toolkit, "emulated" everywhere.
 #pragma once
 

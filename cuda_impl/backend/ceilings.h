@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the GPU reaches at most (docs/numbers.md), measured in this process on random data with the kernels,
 // the library and the launch path that models use.
 #pragma once

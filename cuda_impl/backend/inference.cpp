@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/backend/inference.h"
 
 #include <fmt/format.h>

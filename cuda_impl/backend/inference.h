@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // core's InferenceModel on the device.
 #pragma once
 

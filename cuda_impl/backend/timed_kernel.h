@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One kernel of the traffic model (core/cost/kernel.h) run by itself: the launches that generation makes for
 // it, recorded as a graph over as many copies of its operands as were asked for, on random data.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All device memory of a run as one allocation, planned before it: the same layout code runs once to measure
 // and once to place, so the plan cannot differ from what is used.
 #pragma once

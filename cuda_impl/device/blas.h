@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cuBLASLt under its own names, or the emulation's twin of it, and its errors as exceptions. Only matrix
 // products need it, and it is a long header to read: not part of host.h.
 #pragma once

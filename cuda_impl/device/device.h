@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The GPU that everything runs on: the first that CUDA lists (CUDA_VISIBLE_DEVICES chooses among several).
 // Opening it says in a sentence what is missing where it cannot be used.
 #pragma once

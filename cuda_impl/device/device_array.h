@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An array on the device for cases and tests, filled from and read to host vectors.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How much of the device's memory a plan may take.
 #pragma once
 

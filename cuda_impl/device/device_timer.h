@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Time on the device between two points of a stream.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A sequence of launches that is replayed with one call, once it has run launch by launch. While a stream is
 // recorded, nothing may be loaded onto the device and no library asked for a choice: CUDA refuses, or not,
 // depending on its version. The first run has done both.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Ranges of the project's NVTX domain, for Nsight Systems and Nsight Compute; nothing in the emulated build.
 #pragma once
 

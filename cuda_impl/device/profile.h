@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run as a profiler should see it. Ranges of the host do not replay inside graphs, so it is run launch by
 // launch, after a check that these are the launches that the graphs replay.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An array on the device whose values the host knows, repeated after a period where it is larger: caches of
 // the paper's batches are tens of GiB, which no host generates. What a launch changed can be put back.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The one way in which work reaches the device: every launch names its op and what it moves and computes
 // (core/cost), is checked against the device's limits and for errors, and stands in an NVTX range of the
 // project's domain. What was launched can be recorded: for `--profile`, and for the tests that hold the sum

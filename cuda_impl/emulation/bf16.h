@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // bfloat16 on the host: storage, and the two conversions that kernels use. As with CUDA's own type, a
 // variable of it is uninitialised.
 #pragma once

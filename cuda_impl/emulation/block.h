@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The threads of one block, and where they meet. Blocks run one after another in a shuffled order; the lanes
 // of a block run in an order drawn from the seed, each until it meets others: a warp's lanes at a collective,
 // a block's threads at a barrier. Whatever the order, a correct kernel computes the same.

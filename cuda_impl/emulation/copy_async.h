@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // cp.async: copies from global to shared memory that happen when their group is waited for. Until then the
 // destination is poisoned, so that a missing wait shows.
 #pragma once

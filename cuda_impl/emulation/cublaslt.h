@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of cuBLASLt that the project uses, with its names, numbers and signatures: bf16 and float matrices
 // in either order, transposes, alpha and beta, bias epilogue, strided batches; fp32 accumulation; K split
 // over blocks, where the reduction schemes allow it, half of the time. What cuBLASLt refuses is refused with

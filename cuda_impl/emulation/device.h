@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The host's twin of what cuda_impl/device.h takes from CUDA: the same words with a meaning in software
 // (docs/emulation.md). Kernels include cuda_impl/device.h.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CUDA's functions on single numbers that the C library lacks. Approximate ones are exact here: a kernel's
 // tolerance has to hold on the device, where they are not.
 #pragma once

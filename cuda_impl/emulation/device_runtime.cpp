@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The runtime's calls on the device and its memory.
 #include <algorithm>
 #include <cstdlib>

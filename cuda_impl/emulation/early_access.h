@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Programmatic dependent launch starts a kernel before the one ahead of it has finished: what it reads or
 // writes of device memory before wait_for_previous_kernel() races, on a device only, and seldom. So one block
 // of a launch runs with device memory locked until all its threads have waited; a touch is a fault.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Status codes of the CUDA runtime, with CUDA's names and numbers: those that the emulated runtime returns
 // and those that the project explains.
 #pragma once

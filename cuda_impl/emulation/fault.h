@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What emulation throws where a GPU would hang, fault or compute nonsense: the kernel, block, warp, lanes and
 // lines, and the rule that was broken.
 #pragma once

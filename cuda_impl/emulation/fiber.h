@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Threads of a block as fibers: each has a stack of its own and runs until it hands over to another one. A
 // switch saves what the x86-64 calling convention asks a function to preserve, but for the floating-point
 // control words, which no fiber changes. AddressSanitizer is told of every switch.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Poison: what memory holds before anyone wrote to it, NaN in every float and bf16. A guard zone is memory
 // around a variable that stays poisoned unless somebody writes out of bounds.
 #pragma once

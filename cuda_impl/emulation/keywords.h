@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // CUDA's keywords where a kernel is compiled as C++ for the host (docs/emulation.md). A bare
 // `__shared__` stays unknown on purpose: kernels say PHOTON_SHARED, or the block's memory could not be
 // checked.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // In which order the lanes of a block run, drawn from a seed. A warp is chosen, then those of its lanes that
 // can run do so in a shuffled order, all or half of them; how readily the same warp goes on differs from
 // block to block, from none ahead of the others to one that runs to the next barrier before any other starts.

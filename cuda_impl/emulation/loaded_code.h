@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What of the program's and its libraries' code is on the device. CUDA loads a kernel when it is first
 // needed, not when the program starts, and a kernel of cuBLASLt likewise.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The arithmetic behind the emulated cublasLtMatmul, on matrices given by their strides.
 #pragma once
 

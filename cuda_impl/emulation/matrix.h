@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Twins of ldmatrix and mma.sync: warp collectives that move 8x8 tiles into fragments and multiply them.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emulated device's memory: allocations poisoned with 0xff (NaN in every float and bf16) between zones
 // that nobody may touch, and a capacity that can be as small as a test wants.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The part of the CUDA runtime that the project uses, with CUDA's names and signatures, over emulated memory
 // and kernels. Work outside a capture runs at once, on the calling thread; a kernel that breaks a rule throws
 // EmulationError from its launch. Calls that CUDA answers with an error code return the same code.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whether AddressSanitizer watches this build, and the marks that tell it which bytes nobody may touch.
 #pragma once
 

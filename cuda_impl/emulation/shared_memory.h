@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A block's shared memory: variables found by the place that names them, poisoned with 0xff (NaN in every
 // float and bf16) before each block, with zones between them that nobody may touch.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The runtime's streams, events, captures, graphs and launches. While a stream is being captured, calls that
 // could make the device wait, take or give back its memory, or load code onto it are refused and spoil the
 // capture, as CUDA does in its global mode.

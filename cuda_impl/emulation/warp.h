@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A warp's collectives under CUDA's names. Each takes the line that calls it: lanes that meet at different
 // lines or with different masks are a fault, as are masks that name lanes which returned. A value that CUDA
 // leaves undefined (read from a lane outside the mask) is 0xff in every byte.

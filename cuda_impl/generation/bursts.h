@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // New tokens on their way to the host: two places, so that one is read while the next is made.
 #pragma once
 

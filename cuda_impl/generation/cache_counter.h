@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The rows that growing caches move, counted on the host (core/model/generation.h): a graph that is replayed
 // says nothing of them, so what its steps are is kept when it is recorded.
 #pragma once

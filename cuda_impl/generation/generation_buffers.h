@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where everything of a generation lies on the device, laid out from its plan.
 #pragma once
 

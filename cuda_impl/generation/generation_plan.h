@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How large everything is that a generation request needs, decided before any of it exists. Two requests with
 // equal plans can use the same memory and the same graphs.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the order of decoding (core/model/decode_walk.h) drives on the device: stacks, growing caches and the
 // units that are being made. Nothing here depends on where a row stands, so what is launched once can be
 // recorded and replayed.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/generation/machine.h"
 #include "cuda_impl/kernels/decode_attention.h"
 #include "cuda_impl/kernels/embed.h"

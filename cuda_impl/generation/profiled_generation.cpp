@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/generation/profiled_generation.h"
 
 #include "core/base/error.h"

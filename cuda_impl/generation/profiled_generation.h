@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A generation as a profiler should see it (device/profile).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where every row stands, on the host: a mirror of the device's `start`, moved on as the device moves it, so
 // that nothing has to be asked. From it follow the cache rows a step reads and writes
 // (core/model/generation.h).

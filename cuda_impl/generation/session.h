@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Everything that graphs are recorded with: a request of an equal session finds its memory laid out and its
 // graphs ready.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One AdamW update (core/backend/adamw.h) in one pass over parameters, gradients and moments, which also
 // writes the bf16 weights and leaves the gradients zero for the next step.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradients from one strided place to another, set or added: out of windows into units and prefixes, between
 // the bf16 of a stack and the float of the streams between stacks.
 #pragma once

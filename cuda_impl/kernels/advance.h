@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a meta-context: its tokens are laid out for the host, and every row moves on to the next, or
 // falls idle where it has what it was asked for.
 #pragma once

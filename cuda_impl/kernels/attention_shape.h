@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Heads of an attention, and where they lie in a packed row [q | k | v] of the projection.
 #pragma once
 

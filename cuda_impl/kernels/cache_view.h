@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One layer's growing KV cache as kernels see it. A (sequence, head) is one contiguous stream of units, which
 // is how decoding reads it. Samples of one prompt share the units that prefill wrote.
 #pragma once

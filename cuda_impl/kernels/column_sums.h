@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradient of a bias: sums over rows, in a fixed order by way of partial sums.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The transpose of gather_conditioning (latents.h) where the rows have no history: what converters made of
 // latents comes back to them and, where there was none, to the start latent.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/kernels/copy_rows.h"
 
 #include "cuda_impl/kernels/pack_width.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows from one strided place to another: windows put together from prefix and feedback, units into chunks.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Cross-entropy of logits against targets (docs/architecture.md, "The model"), and its gradient in the
 // logits' own place: they are stored once.
 #pragma once

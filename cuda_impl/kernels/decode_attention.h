@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention of a few new units a row over its growing cache: what decoding spends its bytes on. The cache is
 // split among warps, each leaves a mergeable state (o, m, d); what samples of one prompt share is read once
 // for all of them.

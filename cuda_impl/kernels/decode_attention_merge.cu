@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/kernels/decode_attention_parts.h"
 #include "cuda_impl/kernels/fast_division.h"
 #include "cuda_impl/kernels/reduce.h"

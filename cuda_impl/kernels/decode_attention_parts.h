@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the kernels of decode attention have in common: which keys a part of a cache covers, and where a part
 // leaves its state (o, m, d) for the merge. A state of nothing is m = -inf, d = 0, its o is not written.
 #pragma once

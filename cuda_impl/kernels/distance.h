@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The distances that L_rec and L_context take between two streams (docs/architecture.md, "The model"), row by
 // row, with their gradients.
 #pragma once

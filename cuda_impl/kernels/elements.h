@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // N adjacent bf16 or floats as numbers, whatever the type that they are stored in.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of an embedding table for tokens that lie on the device (PHOTON, section 2: the encoder's and the
 // decoder's token embeddings).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradient of an embedding table: every token's row gets the sum of the gradients at its places. The host
 // sorts the places by token; the device adds up segments of bounded length, then the segments of a token, so
 // that a token which is everywhere costs no more than others, and sums have one order.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows of a head in shared memory as flash_tile.h lays them out, for kernels that hold other things there
 // than two tiles of keys and values: 64 or 128 elements a row, zeros beyond the head's size, 16-byte chunks
 // at chunk ^ (row % 8).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention on tensor cores, tile by tile of keys (Dao et al. 2022): what prefill and many queries of the
 // same keys have in common. A block holds 16 · M query rows a warp in registers and walks over its keys;
 // while one tile is worked on, the next is copied to shared memory. Softmax in float, online, rescaled once a

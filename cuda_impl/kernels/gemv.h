@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Products of a few rows with a matrix, out = f(x) Wᵀ: at these sizes the weights are all that moves. One
 // warp makes a column of all rows; norm, bias, SwiGLU and residual are folded in, so that a layer is five
 // launches.

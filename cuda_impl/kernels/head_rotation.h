@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rotary positions (Su et al. 2021, half-split) on rows in registers. Element i of a head turns with element
 // i + head_size / 2, so rows that turn, and those they are multiplied with, are laid out by halves: the first
 // half of each of a lane's packs comes from the head's first half, the second holds their partners.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A row of one attention head in the registers of a group of lanes: lane j of G holds packs j, j + G, .. of P
 // elements, N of them. Eight lanes of 16 bytes hold a head of 64, of 8 bytes twice one of 52 or 60, so that a
 // warp works on four rows at once and a sum over a row is three shuffles. Lanes beyond the head's size hold

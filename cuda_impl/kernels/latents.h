@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the converters read (PHOTON, section 2: U = Conv(latents)): for every chunk the K latents ending at
 // the one that conditions it, and each row's memory of the last K, which carries them from one step to the
 // next.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attention inside chunks (PHOTON, section 2: the chunk-local decoders): thousands of windows of R + C - 1
 // rows, each attending to nothing but itself. One launch turns new rows, attends and appends to the window's
 // cache. Eight lanes per (chunk, query head), softmax in registers: a warp on a single pair would spend more

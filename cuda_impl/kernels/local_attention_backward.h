@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backward of local_attention (PHOTON, section 2: the chunk-local decoders): gradients of the rows as the
 // projection made them, from those of what the attention gave. A window made in one pass is taken back in one
 // pass. One made in parts (the recursive readings) is taken back from the last part to the first: each part

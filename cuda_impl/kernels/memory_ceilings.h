@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What memory, last-level cache and launches give at most: kernels that read, copy and do nothing, for the
 // ceilings beside which every measurement stands (docs/numbers.md).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many adjacent elements a kernel may move at once.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The parameters of a model cut into tiles of bounded size, each of one parameter: what the optimizer's
 // kernels give to a block.
 #pragma once

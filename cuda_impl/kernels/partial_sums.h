@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The second half of sums over many rows: partial sums that blocks have left, added up in their order.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From logits to tokens: log softmax and a choice, greedy or sampled. A given token stays what it is and gets
 // its log probability. Random numbers are counted by (seed, row, position): the same whatever the batch.
 #pragma once

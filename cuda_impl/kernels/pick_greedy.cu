@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/kernels/pick_place.h"
 
 namespace photon::PHOTON_GPU {

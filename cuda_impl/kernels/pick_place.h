@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a picked token goes, and its writing there.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Causal attention of whole sequences over themselves, never T x T in memory (Dao et al. 2022): prefill and
 // the teacher-forced forward pass.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backward of prefill_attention (Dao et al. 2022, 2023): probabilities are computed again from the logarithms
 // of their sums that the forward pass stored, tile by tile, never T x T in memory. No atomics: one kernel
 // makes the gradients of keys and values, a block owning some keys of a head and every query that sees them;

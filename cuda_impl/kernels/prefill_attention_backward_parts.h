@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The launches that prefill_attention_backward is made of, and what their kernels have in common.
 #pragma once
 

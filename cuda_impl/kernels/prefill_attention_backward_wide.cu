@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/kernels/head_row.h"
 #include "cuda_impl/kernels/prefill_attention_backward_parts.h"
 

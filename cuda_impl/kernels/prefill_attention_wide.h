@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Prefill attention of heads above 128, which the paper's models do not have: right, not fast.
 #pragma once
 

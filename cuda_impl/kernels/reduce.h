@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sums and maxima over a warp and over a block, in a fixed order: results are the same from run to run.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RMSNorm (Zhang & Sennrich 2019) of strided rows: out = x / sqrt(mean(x²) + eps) · gain.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradient of RMSNorm (rms_norm.h). With s = 1 / sqrt(mean(x²) + eps) and q = gain · d_out,
 // d_x = s (q - x s² mean(x q)) and d_gain = sum over rows of x s d_out, in a fixed order: blocks walk rows
 // and leave partial sums in the workspace, which a second kernel adds up.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Between the projection and the attention of a stack with a growing cache: rotary positions (Su et al. 2021,
 // half-split) on q in place and on k on its way into the cache, v beside it.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backward of the rotary positions of rotate_append: gradients of rotated queries and keys become those of
 // what the projection made, by the inverse rotation.
 #pragma once

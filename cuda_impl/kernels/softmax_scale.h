@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Softmax of scores / sqrt(head size) in powers of two: exp(x) is one instruction as 2^(x log2 e).
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The sum of squares over the gradients of the trained parameters, in double and in a fixed order: what
 // clipping needs.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A warp's attention of a few queries over a long run of keys, each read once: what decoding is bound by.
 // Each group of lanes takes every fourth key (with eight lanes a key) and has a softmax of its own, so lanes
 // talk to each other only within a product; the groups are merged at the end. The keys of the next tile are

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A double sum of floats in a fixed order: of the losses of rows.
 #pragma once
 

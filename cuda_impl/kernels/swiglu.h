@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // SwiGLU (Shazeer 2020): silu(gate) · up from one projection's rows [gate | up].
 #pragma once
 

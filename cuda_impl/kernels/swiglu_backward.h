@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradient of SwiGLU (swiglu.h). With h = sigmoid(gate): d_up = d · gate h,
 // d_gate = d · up h (1 + gate (1 - h)).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The second half of sums to one number: what blocks have left, added up by one block in a fixed order.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where the rows of a batch stand, read on the device so that one recorded graph serves every meta-context:
 // a row's first token position changes between replays, everything else is fixed when the graph is made.
 #pragma once

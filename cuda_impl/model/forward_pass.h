@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the teacher-forced forward pass says: every stream of the hierarchy, and the log-probabilities of a
 // text.
 #pragma once

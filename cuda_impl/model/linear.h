@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Products with a weight matrix, whatever the number of rows: the matrix-vector kernel with norm, SwiGLU and
 // residual folded in below the crossover, norm, cuBLASLt and SwiGLU one after another above it.
 #pragma once

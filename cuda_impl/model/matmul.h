@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Matrix products out = x Wᵀ (+ bias) (+ out) and their two gradients by cuBLASLt: bf16 operands, float
 // accumulation. A shape's plan is made once, from the library's heuristic and without timing, so that a run
 // can be repeated bit for bit. No plan splits K over blocks: partial sums would be rounded to the output's

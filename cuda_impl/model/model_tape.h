@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The teacher-forced forward pass (PHOTON, section 2) on the device, all chunks of a level at once, with the
 // activations that backward needs or without: Xhat^(0) = D_1 o ... o D_L o E_L o ... o E_1 (X^(0)).
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The table of rotary angles, computed in double (docs/architecture.md, "The model": half-split, positions
 // from 0).
 #pragma once

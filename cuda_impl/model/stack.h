@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One pass of a LLaMA stack over rows that lie on the device: pre-RMSNorm, attention, SwiGLU, in place on the
 // residual rows. What a row attends to is the caller's.
 #pragma once

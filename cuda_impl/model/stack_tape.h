@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A Transformer stack over many rows at once, teacher-forced, with the activations that backward needs: F_l
 // over the units of a level, or G_l over the windows of all chunks. Where a decoder feeds its own outputs
 // back (readings `parallel`, `literal`, `hatted`) a window is made in parts, the first of R rows, each

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Where a model's parameters lie on the device, each where a kernel or a matrix product reads it: q, k, v are
 // one matrix, gate and up another. The same places serve the weights in bf16 and, in training, the float
 // arrays of weights, gradients and moments.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The losses of a teacher-forced pass and their gradients (docs/architecture.md, "The model"), in the order
 // of the reference: head, L_rec and L_context, decoders from the lowest up, encoders from the top down.
 // Gradients of latent streams are float and added up where several parts of the model give to them; what runs

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Losses of a pass and where their gradients begin: cross-entropy at the head, a block of rows at a time, and
 // the distances of L_rec and L_context.
 #include <algorithm>

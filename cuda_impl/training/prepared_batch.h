@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // All that a training pass needs of a batch besides the model, made on the host while the device is at the
 // batch before.
 #pragma once

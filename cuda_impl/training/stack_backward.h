@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Backward of a stack over many rows (model/stack_tape): gradients of its input and of its weights.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What training keeps of every parameter on the device: the float weight, its gradient and moments (AdamW,
 // Loshchilov & Hutter 2019), and the weight in bf16 that products read, all at the same places.
 #pragma once

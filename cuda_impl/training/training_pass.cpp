@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/training/training_pass.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One shape of pass through a model in training: forward, losses and gradients of a batch as one graph
 // (device/graph), with the memory that they take.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Rows for tests, marked as what they are: no number in them was measured.
 #pragma once
 

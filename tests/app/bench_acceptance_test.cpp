@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon bench --preset on presets of tiny models: what it prints, writes and returns.
 #include <gtest/gtest.h>
 #include <unistd.h>

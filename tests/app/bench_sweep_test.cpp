@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon bench --preset on a small sweep and photon bench compare: rows, resuming, interrupts, refusals.
 #include <fcntl.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # cmake/PhotonCuda.cmake decides whether there is a CUDA back end and says why not: on make-believe toolkits, up to the
 # point at which CMake would try the compiler. Exit code 77 (skipped) where a build tool is missing.
 set -u

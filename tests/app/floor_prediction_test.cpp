@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon floor --rates: times of a machine whose every kernel takes a known time, and what is refused.
 #include <gtest/gtest.h>
 

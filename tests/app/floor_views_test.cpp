@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon floor's other views: crossing points, alternatives, the paper's tables.
 #include <gtest/gtest.h>
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # The launcher, in a small project of its own (real CMake and ninja) and on a machine whose packages are make-believe:
 # dpkg-query, apt-get, sudo and id are scripts that say what this test wants and write down how they were called.
 # Exit code 77 (skipped) where a build tool is missing.

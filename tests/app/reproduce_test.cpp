@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon reproduce end to end, on the Markov source and two tiny trainings.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the photon program as a user does: a command line in; exit code, standard output and standard error
 // out.
 #pragma once

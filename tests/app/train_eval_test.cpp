@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // photon train and photon eval with the real program on the CPU: killed and resumed training, and what eval
 // says about the result.
 #include <fcntl.h>

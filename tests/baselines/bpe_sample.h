@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small tokenizers in Hugging Face's tokenizer.json, and the ids that its merges give, written once more and
 // plainly: texts are lists of strings, the pair of lowest rank is joined until there is none.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // tokenizer.json as a SentencePiece model: the ids that Hugging Face's merges give, and what cannot be said.
 #include "baselines/bpe_tokenizer.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Two derivations of the same numbers: the baselines' closed forms against the cost model's walk through a
 // request, on random sizes and on the paper's.
 #include <fmt/format.h>

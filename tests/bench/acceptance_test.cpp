@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Presets: what they may say, how outcomes are judged, and how a back end is compared with the reference.
 #include "bench/acceptance.h"
 

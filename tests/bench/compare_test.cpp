@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Comparing two results files: what is joined, how sure a ratio is, verdicts, refusals.
 #include "bench/compare.h"
 

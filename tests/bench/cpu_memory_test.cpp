@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the CPU reserves for caches against its plan, by which batches are made.
 #include <gtest/gtest.h>
 

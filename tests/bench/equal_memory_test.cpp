@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One budget that caches of several architectures nearly fill.
 #include "bench/equal_memory.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A back end that computes nothing and says what it is told to say: times, memory, ceilings.
 #pragma once
 

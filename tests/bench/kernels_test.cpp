@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Timing kernels of a back end that takes the time it is told to, and what is kept of it.
 #include "bench/kernels.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sweeps, regimes and formats as they are written on the command line.
 #include <gtest/gtest.h>
 

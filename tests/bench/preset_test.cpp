@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Presets that are sweeps: what they may say, and what they say about a slow device.
 #include "bench/preset.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arithmetic of a row: rates, TPM, fractions, bounds; every column filled that has a meaning.
 #include "bench/row.h"
 

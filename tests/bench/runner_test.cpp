@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sampling, memory, planning, resuming and interrupting on a back end that says what it is told.
 #include "bench/runner.h"
 

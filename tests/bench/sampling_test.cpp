@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // When warm-up ends, what ends the runs, and which of them count on a device that is held back.
 #include "bench/sampling.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Google Benchmark executables as a user runs them: names, counters, rows, refusals.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

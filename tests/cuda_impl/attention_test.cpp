@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the attention kernels promise beyond their results (which op_test holds against double): the same bits
 // whatever stands beside a row, and from a cache as without one.
 #include <gtest/gtest.h>

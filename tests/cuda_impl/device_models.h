@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The models that devices are tested with: every depth, reading, window and memory of latents.
 #pragma once
 

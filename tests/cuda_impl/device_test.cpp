@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What is said of a GPU that is not there or cannot be used, and the ceilings of the one that can.
 #include "cuda_impl/device/device.h"
 

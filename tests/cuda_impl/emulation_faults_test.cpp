@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the emulator is for: each planted bug is caught, by an exception that says where, or by results that
 // are wrong under nearly every order of the lanes.
 #include "tests/cuda_impl/emulation_support.h"

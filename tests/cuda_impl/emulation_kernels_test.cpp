@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Correct kernels compute the same under every order of blocks and lanes: reductions, scans, tiles through
 // ldmatrix and mma, double buffering with cp.async. Inputs are small integers, so that sums are exact.
 #include "tests/cuda_impl/emulation_support.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emulated cuBLASLt against triple loops: every transpose and order, leading dimensions with gaps, alpha
 // and beta, bias, batches, both types; and what it refuses. Inputs are small integers, so that sums are
 // exact.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The emulated CUDA runtime: memory that can run out, copies that must stay inside, launches beyond the
 // device's limits, streams and events, and graphs that replay what was captured.
 #include "tests/cuda_impl/emulation_support.h"

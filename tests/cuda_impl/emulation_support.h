@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Launches and seeds for the tests of the emulator.
 #pragma once
 

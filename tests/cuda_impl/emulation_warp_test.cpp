@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every warp collective against its definition in the CUDA programming guide, for all widths and for masks of
 // some lanes; rounding to bf16 against a search among the two neighbours.
 #include <bit>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The backward passes of attention against central differences, in double, of what they are the backward pass
 // of: the formulas that the cases hold the kernels to, and the kernels as a whole at tiny shapes. And that a
 // window taken back part by part gives what one pass gives.

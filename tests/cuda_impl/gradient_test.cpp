@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The gradients that the cases hold kernels to, in double, against central differences of what they are the
 // gradients of.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Graphs do each time what their work would, once; and what they record was loaded and chosen before, from a
 // cold start as well.
 #include "cuda_impl/device/graph.h"

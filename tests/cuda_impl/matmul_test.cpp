@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which algorithms cuBLASLt may choose: none that splits K, whatever it would prefer.
 #include "cuda_impl/model/matmul.h"
 

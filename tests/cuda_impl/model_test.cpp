@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole models on the device against the reference in double: every reading, window, generation and schedule.
 // The bound is the error that bf16 brings by itself, from a plain implementation that rounds where this one
 // does.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Numbers that remember how they were made, so that a result can be differentiated backwards through every
 // single operation: what gradients the plain model has, and with rounded numbers what error bf16 brings to
 // them by itself.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A third implementation of the model, as plain as it can be: no caches, no batches, every stack run from its
 // first unit each time. In double it is exact; in float with every operation's result rounded to bf16 it
 // shows what error that precision brings by itself, which is what the kernels are held against. With

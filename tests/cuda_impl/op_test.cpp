@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every op on every case, the large ones on a GPU alone: against double by the tolerance of
 // docs/emulation.md, the same bits whatever order threads run in, and accounts that add up.
 #include <fmt/format.h>

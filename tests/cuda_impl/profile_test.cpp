@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a profiler is shown is what is measured: the graphs' own kernels, with the costs of the model.
 #include "cuda_impl/device/profile.h"
 

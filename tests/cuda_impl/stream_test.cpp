@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What belongs to the process, not to a stream, is shared by all of them.
 #include "cuda_impl/device/stream.h"
 

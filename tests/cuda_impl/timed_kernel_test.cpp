@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Kernels run by themselves: every kind on the device, and together as many launches as the cost model says
 // that a request has.
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a training step launches, found without running it: the launches of a real step, and the cost model's
 // FLOPs at any size.
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training on the device against the reference in double: losses, every gradient, whole steps. The bound is
 // the error that bf16 brings by itself, from plain runs that round at random where the device rounds.
 #include <fmt/format.h>

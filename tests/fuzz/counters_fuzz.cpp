@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes are either refused with photon::Error or a profiler's page: kernels whose amounts are finite and
 // not negative, each with the line that it stands in.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes as JSON lines: each line is a document of UTF-8, or blank, or without text, or a bad line, which
 // is refused with photon::Error or counted. What the JSON library itself does not accept is never a document.
 #include <algorithm>

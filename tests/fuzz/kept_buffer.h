@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The CSV library's buffer of 48 MiB, allocated once for all inputs: under AddressSanitizer a fresh one takes
 // twenty milliseconds. Replaces operator new[], so a program includes it once.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A file in memory with a path of any name, which is what readers of files are opened by; written anew for
 // each input.
 #pragma once

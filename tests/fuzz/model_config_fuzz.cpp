@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any text is either refused with photon::Error or a model spec without a fault, which comes back equal when
 // it is written and read again.
 #include <array>

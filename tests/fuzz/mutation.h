@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One small change of a text, as the seeded mutators of the fuzz targets make them.
 #pragma once
 

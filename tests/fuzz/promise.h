@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a fuzz target promises for every input; a broken promise ends the program, which a fuzzer reports.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes are either refused with photon::Error or results: rows that come back equal when they are written
 // and read again, whose numbers are finite.
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes are either refused with photon::Error or describe tensors that tile the file exactly and survive
 // being written again. The mutator keeps the header's length true most of the time; otherwise few inputs
 // would get past it.

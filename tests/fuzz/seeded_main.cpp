@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs a libFuzzer target without libFuzzer: replays the files it is given, or feeds a bounded number of
 // inputs from the target's own mutator, seeded, so that any test run can fuzz a little and a failure can be
 // repeated.

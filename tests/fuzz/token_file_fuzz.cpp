@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes are either refused with photon::Error or a token file all of whose ids lie in the vocabulary it
 // states and whose count is that of its bytes. Reading an id outside the vocabulary is refused, too.
 #include <array>

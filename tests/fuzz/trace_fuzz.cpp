@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes are either refused with photon::Error or a trace: requests in the order of their arrivals, whose
 // lengths lie within what the simulator takes.
 #include <algorithm>

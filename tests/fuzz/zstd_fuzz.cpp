@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Any bytes in a file named *.zst either come out of LineReader as the lines of what zstd makes of all of
 // them in one go, or are refused with photon::Error. The mutator puts frames together, so that most inputs
 // get past their headers.

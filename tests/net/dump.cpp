@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What this tree's cost model and generators say of random models, one line a fact: net.sh compares two trees
 // line by line. Leaves with the last step of the rebuilding that it guards.
 //

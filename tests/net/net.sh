@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # net.sh [SEED [BASE]]: this tree beside the commit that its rebuilding began with (BASE, the one that brought this file
 # here), on the same random models and seeds: floors byte for byte, every operation of the cost model, tokens and the bits
 # of log-probabilities on the CPU and emulated. Any difference is printed and fails. Leaves with the rebuilding's last step.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What token i sees under each reading (docs/architecture.md, "The model"): the derivative of its state by
 // token t's embeddings is exactly zero where t is not seen, and is not where it is.
 #include <fmt/format.h>

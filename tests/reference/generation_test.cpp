@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Generation with caches against the teacher-forced forward pass, in double.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every parameter's gradient against the complex step of the same code: dL/dp = Im L(p + ih) / h, exact to
 // rounding.
 #include <gtest/gtest.h>

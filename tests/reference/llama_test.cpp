@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An imported LLaMA computes what its format means: the reference's logits beside a scalar LLaMA written from
 // the format's own definition (rotate_half over cat(freqs, freqs), repeated key heads, weights by their names
 // there).

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small random models and batches for the tests of the reference.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every kernel of the traffic model runs by itself on the CPU, at odd sizes, on one copy of its operands and
 // on several.
 #include <gtest/gtest.h>

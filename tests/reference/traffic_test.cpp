@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the counting caches saw against what core/cost says, row for row: every reading, window, generation,
 // prompt length and number of samples.
 #include <fmt/format.h>

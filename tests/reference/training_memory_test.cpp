@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The memory plan of a training step against what the allocator holds after one.
 #include "reference/training_memory.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A back end small enough to read: whatever the spec says, logits = head · embedding[token]. It trains
 // through the same interface as the real ones, in the same bits every time, and can be told to misbehave at a
 // step.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Training configs: what is read is what is written, defaults, and errors that name the key.
 #include "trainer/config.h"
 

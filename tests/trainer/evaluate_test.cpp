@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Scoring: which tokens of which windows count, what they add up to, and recgen beside teacher forcing.
 #include "trainer/evaluate.h"
 

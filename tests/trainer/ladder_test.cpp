@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The choice of batch and rate: a best rung in the middle stands, one at an edge lengthens the ladder.
 #include "trainer/ladder.h"
 

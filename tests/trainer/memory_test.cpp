@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Micro-batches that are planned: the largest divisor of the batch that fits, and refusals that name it.
 #include "trainer/memory.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The metrics file across a stop: rows after the checkpoint and torn rows go, the others stay byte for byte.
 #include "trainer/metrics.h"
 

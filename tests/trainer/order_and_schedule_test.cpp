@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Data order, learning-rate schedule and the loss-spike warning.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A run that is killed at random moments and resumed is, bit for bit, the run that was never stopped. The
 // killed runs are processes of their own: this test program again, which finds its job in the environment.
 #include <fcntl.h>

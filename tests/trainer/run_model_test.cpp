@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The model of a run: whose vocabulary it has, which weights it starts from, and what does not go together.
 #include "trainer/run_model.h"
 

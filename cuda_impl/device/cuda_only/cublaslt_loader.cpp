@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The functions of cuBLASLt that photon calls, under their own names: each hands its arguments on to the
 // library, which is loaded at the first call. Linked the usual way, libcublasLt (half a gigabyte, and on no
 // machine without CUDA) would have to be there for the program to start. What is not listed here does not

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The driver's management library (NVML): clocks, power and what holds them back. It comes with the driver;
 // the toolkit's header need not be there, so what is called is declared here.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A library of the machine's CUDA installation or driver, loaded when it is first needed, so that the program
 // starts where it is absent.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the alternatives are side by side: special cases that coincide, the cost model, known ratios, the
 // figures.
 #include "analysis/alternatives/alternatives.h"

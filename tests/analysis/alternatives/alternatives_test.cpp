@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Closed forms of caches against caches that are kept: lists of tokens, evicted and read one by one.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The figure over samples of a prompt: which rows it draws, and where.
 #include <gtest/gtest.h>
 

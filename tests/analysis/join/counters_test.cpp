@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Nsight Compute's raw page: what is read of it, what is refused, and how it is set beside the model.
 #include "analysis/join/counters.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How far predictions are off: planted errors come back, regimes and machines stay apart, limits are judged
 // at their edges.
 #include "analysis/join/prediction.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A real browser for tests of pages: headless Chromium, told what to do over its DevTools protocol on a pipe.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The report's page in a real browser. PHOTON_TEST_KEEP=DIR keeps the page with pictures of it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arrivals, lengths and traces of the simulator.
 #include "analysis/simulation/load.h"
 

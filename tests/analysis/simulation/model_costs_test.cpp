@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The simulator's step times and memory against the cost model that they are compiled from.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A server of queueing theory in the place of a model: one request at a time, its service time drawn or
 // fixed.
 #pragma once

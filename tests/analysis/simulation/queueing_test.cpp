@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The queue against closed forms: M/M/1, M/D/1, Little's law, conservation, order.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // How many replicas a load takes: capacity arithmetic from the cost model, without the simulator's tables and
 // queue, against the simulator; what the queue itself says of loads below and above.
 #include <fmt/format.h>

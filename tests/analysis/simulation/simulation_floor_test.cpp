@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // No simulated row beats the floor of its own steps, worked out here from the architecture by hand (design,
 // sections 2 and 4) without the cost model and without the simulator's tables.
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Whole simulations: models on machines, from load to row.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // AdamW against the rule written in double for one number, and the independence of both results from threads.
 #include "core/backend/adamw.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The first Ctrl-C asks, the second one ends the process.
 #include "core/base/interrupt.h"
 

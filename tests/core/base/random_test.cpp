@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Philox against the known answers that Random123 comes with (kat_vectors, philox4x32 10).
 #include "core/base/random.h"
 

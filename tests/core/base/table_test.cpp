@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Tables that fit a terminal, and columns whose numbers are written alike.
 #include "core/base/table.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What tests of files share: a folder that goes away, texts written and read.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bytes of caches: the paper's analytic table, and what windows, recgen and shared prompts leave of it.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Every byte, FLOP and cache row of core/cost against a machine that only runs the schedule and counts.
 #include <fmt/format.h>
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "core/cost/hardware.h"
 #include "core/base/paths.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernels of a request against the cost model that they are cut from, the distances between visits
 // against a list of all that was touched, and predictions on a machine whose times are known.
 #include <fmt/format.h>

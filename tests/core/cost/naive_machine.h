@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A machine that runs a request's schedule (docs/architecture.md, "Generation") on nothing but positions:
 // every cache is a list of unit numbers, every visible key is found by asking the mask, every matrix has the
 // size that the parameter list gives it. What it counts is what core/cost must say, by none of its formulas.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Random models of any depth, unequal widths and windows, for tests of counts: no weights are made.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Broken safetensors files made by hand, one for every promise of the format, each with a piece of the
 // message it must be refused with. The fuzzer starts from them too.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which tokenizer a checkpoint's text goes through, and what stands in front of it.
 #include "core/text/checkpoint_text.h"
 

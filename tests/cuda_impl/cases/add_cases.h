@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The cases of each op: small ones of every shape that its kernels tell apart, and large ones of the paper's
 // models.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the cases of attention's backward passes compute on the host, in float and in double: the gradients
 // that one query gives. Templated so that the gradient test can differentiate what it stands beside.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the attention cases compute on the host: the softmax over a query's visible keys, in float and in
 // double.
 #pragma once

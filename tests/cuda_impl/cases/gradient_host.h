@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Gradients on the host, in float as a kernel without thought would compute them and in double. Arrays are
 // whatever has elements: those of a case, or plain vectors.
 #pragma once

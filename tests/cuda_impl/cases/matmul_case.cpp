@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cuda_impl/model/matmul.h"
 
 #include "tests/cuda_impl/cases/add_cases.h"

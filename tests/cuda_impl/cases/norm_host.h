@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // RMSNorm and SiLU on the host, in float as a kernel without thought would compute it and in double.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One struct an op describes its cases: random inputs from a seed, the launch, what it moves, and the same
 // arithmetic on the host, in double and in float on the same inputs.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Parameters of odd sizes at odd places, for the cases of what the optimizer launches.
 #pragma once
 

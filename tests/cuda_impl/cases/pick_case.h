@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Picks of tokens from random logits, whoever chooses: rows that stand at different places, idle ones, given
 // tokens; log probabilities on the host.
 #pragma once

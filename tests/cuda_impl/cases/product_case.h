@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Products with a weight matrix, whoever computes them: inputs, and the same sums on the host.
 #pragma once
 

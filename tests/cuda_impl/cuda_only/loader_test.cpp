@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Libraries of the CUDA installation and the driver that are loaded when they are needed. No GPU is.
 #include <gtest/gtest.h>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the tests, or skips them all with a reason where there is no GPU. A GPU that cannot be used (a driver
 // that is too old, another architecture) is a failure: someone meant to run them.
 #include <gtest/gtest.h>

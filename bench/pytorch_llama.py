@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """A training step of a vanilla LLaMA in PyTorch, beside which `photon bench --training` is set.
 
     python3 bench/pytorch_llama.py configs/models/vanilla-600m.toml --batch 32 --length 2048

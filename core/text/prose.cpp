@@ -99,7 +99,7 @@ std::string tag_name(std::string_view inside) {
 std::string with_plain_spaces(std::string text) {
   constexpr std::string_view no_break = "\xc2\xa0";
   for (size_t at = text.find(no_break); at != std::string::npos; at = text.find(no_break, at))
-    text.replace(at, no_break.size(), " ");
+    text.replace(at, no_break.size(), 1, ' ');
   return text;
 }
 

@@ -10,12 +10,6 @@
 
 namespace photon::PHOTON_GPU {
 
-/// x less what rounding it to bf16 leaves: the second term of x as a sum of two.
-__device__ inline void keep_rests(float (&x)[4]) {
-#pragma unroll
-  for (float& one : x) one -= to_float(to_bf16(one));
-}
-
 template <int D>
 struct FlashRows {
   static constexpr int padded = D <= 8 ? 64 : 128;  ///< elements of a row

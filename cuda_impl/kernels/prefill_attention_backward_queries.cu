@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <cmath>
 
-#include "cuda_impl/kernels/flash_rows.h"
-#include "cuda_impl/kernels/prefill_attention_backward_parts.h"
+#include "cuda_impl/kernels/prefill_attention_backward_tile.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
 
-template <int D, int M>
-struct QueriesTile {
-  using Rows = FlashRows<D>;
-  static constexpr int queries = 16 * M;                          ///< of a warp
-  static constexpr int key_bytes = flash_keys * Rows::row_bytes;  ///< of keys, and of values
+/// A block's shared memory: keys and values, twice, then its own queries and the gradients of their results.
+template <class Tile>
+struct QueriesMemory {
+  static constexpr int row_bytes = Tile::Rows::row_bytes;
+  static constexpr int values = flash_keys * row_bytes;  ///< of a buffer
+  static constexpr int buffer_bytes = 2 * values;
+  static constexpr int queries = 2 * buffer_bytes;
 
-  /// Keys and values, twice, then queries and the gradients of their results.
-  static constexpr size_t shared_bytes(int warps) {
-    return static_cast<size_t>(4 * key_bytes + 2 * warps * queries * Rows::row_bytes);
+  static __device__ int d_out() { return queries + Tile::rows_a_block() * row_bytes; }
+  static size_t bytes(int warps) {
+    return static_cast<size_t>(queries + 2 * warps * Tile::own_rows * row_bytes);
   }
 };
 
@@ -30,7 +30,8 @@ struct QueriesPlace {
   int32_t keys;
 
   /// The last tiles, which see the most keys, come first.
-  __device__ QueriesPlace(const BackwardKernel& p, uint32_t block, int32_t queries_a_block) {
+  __device__ QueriesPlace(const BackwardKernel& p, int32_t queries_a_block) {
+    const uint32_t block = anew(blockIdx.x);
     const uint32_t above = p.heads.quotient(block);
     head = static_cast<int32_t>(block - above * p.heads.divisor());
     sequence = p.tiles.quotient(above);
@@ -43,224 +44,205 @@ struct QueriesPlace {
   __device__ int32_t tiles() const { return (keys + flash_keys - 1) / flash_keys; }
 };
 
-// A block for each (sequence, tile of queries, head). A warp holds 16 · M queries, the gradients of their
-// results and their own in registers and goes through the keys that they see, 16 at a time. While one tile of
-// keys is worked on, the next is copied.
-template <int D, int M>
-__global__ void __launch_bounds__(128, 2)
-    prefill_attention_backward_queries_kernel(BackwardKernel p, FlashCopy copy) {
-  using Tile = QueriesTile<D, M>;
-  using Rows = FlashRows<D>;
-  constexpr int steps = Rows::steps;
+template <class Tile>
+__device__ void copy_queries(const BackwardKernel& p, const FlashCopy& copy) {
   const PrefillAttentionBackward& a = p.op;
-  const int32_t queries_a_block = static_cast<int32_t>(blockDim.x) / warp_size * Tile::queries;
+  const QueriesPlace place(p, Tile::rows_a_block());
   char* const shared = dynamic_shared<char>();
-  const int lane = static_cast<int>(threadIdx.x) % warp_size;
-  const int32_t packed = a.shape.packed_width();
+  const int64_t row = place.row + place.first;
+  const int32_t column = place.head * a.shape.head_size;
+  const int there = a.units - place.first;
+  Tile::Rows::copy(shared + QueriesMemory<Tile>::queries, a.qkv + row * a.shape.packed_width() + column,
+                   a.shape.packed_width(), Tile::rows_a_block(), there, copy);
+  Tile::Rows::copy(shared + QueriesMemory<Tile>::d_out(), a.d_out + row * a.shape.width() + column,
+                   a.shape.width(), Tile::rows_a_block(), there, copy);
+  copy_async_commit();
+}
 
-  wait_for_previous_kernel();
-  let_next_kernel_start();
-  const auto copy_tile = [&](int t, int buffer) {
-    const QueriesPlace place(p, anew(blockIdx.x), queries_a_block);
-    char* const to = shared + buffer * (2 * Tile::key_bytes);
-    const auto kv_head = static_cast<int32_t>(p.grouped.quotient(static_cast<uint32_t>(place.head)));
-    const bf16* const k = a.qkv + (place.row + place.first_key + t * flash_keys) * packed + a.shape.width() +
-                          kv_head * a.shape.head_size;
-    const int there = place.keys - t * flash_keys;
-    Rows::copy(to, k, packed, flash_keys, there, copy);
-    Rows::copy(to + Tile::key_bytes, k + a.shape.kv_width(), packed, flash_keys, there, copy);
-    copy_async_commit();
-  };
-  uint32_t q[M][steps][4];
-  uint32_t d_out[M][steps][4];
-  float d_q[M][D][4];
-  float log_sum[M][2];  ///< of weights, base 2
-  float mean[M][2];
-  {
-    const QueriesPlace own(p, blockIdx.x, queries_a_block);
-    const int first_row = static_cast<int>(threadIdx.x) / warp_size * Tile::queries;
-    char* const query_rows = shared + 4 * Tile::key_bytes;
-    char* const d_out_rows = query_rows + queries_a_block * Rows::row_bytes;
-    Rows::zero_padding(shared, 4 * flash_keys + 2 * queries_a_block, a.shape.head_size);
-    const int64_t row = own.row + own.first;
-    const int32_t column = own.head * a.shape.head_size;
-    Rows::copy(query_rows, a.qkv + row * packed + column, packed, queries_a_block, a.units - own.first, copy);
-    Rows::copy(d_out_rows, a.d_out + row * a.shape.width() + column, a.shape.width(), queries_a_block,
-               a.units - own.first, copy);
-    copy_async_commit();
-    copy_tile(0, 0);
-    const float* const sums = p.sums(own.sequence, own.head);
+/// The t-th tile of keys and values, to buffer t % 2.
+template <class Tile>
+__device__ void copy_keys(const BackwardKernel& p, const FlashCopy& copy, int t) {
+  using Memory = QueriesMemory<Tile>;
+  const PrefillAttentionBackward& a = p.op;
+  const QueriesPlace place(p, Tile::rows_a_block());
+  char* const to = dynamic_shared<char>() + t % 2 * Memory::buffer_bytes;
+  const int32_t packed = a.shape.packed_width();
+  const auto kv_head = static_cast<int32_t>(p.grouped.quotient(static_cast<uint32_t>(place.head)));
+  const bf16* const k = a.qkv + (place.row + place.first_key + t * flash_keys) * packed + a.shape.width() +
+                        kv_head * a.shape.head_size;
+  const int there = place.keys - t * flash_keys;
+  Tile::Rows::copy(to, k, packed, flash_keys, there, copy);
+  Tile::Rows::copy(to + Memory::values, k + a.shape.kv_width(), packed, flash_keys, there, copy);
+  copy_async_commit();
+}
+
+/// What a lane has to know of its queries (BackwardKernel::sums).
+template <class Tile>
+struct QuerySums {
+  float log_sum[Tile::sixteens][2];  ///< of weights, base 2
+  float mean[Tile::sixteens][2];     ///< of the weights' gradients
+
+  __device__ explicit QuerySums(const BackwardKernel& p) {
+    const QueriesPlace place(p, Tile::rows_a_block());
+    const float* const sums = p.sums(place.sequence, place.head);
 #pragma unroll
-    for (int m = 0; m < M; ++m) {
+    for (int m = 0; m < Tile::sixteens; ++m) {
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
-        const int32_t unit = own.first + first_row + 16 * m + 8 * h + lane / 4;
-        const auto of_query = load_pack<2>(sums + 2 * static_cast<int64_t>(min(unit, a.units - 1)));
+        const int row = 16 * m + 8 * h + static_cast<int>(threadIdx.x) % warp_size / 4;
+        const int32_t unit = min(place.first + Tile::first_row() + row, p.op.units - 1);
+        const auto of_query = load_pack<2>(sums + 2 * static_cast<int64_t>(unit));
         log_sum[m][h] = of_query.v[0];
         mean[m][h] = of_query.v[1];
       }
     }
-    copy_async_wait<1>();
-    __syncthreads();
+  }
+
+  /// Makes weights of scores, and of the gradients of weights those of scores.
+  __device__ void weigh(float scale, typename Tile::Scores& scores, typename Tile::Scores& d_weights) const {
 #pragma unroll
-    for (int m = 0; m < M; ++m) {
+    for (int m = 0; m < Tile::sixteens; ++m) {
 #pragma unroll
-      for (int s = 0; s < steps; ++s) {
-        Rows::load_left(q[m][s], query_rows, Rows::left_offset(first_row + 16 * m), s);
-        Rows::load_left(d_out[m][s], d_out_rows, Rows::left_offset(first_row + 16 * m), s);
-      }
-#pragma unroll
-      for (int d = 0; d < D; ++d) {
-#pragma unroll
-        for (int i = 0; i < 4; ++i) d_q[m][d][i] = 0.0f;
+      for (int j = 0; j < 4; ++j) {
+        const float weight = fast_exp2(fmaf(scores[m][j], scale, -log_sum[m][j / 2]));
+        d_weights[m][j] = weight * (d_weights[m][j] - mean[m][j / 2]);
       }
     }
   }
+};
+
+/// Keys of a tile that some query of the warp sees, [begin, end), and those that all of them see.
+struct KeyRange {
+  int begin;
+  int end;
+  int all_see_from;
+  int all_see_to;
+  bool few;  ///< some query sees few keys
+
+  __device__ KeyRange(const BackwardKernel& p, int32_t first, int32_t queries, int32_t first_key) {
+    const int32_t last = min(first + queries, p.op.units) - 1;
+    begin = max(p.first(first) - first_key, 0) & ~15;
+    end = first < p.op.units ? min(last + 1 - first_key, flash_keys) : 0;
+    all_see_from = p.first(last) - first_key;
+    all_see_to = first + 1 - first_key;
+    few = p.some_see_few(first, last);
+  }
+  __device__ bool partly_seen(int row) const { return row < all_see_from || row + 16 > all_see_to; }
+};
+
+/// first_query: of the warp; first_key: of eight.
+template <class Tile>
+__device__ void hide_unseen(const BackwardKernel& p, int32_t first_query, int32_t first_key,
+                            typename Tile::Scores& scores) {
+  const int lane = static_cast<int>(threadIdx.x) % warp_size;
+#pragma unroll
+  for (int m = 0; m < Tile::sixteens; ++m) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int32_t unit = first_query + 16 * m + 8 * h + lane / 4;
+      const int32_t begin = p.first(unit);
+#pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        const int32_t key = first_key + 2 * (lane % 4) + j;
+        if (key < begin || key > unit) scores[m][2 * h + j] = -INFINITY;
+      }
+    }
+  }
+}
+
+template <class Tile>
+__device__ void store(const BackwardKernel& p, const typename Tile::Gradient& d_q) {
+  const PrefillAttentionBackward& a = p.op;
+  const QueriesPlace place(p, Tile::rows_a_block());
+  const int32_t first = place.first + Tile::first_row();
+  const int32_t packed = a.shape.packed_width();
+  bf16* const to = a.d_qkv + (place.row + first) * packed + place.head * a.shape.head_size;
+  Tile::each_pair(a.units - first, a.shape.head_size, [&](int row, int column, int m, int d, int i) {
+    const float* const x = d_q[m][d] + i;
+    store_pairs<2>(to + static_cast<int64_t>(row) * packed + column,
+                   {{to_bf16_pair(x[0] * p.factor, x[1] * p.factor)}});
+  });
+}
+
+// A block for each (sequence, tile of queries, head). A warp holds 16 · M queries, the gradients of their
+// results and their own in registers and goes through the keys that they see, 16 at a time. While one tile of
+// keys is worked on, the next is copied.
+template <class Tile>
+__global__ void __launch_bounds__(128, 2)
+    prefill_attention_backward_queries_kernel(BackwardKernel p, FlashCopy copy) {
+  using Rows = typename Tile::Rows;
+  using Memory = QueriesMemory<Tile>;
+  char* const shared = dynamic_shared<char>();
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  Rows::zero_padding(shared, 4 * flash_keys + 2 * Tile::rows_a_block(), p.op.shape.head_size);
+  copy_queries<Tile>(p, copy);
+  copy_keys<Tile>(p, copy, 0);
+  const QuerySums<Tile> sums(p);
+  copy_async_wait<1>();
+  __syncthreads();
+  typename Tile::Own q;
+  typename Tile::Own d_out;
+  typename Tile::Gradient d_q;
+  Tile::load(q, shared + Memory::queries);
+  Tile::load(d_out, shared + Memory::d_out());
+  Tile::clear(d_q);
 
   int t = 0;
   for (bool more = true; more;) {
     copy_async_wait<0>();
     __syncthreads();  // the tile is there, and nobody is at work on the one before
-    const QueriesPlace place(p, anew(blockIdx.x), queries_a_block);
-    const int in_buffer = t % 2 * (2 * Tile::key_bytes);
+    const QueriesPlace place(p, Tile::rows_a_block());
+    const int in_buffer = t % 2 * Memory::buffer_bytes;
     const int32_t first_key = place.first_key + t * flash_keys;
     ++t;
     more = t < place.tiles();
-    if (more) copy_tile(t, t % 2);
-    // Keys of the tile that some query of the warp sees, and those that all of them see.
-    const int32_t warp_first =
-        place.first + static_cast<int32_t>(anew(threadIdx.x)) / warp_size * Tile::queries;
-    const int32_t warp_last = min(warp_first + Tile::queries, a.units) - 1;
-    const int row_end = warp_first < a.units ? min(warp_last + 1 - first_key, flash_keys) : 0;
-    const int all_see_from = p.first(warp_last) - first_key;
-    const int all_see_to = warp_first + 1 - first_key;
-    const bool few = p.some_see_few(warp_first, warp_last);
+    if (more) copy_keys<Tile>(p, copy, t);
+    const int32_t first_query = place.first + Tile::first_row();
+    const KeyRange range(p, first_query, Tile::own_rows, first_key);
+    // Where some see few, the same sixteen come a second time, for what rounding left of their weights.
     int term = 0;
 #pragma unroll 1
-    for (int row = max(p.first(warp_first) - first_key, 0) & ~15; row < row_end; row += term == 0 ? 16 : 0) {
-      const int right = Rows::right_offset(0) + in_buffer + row * Rows::row_bytes;
-      uint32_t d_w[M][4];
+    for (int row = range.begin; row < range.end; row += term == 0 ? 16 : 0) {
+      const int in_rows = in_buffer + row * Rows::row_bytes;
+      typename Tile::Weights d_w;
 #pragma unroll
       for (int n = 0; n < 2; ++n) {
-        float weights[M][4];
-        float d_weights[M][4];
-#pragma unroll
-        for (int m = 0; m < M; ++m) {
-#pragma unroll
-          for (int j = 0; j < 4; ++j) weights[m][j] = d_weights[m][j] = 0.0f;
+        typename Tile::Scores scores;
+        typename Tile::Scores d_weights;
+        Tile::multiply(scores, q, shared, d_weights, d_out, shared + Memory::values,
+                       Rows::right_offset(0) + in_rows + 8 * n * Rows::row_bytes);
+        if (range.partly_seen(row)) {
+          hide_unseen<Tile>(p, first_query, first_key + row + 8 * n, scores);
         }
-#pragma unroll
-        for (int s = 0; s < steps; s += 2) {
-          uint32_t b[2][2];
-          uint32_t d_b[2][2];
-          Rows::load_right(b[0], b[1], shared, right + 8 * n * Rows::row_bytes, s / 2);
-          Rows::load_right(d_b[0], d_b[1], shared + Tile::key_bytes, right + 8 * n * Rows::row_bytes, s / 2);
-#pragma unroll
-          for (int i = 0; i < 2; ++i) {
-#pragma unroll
-            for (int m = 0; m < M; ++m) Rows::multiply(weights[m], q[m][s + i], b[i], s + i);
-#pragma unroll
-            for (int m = 0; m < M; ++m) Rows::multiply(d_weights[m], d_out[m][s + i], d_b[i], s + i);
-          }
-        }
-        if (row < all_see_from || row + 16 > all_see_to) {
-#pragma unroll
-          for (int m = 0; m < M; ++m) {
-#pragma unroll
-            for (int h = 0; h < 2; ++h) {
-              const int32_t unit = warp_first + 16 * m + 8 * h + lane / 4;
-              const int32_t begin = p.first(unit);
-#pragma unroll
-              for (int j = 0; j < 2; ++j) {
-                const int32_t key = first_key + row + 8 * n + 2 * (lane % 4) + j;
-                if (key < begin || key > unit) weights[m][2 * h + j] = -INFINITY;
-              }
-            }
-          }
-        }
-#pragma unroll
-        for (int m = 0; m < M; ++m) {
-#pragma unroll
-          for (int j = 0; j < 4; ++j) {
-            const float weight = fast_exp2(fmaf(weights[m][j], p.scale, -log_sum[m][j / 2]));
-            d_weights[m][j] = weight * (d_weights[m][j] - mean[m][j / 2]);
-          }
-        }
-        if (term != 0) {
-#pragma unroll
-          for (int m = 0; m < M; ++m) keep_rests(d_weights[m]);
-        }
-#pragma unroll
-        for (int m = 0; m < M; ++m) {
-#pragma unroll
-          for (int h = 0; h < 2; ++h) {
-            d_w[m][2 * n + h] = to_bf16_pair(d_weights[m][2 * h], d_weights[m][2 * h + 1]);
-          }
-        }
+        sums.weigh(p.scale, scores, d_weights);
+        if (term != 0) Tile::keep_rests(d_weights);
+        Tile::round(d_w, d_weights, n);
       }
-      const int by_rows = Rows::right_by_rows_offset(0) + in_buffer + row * Rows::row_bytes;
+      const int by_rows = Rows::right_by_rows_offset(0) + in_rows;
 #pragma unroll
-      for (int d = 0; d < D; d += 2) {
-        uint32_t b0[2];
-        uint32_t b1[2];
-        Rows::load_right_by_rows(b0, b1, shared, by_rows, d);
-#pragma unroll
-        for (int m = 0; m < M; ++m) {
-          mma_m16n8k16(d_q[m][d], d_w[m], b0);
-          if (d + 1 < D) mma_m16n8k16(d_q[m][d + 1], d_w[m], b1);
-        }
-      }
-      term = few && term == 0 ? 1 : 0;
+      for (int d = 0; d < Tile::eights; d += 2) Tile::add(d_q, d_w, shared, by_rows, d);
+      term = range.few && term == 0 ? 1 : 0;
     }
   }
 
-  const QueriesPlace place(p, anew(blockIdx.x), queries_a_block);
-  const int32_t warp_first =
-      place.first + static_cast<int32_t>(anew(threadIdx.x)) / warp_size * Tile::queries;
-  bf16* const to = a.d_qkv + (place.row + warp_first) * packed + place.head * a.shape.head_size;
-#pragma unroll
-  for (int m = 0; m < M; ++m) {
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      const int row = 16 * m + 8 * h + lane / 4;
-      if (warp_first + row >= a.units) continue;
-#pragma unroll
-      for (int d = 0; d < D; ++d) {
-        const int column = 8 * d + 2 * (lane % 4);
-        if (column >= a.shape.head_size) continue;
-        const float* const x = d_q[m][d] + 2 * h;
-        store_pairs<2>(to + static_cast<int64_t>(row) * packed + column,
-                       {{to_bf16_pair(x[0] * p.factor, x[1] * p.factor)}});
-      }
-    }
-  }
-}
-
-template <int D, int M>
-void launch(Stream& stream, const PrefillAttentionBackward& a) {
-  using Tile = QueriesTile<D, M>;
-  constexpr int most_warps = 4;
-  const FlashCopy copy(a.shape.head_size);
-  const int32_t warps =
-      std::clamp((a.units + Tile::queries - 1) / Tile::queries, copy.least_warps(), most_warps);
-  const int32_t tiles = (a.units + warps * Tile::queries - 1) / (warps * Tile::queries);
-  const BackwardKernel p = backward_kernel(a, a.shape.heads, tiles);
-  const Grid grid{dim3(static_cast<unsigned>(a.sequences * a.shape.heads * tiles)),
-                  static_cast<unsigned>(warps * warp_size), Tile::shared_bytes(warps)};
-  stream.launch({"prefill_attention_backward", backward_queries_work(a)}, grid,
-                prefill_attention_backward_queries_kernel<D, M>, p, copy);
+  store<Tile>(p, d_q);
 }
 
 }  // namespace
 
 void prefill_attention_backward_queries(Stream& stream, const PrefillAttentionBackward& a) {
-  if (a.shape.head_size > 64) {
-    launch<16, 1>(stream, a);
-  } else if (a.shape.head_size > 56) {
-    launch<8, 2>(stream, a);
-  } else {
-    launch<7, 2>(stream, a);
-  }
+  with_backward_tile(a.shape.head_size, [&](auto tile) {
+    using Tile = decltype(tile);
+    const FlashCopy copy(a.shape.head_size);
+    const int32_t warps = Tile::warps(a.units, copy);
+    const int32_t tiles = (a.units + warps * Tile::own_rows - 1) / (warps * Tile::own_rows);
+    const BackwardKernel p = backward_kernel(a, a.shape.heads, tiles);
+    const Grid grid{dim3(static_cast<unsigned>(a.sequences * a.shape.heads * tiles)),
+                    static_cast<unsigned>(warps * warp_size), QueriesMemory<Tile>::bytes(warps)};
+    stream.launch({"prefill_attention_backward", backward_queries_work(a)}, grid,
+                  prefill_attention_backward_queries_kernel<Tile>, p, copy);
+  });
 }
 
 }  // namespace photon::PHOTON_GPU

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <optional>
+#include <span>
 
 #include "cuda_impl/device/repeated_array.h"
 #include "cuda_impl/kernels/decode_attention.h"
@@ -11,19 +12,26 @@
 namespace photon::PHOTON_GPU {
 namespace {
 
+/// What the rows of a prompt share.
+struct Prefix {
+  int32_t samples = 0;  ///< rows of a prompt; 0: there is no prefix
+  int32_t units = 0;    ///< of prompt 0; the next ones hold fewer
+  int32_t splits = 0;
+};
+
 struct Parameters {
   AttentionShape shape;
   int64_t rows = 1;
   int32_t units = 1;
   int32_t grown = 1;  ///< units in a row's own cache, the new ones included; some rows hold fewer
   VisibleUnits visible = {};
-  bool ring = false;
+  bool whole = false;  ///< the cache keeps what no row sees any more
   int32_t splits = 1;
-  int32_t samples = 0;       ///< > 0: of a prompt with a shared prefix
-  int32_t shared_units = 0;  ///< of prompt 0; the next ones hold fewer
-  int32_t shared_splits = 0;
-  bool idle = false;  ///< every third row is
-  bool large = false;
+  Prefix prefix = {};
+  bool idle = false;   ///< every third row is
+  bool large = false;  ///< of the paper's sizes
+
+  bool ring() const { return !whole && (visible.window > 0 || visible.block > 0); }
 };
 
 std::string name_of(const Parameters& p) {
@@ -32,10 +40,11 @@ std::string name_of(const Parameters& p) {
                   p.shape.heads, p.shape.kv_heads, p.shape.head_size, p.grown, p.splits);
   if (p.visible.window > 0) name += fmt::format(" window={}", p.visible.window);
   if (p.visible.block > 0) name += fmt::format(" block={}", p.visible.block);
-  if (p.ring) name += " ring";
+  if (p.ring()) name += " ring";
   if (p.idle) name += " idle";
-  if (p.samples > 0) {
-    name += fmt::format(" samples={} shared={} shared_splits={}", p.samples, p.shared_units, p.shared_splits);
+  if (p.prefix.samples > 0) {
+    name += fmt::format(" samples={} shared={} shared_splits={}", p.prefix.samples, p.prefix.units,
+                        p.prefix.splits);
   }
   return name;
 }
@@ -50,13 +59,13 @@ class DecodeAttentionCase : public OpCase {
     out_ = DeviceArray<bf16>(static_cast<size_t>(p.rows * p.units * p.shape.width()));
     out_.poison();
     workspace_ = DeviceArray<float>(
-        static_cast<size_t>(decode_attention_workspace(p.shape, p.rows, p.units, p.splits, p.shared_splits)));
+        static_cast<size_t>(decode_attention_workspace(p.shape, p.rows, p.units, p.splits, p.prefix.splits)));
     if (workspace_.size() > 0) workspace_.poison();
     start_ = DeviceArray<int32_t>(starts());
     op_ = {.shape = p.shape,
            .q = queries_->data(),
            .q_stride = packed,
-           .cache = own_->view(p.ring),
+           .cache = own_->view(p.ring()),
            .shared = {},
            .visible = p.visible,
            .position = {start_.data(), tokens_per_unit, offset},
@@ -64,13 +73,13 @@ class DecodeAttentionCase : public OpCase {
            .rows = p.rows,
            .units = p.units,
            .splits = p.splits,
-           .shared_splits = p.shared_splits,
+           .shared_splits = p.prefix.splits,
            .workspace = workspace_.data()};
-    if (p.samples > 0) {
-      shared_.emplace(prompts(), std::max(p.shared_units, 1), p, seed + 3);
+    if (p.prefix.samples > 0) {
+      shared_.emplace(prompts(), std::max(p.prefix.units, 1), p, seed + 3);
       shared_first_ = DeviceArray<int32_t>(prompt_first_);
       shared_count_ = DeviceArray<int32_t>(prompt_count_);
-      op_.shared = {shared_->view(false), shared_first_.data(), shared_count_.data(), p.samples};
+      op_.shared = {shared_->view(false), shared_first_.data(), shared_count_.data(), p.prefix.samples};
     }
     if (!p.large) poison_unseen();
     count_traffic();
@@ -128,23 +137,25 @@ class DecodeAttentionCase : public OpCase {
     }
   };
 
-  int64_t prompts() const { return p_.samples > 0 ? (p_.rows + p_.samples - 1) / p_.samples : 0; }
+  int64_t prompts() const {
+    return p_.prefix.samples > 0 ? (p_.rows + p_.prefix.samples - 1) / p_.prefix.samples : 0;
+  }
   /// A ring holds what a step can see, one unit to spare.
   int32_t capacity() const {
-    if (!p_.ring) return p_.grown;
+    if (!p_.ring()) return p_.grown;
     return p_.visible.window > 0 ? p_.visible.window + p_.units : p_.visible.block;
   }
   bool idle(int64_t row) const { return p_.idle && row % 3 == 1; }
   int32_t own_first(int64_t row) const {
-    if (p_.samples == 0) return 0;
-    const auto prompt = static_cast<size_t>(row / p_.samples);
+    if (p_.prefix.samples == 0) return 0;
+    const auto prompt = static_cast<size_t>(row / p_.prefix.samples);
     return prompt_first_[prompt] + prompt_count_[prompt];
   }
   int32_t first_seen(int64_t row) const { return p_.visible.first(now_[static_cast<size_t>(row)]); }
 
   void place_rows() {
     for (int64_t p = 0; p < prompts(); ++p) {
-      prompt_count_.push_back(std::max(0, p_.shared_units - 3 * static_cast<int32_t>(p)));
+      prompt_count_.push_back(std::max(0, p_.prefix.units - 3 * static_cast<int32_t>(p)));
       // What lies before the window is not kept.
       prompt_first_.push_back(p_.visible.window > 0 ? 5 * static_cast<int32_t>(p) : 0);
     }
@@ -202,8 +213,8 @@ class DecodeAttentionCase : public OpCase {
     }
     for (int64_t prompt = 0; prompt < prompts(); ++prompt) {
       int32_t most = 0;
-      const int64_t end = std::min(p_.rows, (prompt + 1) * p_.samples);
-      for (int64_t row = prompt * p_.samples; row < end; ++row) {
+      const int64_t end = std::min(p_.rows, (prompt + 1) * p_.prefix.samples);
+      for (int64_t row = prompt * p_.prefix.samples; row < end; ++row) {
         const int32_t first = std::max(first_seen(row), prompt_first_[static_cast<size_t>(prompt)]);
         if (!idle(row)) most = std::max(most, own_first(row) - first);
       }
@@ -226,7 +237,7 @@ class DecodeAttentionCase : public OpCase {
     for (size_t e = 0; e < size; ++e) query.push_back(static_cast<S>((*queries_)[q + e]));
     for (int32_t key = p_.visible.first(unit); key <= unit; ++key) {
       const bool in_prefix = key < own_first(row);
-      const int64_t prompt = in_prefix ? row / p_.samples : 0;
+      const int64_t prompt = in_prefix ? row / p_.prefix.samples : 0;
       if (in_prefix && key < prompt_first_[static_cast<size_t>(prompt)]) continue;
       const Cache& cache = in_prefix ? *shared_ : *own_;
       const size_t at = in_prefix
@@ -269,138 +280,98 @@ constexpr AttentionShape grouped_128{4, 1, 128};
 constexpr AttentionShape wide{4, 1, 136};
 constexpr AttentionShape paper_600m{32, 32, 52};
 
+constexpr VisibleUnits window(int32_t units) {
+  return {.window = units};
+}
+constexpr VisibleUnits block(int32_t units) {
+  return {.block = units};
+}
+
+/// Every head size that kernels treat in a way of its own, plain and grouped; one new unit and several; short
+/// caches and long ones in parts.
+constexpr Parameters own_caches[] = {
+    {.shape = tiny, .rows = 1, .grown = 3},
+    {.shape = ten, .rows = 3, .grown = 9},
+    {.shape = ten, .rows = 2, .units = 5, .grown = 20, .splits = 2},
+    {.shape = fifty_two, .rows = 1, .grown = 5},
+    {.shape = fifty_two, .rows = 5, .grown = 90, .idle = true},
+    {.shape = fifty_two, .rows = 4, .grown = 150, .splits = 4, .idle = true},
+    {.shape = fifty_two, .rows = 2, .units = 2, .grown = 70},
+    {.shape = fifty_two, .rows = 2, .units = 4, .grown = 70, .splits = 3},
+    {.shape = fifty_two, .rows = 3, .units = 3, .grown = 70, .idle = true},
+    {.shape = fifty_six, .rows = 3, .grown = 66, .splits = 2},
+    {.shape = sixty, .rows = 3, .grown = 67},
+    {.shape = sixty, .rows = 3, .units = 5, .grown = 130, .splits = 2},
+    {.shape = grouped_52, .rows = 3, .grown = 40},
+    {.shape = grouped_64, .rows = 3, .units = 5, .grown = 75, .splits = 2},
+    {.shape = {2, 1, 64}, .rows = 3, .grown = 75},
+    {.shape = eighty, .rows = 2, .grown = 40, .splits = 2},
+    {.shape = grouped_128, .rows = 2, .units = 5, .grown = 70, .splits = 2},
+    {.shape = {1, 1, 128}, .rows = 2, .units = 2, .grown = 40},
+    {.shape = {1, 1, 66}, .rows = 2, .units = 3, .grown = 30},
+    {.shape = wide, .rows = 2, .units = 2, .grown = 30, .splits = 2},
+    {.shape = {2, 2, 134}, .rows = 2, .grown = 30},
+};
+
+/// Caches that hold what a step can see and begin again at their start, and one that keeps all.
+constexpr Parameters windows_and_blocks[] = {
+    {.shape = fifty_two, .rows = 3, .grown = 60, .visible = window(7), .whole = true},
+    {.shape = fifty_two, .rows = 5, .grown = 60, .visible = window(12)},
+    {.shape = fifty_two, .rows = 3, .units = 4, .grown = 60, .visible = window(12)},
+    {.shape = sixty, .rows = 3, .grown = 200, .visible = window(90), .splits = 3, .idle = true},
+    {.shape = fifty_six, .rows = 3, .units = 4, .grown = 190, .visible = window(90), .splits = 2},
+    {.shape = fifty_two, .rows = 5, .grown = 41, .visible = block(4)},
+    {.shape = fifty_two, .rows = 5, .units = 3, .grown = 41, .visible = block(4)},
+    {.shape = {2, 2, 64}, .rows = 3, .units = 4, .grown = 300, .visible = block(100), .splits = 2},
+};
+
+/// Rows that go on from a prefix: one a prompt, several, a last prompt with fewer; shorter prefixes from
+/// prompt to prompt, down to none (of 4 units, the third); windows that begin in the prefix.
+constexpr Parameters shared_prefixes[] = {
+    {.shape = fifty_two, .rows = 1, .grown = 5, .prefix = {1, 9, 1}},
+    {.shape = fifty_two, .rows = 9, .grown = 20, .prefix = {9, 140, 2}, .idle = true},
+    {.shape = fifty_two, .rows = 10, .grown = 70, .splits = 3, .prefix = {3, 70, 4}},
+    {.shape = sixty, .rows = 8, .units = 4, .grown = 20, .prefix = {4, 66, 1}},
+    {.shape = grouped_64, .rows = 6, .units = 5, .grown = 20, .prefix = {6, 66, 2}},
+    {.shape = {1, 1, 128}, .rows = 4, .grown = 20, .prefix = {2, 66, 2}},
+    {.shape = wide, .rows = 4, .grown = 9, .prefix = {2, 20, 2}},
+    {.shape = fifty_two, .rows = 6, .grown = 30, .prefix = {2, 4, 2}},
+    {.shape = fifty_two, .rows = 6, .grown = 30, .visible = window(20), .prefix = {2, 15, 2}},
+    {.shape = fifty_two, .rows = 6, .grown = 12, .visible = window(150), .prefix = {3, 300, 2}, .idle = true},
+};
+
+constexpr Parameters paper_sizes[] = {
+    {.shape = paper_600m, .rows = 64, .grown = 128},
+    {.shape = paper_600m, .rows = 64, .grown = 2176},
+    {.shape = paper_600m, .rows = 256, .grown = 2176},
+    {.shape = paper_600m, .rows = 1024, .grown = 2176},
+    {.shape = paper_600m, .rows = 2048, .grown = 2176},
+    {.shape = paper_600m, .rows = 2048, .grown = 544},
+    {.shape = paper_600m, .rows = 2048, .grown = 136},
+    {.shape = paper_600m, .rows = 512, .units = 4, .grown = 544},
+    {.shape = paper_600m, .rows = 1, .grown = 2176, .splits = 34},
+    {.shape = paper_600m, .rows = 8, .grown = 2176, .splits = 9},
+    {.shape = {32, 32, 56}, .rows = 256, .grown = 2176},
+    {.shape = {32, 32, 60}, .rows = 256, .grown = 2176},
+    {.shape = {32, 8, 64}, .rows = 256, .grown = 2176},
+    {.shape = paper_600m, .rows = 64, .grown = 128, .prefix = {64, 2048, 4}},
+    {.shape = paper_600m, .rows = 1024, .grown = 128, .prefix = {16, 2048, 1}},
+};
+
 }  // namespace
 
 void add_decode_attention_cases(std::vector<NamedCase>& cases) {
-  const std::vector<Parameters> all = {
-      {.shape = tiny, .rows = 1, .grown = 3},
-      {.shape = ten, .rows = 3, .grown = 9},
-      {.shape = ten, .rows = 2, .units = 5, .grown = 20, .splits = 2},
-      {.shape = fifty_two, .rows = 1, .grown = 5},
-      {.shape = fifty_two, .rows = 5, .grown = 90, .idle = true},
-      {.shape = fifty_two, .rows = 4, .grown = 150, .splits = 4, .idle = true},
-      {.shape = fifty_two, .rows = 2, .units = 2, .grown = 70},
-      {.shape = fifty_two, .rows = 2, .units = 4, .grown = 70, .splits = 3},
-      {.shape = fifty_two, .rows = 3, .units = 3, .grown = 70, .idle = true},
-      {.shape = fifty_six, .rows = 3, .grown = 66, .splits = 2},
-      {.shape = sixty, .rows = 3, .grown = 67},
-      {.shape = sixty, .rows = 3, .units = 5, .grown = 130, .splits = 2},
-      {.shape = grouped_52, .rows = 3, .grown = 40},
-      {.shape = grouped_64, .rows = 3, .units = 5, .grown = 75, .splits = 2},
-      {.shape = {2, 1, 64}, .rows = 3, .grown = 75},
-      {.shape = eighty, .rows = 2, .grown = 40, .splits = 2},
-      {.shape = grouped_128, .rows = 2, .units = 5, .grown = 70, .splits = 2},
-      {.shape = {1, 1, 128}, .rows = 2, .units = 2, .grown = 40},
-      {.shape = {1, 1, 66}, .rows = 2, .units = 3, .grown = 30},
-      {.shape = wide, .rows = 2, .units = 2, .grown = 30, .splits = 2},
-      {.shape = {2, 2, 134}, .rows = 2, .grown = 30},
-      {.shape = fifty_two, .rows = 3, .grown = 60, .visible = {.window = 7}},
-      {.shape = fifty_two, .rows = 5, .grown = 60, .visible = {.window = 12}, .ring = true},
-      {.shape = fifty_two, .rows = 3, .units = 4, .grown = 60, .visible = {.window = 12}, .ring = true},
-      {.shape = sixty,
-       .rows = 3,
-       .grown = 200,
-       .visible = {.window = 90},
-       .ring = true,
-       .splits = 3,
-       .idle = true},
-      {.shape = fifty_six,
-       .rows = 3,
-       .units = 4,
-       .grown = 190,
-       .visible = {.window = 90},
-       .ring = true,
-       .splits = 2},
-      {.shape = fifty_two, .rows = 5, .grown = 41, .visible = {.block = 4}, .ring = true},
-      {.shape = fifty_two, .rows = 5, .units = 3, .grown = 41, .visible = {.block = 4}, .ring = true},
-      {.shape = {2, 2, 64},
-       .rows = 3,
-       .units = 4,
-       .grown = 300,
-       .visible = {.block = 100},
-       .ring = true,
-       .splits = 2},
-      {.shape = fifty_two, .rows = 1, .grown = 5, .samples = 1, .shared_units = 9, .shared_splits = 1},
-      {.shape = fifty_two,
-       .rows = 9,
-       .grown = 20,
-       .samples = 9,
-       .shared_units = 140,
-       .shared_splits = 2,
-       .idle = true},
-      {.shape = fifty_two,
-       .rows = 10,
-       .grown = 70,
-       .splits = 3,
-       .samples = 3,
-       .shared_units = 70,
-       .shared_splits = 4},
-      {.shape = sixty,
-       .rows = 8,
-       .units = 4,
-       .grown = 20,
-       .samples = 4,
-       .shared_units = 66,
-       .shared_splits = 1},
-      {.shape = grouped_64,
-       .rows = 6,
-       .units = 5,
-       .grown = 20,
-       .samples = 6,
-       .shared_units = 66,
-       .shared_splits = 2},
-      {.shape = {1, 1, 128}, .rows = 4, .grown = 20, .samples = 2, .shared_units = 66, .shared_splits = 2},
-      {.shape = wide, .rows = 4, .grown = 9, .samples = 2, .shared_units = 20, .shared_splits = 2},
-      {.shape = fifty_two, .rows = 6, .grown = 30, .samples = 2, .shared_units = 4, .shared_splits = 2},
-      {.shape = fifty_two,
-       .rows = 6,
-       .grown = 30,
-       .visible = {.window = 20},
-       .ring = true,
-       .samples = 2,
-       .shared_units = 15,
-       .shared_splits = 2},
-      {.shape = fifty_two,
-       .rows = 6,
-       .grown = 12,
-       .visible = {.window = 150},
-       .ring = true,
-       .samples = 3,
-       .shared_units = 300,
-       .shared_splits = 2,
-       .idle = true},
-      {.shape = paper_600m, .rows = 64, .grown = 128, .large = true},
-      {.shape = paper_600m, .rows = 64, .grown = 2176, .large = true},
-      {.shape = paper_600m, .rows = 256, .grown = 2176, .large = true},
-      {.shape = paper_600m, .rows = 1024, .grown = 2176, .large = true},
-      {.shape = paper_600m, .rows = 2048, .grown = 2176, .large = true},
-      {.shape = paper_600m, .rows = 2048, .grown = 544, .large = true},
-      {.shape = paper_600m, .rows = 2048, .grown = 136, .large = true},
-      {.shape = paper_600m, .rows = 512, .units = 4, .grown = 544, .large = true},
-      {.shape = paper_600m, .rows = 1, .grown = 2176, .splits = 34, .large = true},
-      {.shape = paper_600m, .rows = 8, .grown = 2176, .splits = 9, .large = true},
-      {.shape = {32, 32, 56}, .rows = 256, .grown = 2176, .large = true},
-      {.shape = {32, 32, 60}, .rows = 256, .grown = 2176, .large = true},
-      {.shape = {32, 8, 64}, .rows = 256, .grown = 2176, .large = true},
-      {.shape = paper_600m,
-       .rows = 64,
-       .grown = 128,
-       .samples = 64,
-       .shared_units = 2048,
-       .shared_splits = 4,
-       .large = true},
-      {.shape = paper_600m,
-       .rows = 1024,
-       .grown = 128,
-       .samples = 16,
-       .shared_units = 2048,
-       .shared_splits = 1,
-       .large = true},
+  const auto add = [&](std::span<const Parameters> table, bool large) {
+    for (Parameters p : table) {
+      p.large = large;
+      cases.push_back({"decode_attention", name_of(p), large,
+                       [p](uint64_t seed) { return std::make_unique<DecodeAttentionCase>(p, seed); }});
+    }
   };
-  for (const Parameters& p : all) {
-    cases.push_back({"decode_attention", name_of(p), p.large,
-                     [p](uint64_t seed) { return std::make_unique<DecodeAttentionCase>(p, seed); }});
-  }
+  add(own_caches, false);
+  add(windows_and_blocks, false);
+  add(shared_prefixes, false);
+  add(paper_sizes, true);
 }
 
 }  // namespace photon::PHOTON_GPU

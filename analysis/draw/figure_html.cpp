@@ -56,8 +56,8 @@ std::string panel_prefix(const Figure& figure, size_t index) {
 
 }  // namespace
 
-std::string figure_html(const Figure& figure, const std::vector<DrawnPanel>& panels,
-                        const std::string& caption, int number) {
+Html figure_html(const Figure& figure, const std::vector<DrawnPanel>& panels, const Html& caption,
+                 int number) {
   std::string out = fmt::format(
       "<figure id=\"{0}\">\n<p class=\"title\">{1} <a class=\"permalink\" href=\"#{0}\" "
       "aria-label=\"Link to figure {2}\" title=\"Link to this figure\">#</a></p>\n",
@@ -70,12 +70,13 @@ std::string figure_html(const Figure& figure, const std::vector<DrawnPanel>& pan
                        figure.panel_width > unshrinkable ? " big" : "", figure.panel_width,
                        inline_svg(panels[i].svg, panel_prefix(figure, i), label, overlay_of(panels[i])));
   }
-  out += fmt::format("</div>\n<figcaption><b>Figure {}.</b> {} ", number, caption);
-  return out + fmt::format(
-                   "<span class=\"files\"><a href=\"figures/{0}.png\">PNG</a>, <a "
-                   "href=\"figures/{0}.svg\">SVG</a>, <a href=\"figures/{0}.gp\">numbers and "
-                   "script</a></span></figcaption>\n</figure>\n",
-                   figure.name);
+  out += fmt::format("</div>\n<figcaption><b>Figure {}.</b> {} ", number, caption.markup);
+  out += fmt::format(
+      "<span class=\"files\"><a href=\"figures/{0}.png\">PNG</a>, <a "
+      "href=\"figures/{0}.svg\">SVG</a>, <a href=\"figures/{0}.gp\">numbers and "
+      "script</a></span></figcaption>\n</figure>\n",
+      figure.name);
+  return {out};
 }
 
 }  // namespace photon::analysis

@@ -3,15 +3,15 @@
 // legend over them; points that tell what they are and lead to their rows.
 #pragma once
 
-#include <string>
 #include <vector>
 
+#include "analysis/draw/html.h"
 #include "analysis/draw/plots.h"
 
 namespace photon::analysis {
 
-/// `caption` is HTML; `number` counts the page's figures. The panels are those of the figure, in its order.
-std::string figure_html(const Figure& figure, const std::vector<DrawnPanel>& panels,
-                        const std::string& caption, int number);
+/// `number` counts the page's figures. The panels are those of the figure, in its order.
+Html figure_html(const Figure& figure, const std::vector<DrawnPanel>& panels, const Html& caption,
+                 int number);
 
 }  // namespace photon::analysis

@@ -43,7 +43,7 @@ std::string html_escape(std::string_view text) {
   return out;
 }
 
-std::string to_html(const HtmlTable& table) {
+Html to_html(const HtmlTable& table) {
   std::vector<size_t> kept;
   for (size_t c = 0; c < table.columns.size(); ++c) {
     if (std::any_of(table.rows.begin(), table.rows.end(),
@@ -53,7 +53,7 @@ std::string to_html(const HtmlTable& table) {
   }
   const auto hidden = [&](size_t c) { return table.columns[c].shown ? "" : " hidden"; };
   std::string out = "<div class=\"wide\"><table>";
-  if (!table.caption.empty()) out += "<caption><span>" + table.caption + "</span></caption>";
+  if (!table.caption.markup.empty()) out += "<caption><span>" + table.caption.markup + "</span></caption>";
   out += "<thead><tr>";
   for (const size_t c : kept) {
     const auto& column = table.columns[c];
@@ -79,8 +79,8 @@ std::string to_html(const HtmlTable& table) {
     out += "</tr>\n";
   }
   out += "</tbody></table></div>\n";
-  if (!table.note.empty()) out += "<p class=\"note\">" + table.note + "</p>\n";
-  return out;
+  if (!table.note.markup.empty()) out += "<p class=\"note\">" + table.note.markup + "</p>\n";
+  return {out};
 }
 
 std::string inline_svg(std::string svg, std::string_view prefix, std::string_view title,

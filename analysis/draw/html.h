@@ -11,6 +11,17 @@ namespace photon::analysis {
 
 std::string html_escape(std::string_view text);
 
+/// Markup that is whole as it stands, where plain text would be escaped.
+struct Html {
+  std::string markup;
+
+  Html& operator+=(const Html& more) {
+    markup += more.markup;
+    return *this;
+  }
+  friend Html operator+(Html first, const Html& second) { return first += second; }
+};
+
 /// What a cell shows, and what sorts it and goes into a CSV file where that is another thing: "12.3 M" is
 /// 12345678 there.
 struct HtmlCell {
@@ -33,12 +44,12 @@ struct HtmlTable {
   std::vector<Column> columns;
   std::vector<std::vector<HtmlCell>> rows;
   std::vector<std::string> row_ids;  ///< "" or one a row: anchors
-  std::string caption;               ///< HTML
-  std::string note;                  ///< HTML, under the table
+  Html caption;
+  Html note;  ///< under the table
 };
 
 /// Columns whose cells are all empty are left out.
-std::string to_html(const HtmlTable& table);
+Html to_html(const HtmlTable& table);
 
 /// The SVG that gnuplot wrote, as an element of a page: without prolog, scaling
 /// to the column, with ids that start with `prefix` so that figures on one page do not take each other's

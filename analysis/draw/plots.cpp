@@ -7,13 +7,13 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
-#include <sstream>
 
 #include "analysis/draw/format.h"
 #include "analysis/draw/gnuplot.h"
 #include "analysis/draw/label_placement.h"
 #include "analysis/draw/ticks.h"
 #include "core/base/error.h"
+#include "core/base/read_file.h"
 
 namespace photon::analysis {
 namespace {
@@ -452,12 +452,6 @@ void remove_elements(std::string& text, std::string_view name) {
   }
 }
 
-std::string read_text(const std::filesystem::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file, std::ios::binary).rdbuf();
-  return text.str();
-}
-
 /// gnuplot names things by its own commands, which a browser shows wherever the mouse is.
 std::string without_names(std::string svg) {
   remove_elements(svg, "title");
@@ -480,7 +474,7 @@ void draw_figure(const Figure& figure, const std::filesystem::path& folder) {
   run_gnuplot(folder, script.filename());
   for (const char* suffix : {".svg", ".png"}) require_drawn(script, folder / (figure.name + suffix));
   const auto svg = folder / (figure.name + ".svg");
-  write_text(svg, without_names(read_text(svg)));
+  write_text(svg, without_names(read_file(svg)));
 }
 
 std::vector<DrawnPanel> draw_panels(const Figure& figure, const std::filesystem::path& folder) {
@@ -502,7 +496,7 @@ std::vector<DrawnPanel> draw_panels(const Figure& figure, const std::filesystem:
   run_gnuplot(folder, script.filename());
   for (size_t i = 0; i < panels.size(); ++i) {
     require_drawn(script, files[i]);
-    panels[i].svg = without_names(read_text(files[i]));
+    panels[i].svg = without_names(read_file(files[i]));
     std::filesystem::remove(files[i]);
   }
   std::filesystem::remove(script);

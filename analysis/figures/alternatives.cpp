@@ -13,6 +13,7 @@
 #include "analysis/alternatives/alternatives.h"
 #include "analysis/draw/format.h"
 #include "analysis/figures/figures.h"
+#include "analysis/page/page_template.h"
 
 namespace photon::analysis {
 namespace {
@@ -162,15 +163,9 @@ Figure figure_of(const std::vector<Alternative>& list, AlternativeLooks looks, c
 std::vector<CaptionedFigure> alternative_figures(const ModelSpec& base, int element_bytes,
                                                  const Looks& page_looks) {
   const auto list = alternatives::alternatives(base, element_bytes);
-  const std::string marks = fmt::format(
-      "Every line is a model with the layers, width and heads of {}, {}-byte numbers unless it says "
-      "otherwise. "
-      "<b>A line says nothing of quality.</b> * is another model, which has to be trained so; † drops tokens "
-      "of a "
-      "model that was trained with all of them; ‡ rounds what such a model cached. Unmarked lines give the "
-      "same "
-      "answers as multi-head attention. ",
-      base.name, element_bytes);
+  const PageTemplate& page = page_template();
+  const Html marks =
+      page.fill("alternatives-marks", {{"model", base.name}, {"bytes", fmt::to_string(element_bytes)}});
   std::string settings;
   for (const Alternative& a : list) {
     settings += fmt::format("{}{}: {} ({})", settings.empty() ? "" : "; ", a.name, a.setting, a.source);
@@ -180,22 +175,12 @@ std::vector<CaptionedFigure> alternative_figures(const ModelSpec& base, int elem
   figures.push_back({figure_of(list, looks, "alternatives-kv-bytes",
                                "KV bytes of one sample: PHOTON beside what else shrinks a cache",
                                "KV bytes a sample", [](const alternatives::Cost& c) { return c.held; }),
-                     "Computed, not measured. " + marks +
-                         "Pages of 16 tokens waste 7.5 tokens a sample on average, which no line here would "
-                         "show; fp8 lies under "
-                         "int8. Local caches, which do not grow, are left out. Settings and sources: " +
-                         settings + "."});
+                     page.fill("figure-alternatives-kv-bytes", {{"marks", marks}, {"settings", settings}})});
   figures.push_back(
       {figure_of(list, looks, "alternatives-traffic", "KV bytes moved for one decoded token",
                  "KV bytes read and written a token", [](const alternatives::Cost& c) { return c.moved(); }),
-       fmt::format("Computed, not measured; mean over the last {} tokens of the context, one row, without "
-                   "weights. {}Landmarks "
-                   "keep every token and read few: their line is the keys of the landmarks. Hierarchies read "
-                   "their caches once "
-                   "for a unit, and so divide twice: by the tokens of a unit in what is held, and again in "
-                   "how often it is "
-                   "read.",
-                   alternatives::answer_tokens, marks)});
+       page.fill("figure-alternatives-traffic",
+                 {{"answer", fmt::to_string(alternatives::answer_tokens)}, {"marks", marks}})});
   return figures;
 }
 

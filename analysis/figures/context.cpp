@@ -6,9 +6,9 @@
 #include <cmath>
 
 #include "analysis/draw/format.h"
-#include "analysis/draw/html.h"
 #include "analysis/figures/figures.h"
 #include "analysis/join/measurements.h"
+#include "analysis/page/page_template.h"
 #include "core/cost/cost.h"
 
 namespace photon::analysis {
@@ -95,13 +95,8 @@ CaptionedFigure cache_figure(std::span<const SpecGroup> groups, int element_byte
     });
     figure.panels.push_back(std::move(panel));
   }
-  return {
-      std::move(figure),
-      fmt::format(
-          "Computed, not measured: keys and values of the growing caches in {}-byte numbers. Parallel lines "
-          "mean a constant ratio, which is what a hierarchy buys: one unit where a vanilla model keeps every "
-          "token. Both schedules of RecGen hold the same cache.",
-          element_bytes)};
+  return {std::move(figure),
+          page_template().fill("figure-context-kv-bytes", {{"bytes", fmt::to_string(element_bytes)}})};
 }
 
 CaptionedFigure traffic_figure(std::span<const SpecGroup> groups, int element_bytes, const Looks& looks) {
@@ -124,13 +119,9 @@ CaptionedFigure traffic_figure(std::span<const SpecGroup> groups, int element_by
       figure.panels.push_back(std::move(panel));
     }
   }
-  return {
-      std::move(figure),
-      fmt::format(
-          "Computed, not measured: weights and cache rows that decoding the last {} tokens of the context "
-          "reads and writes, a token of each row, in {}-byte numbers. The flat part at the left is weights, "
-          "which a larger batch shares; the slope at the right is the cache, which it does not.",
-          answer, element_bytes)};
+  return {std::move(figure),
+          page_template().fill("figure-context-decode-traffic", {{"answer", fmt::to_string(answer)},
+                                                                 {"bytes", fmt::to_string(element_bytes)}})};
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/draw/html.h"
 #include "analysis/draw/looks.h"
 #include "analysis/draw/plots.h"
 #include "analysis/simulation/row.h"
@@ -19,7 +20,7 @@ namespace photon::analysis {
 
 struct CaptionedFigure {
   Figure figure;
-  std::string caption;  ///< HTML
+  Html caption;
 };
 
 /// Speed against quality: for each regime, machine and corpus a figure of TPM (ideal KV) and one of

@@ -7,10 +7,10 @@
 #include <limits>
 
 #include "analysis/draw/format.h"
-#include "analysis/draw/html.h"
 #include "analysis/figures/figures.h"
 #include "analysis/join/method_series.h"
 #include "analysis/join/row_link.h"
+#include "analysis/page/page_template.h"
 
 namespace photon::analysis {
 namespace {
@@ -91,14 +91,10 @@ std::vector<CaptionedFigure> floor_figures(std::span<const ResultRow> rows, Look
     if (figure.panels.empty()) continue;
     figures.push_back(
         {std::move(figure),
-         fmt::format("Rows of {}. The floor is the time of perfect kernels, run one after "
-                     "another, at the bandwidth and "
-                     "matrix rate measured in the same process; a point on the solid line would reach it, "
-                     "one above it takes "
-                     "longer. The number beside a point is floor / measured (left out where points crowd; "
-                     "all are in the table below).{}",
-                     html_escape(title),
-                     above_one(rows, members) ? fmt::format(" {}", above_one_text) : "")});
+         page_template().fill(
+             "figure-floor",
+             {{"rows", title},
+              {"above-one", above_one(rows, members) ? fmt::format(" {}", above_one_text) : ""}})});
   }
   return figures;
 }

@@ -13,6 +13,7 @@
 #include "analysis/join/method_series.h"
 #include "analysis/join/pareto.h"
 #include "analysis/join/row_link.h"
+#include "analysis/page/page_template.h"
 #include "analysis/paper/tables.h"
 
 namespace photon::analysis {
@@ -205,21 +206,14 @@ PlotPanel paper_panel(bool prefill_heavy, Measure measure, const Looks& looks) {
   return panel;
 }
 
-std::string caption_of(const Place& place, Measure measure, bool with_paper, bool same_tokenizer) {
-  std::string text = fmt::format(
-      "{} against quality on {}. Up and to the left is better; no point lies above and to the left of the "
-      "frontier. "
-      "Bars run from the worst to the best training seed. ",
-      measure == Measure::tpm ? "Output tokens a second for each GiB of ideal KV cache of one sample,"
-                              : "Output tokens a second, prefill time included,",
-      html_escape(place.corpus));
-  text += same_tokenizer
-              ? "The scale at the top is the same quality in bits per byte; dotted lines and arrows are text "
-                "models that are no network. "
-              : "The models do not share a tokenizer: quality is in bits per byte. ";
-  if (with_paper)
-    text += "Right: the paper’s models on the paper’s machine; compare shapes and ratios, not heights. ";
-  return text + fmt::format("Machine: {}.", html_escape(place.machine));
+Html caption_of(const Place& place, Measure measure, bool with_paper, bool same_tokenizer) {
+  const PageTemplate& page = page_template();
+  return page.fill("figure-pareto",
+                   {{"measure", page.fill(measure == Measure::tpm ? "pareto-tpm" : "pareto-throughput")},
+                    {"corpus", place.corpus},
+                    {"quality", page.fill(same_tokenizer ? "pareto-one-tokenizer" : "pareto-tokenizers")},
+                    {"paper", with_paper ? page.fill("pareto-paper") : Html{}},
+                    {"machine", place.machine}});
 }
 
 std::string slug(std::string text) {

@@ -7,11 +7,11 @@
 #include <limits>
 
 #include "analysis/draw/format.h"
-#include "analysis/draw/html.h"
 #include "analysis/figures/figures.h"
 #include "analysis/join/method_series.h"
 #include "analysis/join/prediction.h"
 #include "analysis/join/row_link.h"
+#include "analysis/page/page_template.h"
 
 namespace photon::analysis {
 namespace {
@@ -81,23 +81,21 @@ std::vector<CaptionedFigure> prediction_figures(std::span<const ResultRow> rows,
     const auto percents = [](const ErrorSpread& s) {
       return fmt::format("{:.1f} % and {:.1f} %", 100.0 * s.median, 100.0 * s.p90);
     };
-    std::string caption = fmt::format(
-        "{} of {}: a point is a row, below the solid line the prediction is too short. No row had a "
-        "part "
-        "in its prediction, a sum over single kernels timed before. Median and 90th percentile of the error: "
-        "prefill {}, decode {}, the request (both together) {}",
-        rows_text(v.all.request.rows), html_escape(v.machine), percents(v.all.prefill),
-        percents(v.all.decode), percents(v.all.request));
+    std::string regimes;
     for (const PredictionErrors& regime : v.regimes) {
-      caption += fmt::format("; of {} of {}, the request {}", rows_text(regime.request.rows),
-                             html_escape(regime.name), percents(regime.request));
+      regimes += fmt::format("; of {} of {}, the request {}", rows_text(regime.request.rows), regime.name,
+                             percents(regime.request));
     }
-    caption += fmt::format(
-        ". With its sign the request’s median error is {:+.1f} %. Points further off than {:.0f} % are "
-        "named, "
-        "where there is room.",
-        100.0 * v.all.bias, 100.0 * band);
-    figures.push_back({std::move(figure), std::move(caption)});
+    figures.push_back(
+        {std::move(figure),
+         page_template().fill("figure-prediction", {{"rows", rows_text(v.all.request.rows)},
+                                                    {"machine", v.machine},
+                                                    {"prefill", percents(v.all.prefill)},
+                                                    {"decode", percents(v.all.decode)},
+                                                    {"request", percents(v.all.request)},
+                                                    {"regimes", regimes},
+                                                    {"bias", fmt::format("{:+.1f}", 100.0 * v.all.bias)},
+                                                    {"far", fmt::format("{:.0f}", 100.0 * band)}})});
   }
   return figures;
 }

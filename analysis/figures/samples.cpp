@@ -9,10 +9,10 @@
 #include <map>
 
 #include "analysis/draw/format.h"
-#include "analysis/draw/html.h"
 #include "analysis/figures/figures.h"
 #include "analysis/join/method_series.h"
 #include "analysis/join/row_link.h"
+#include "analysis/page/page_template.h"
 
 namespace photon::analysis {
 namespace {
@@ -135,12 +135,7 @@ std::vector<CaptionedFigure> sample_figures(std::span<const ResultRow> rows, Loo
     if (figure.panels.empty()) continue;
     out.push_back(
         {std::move(figure),
-         fmt::format(
-             "Measured, {}: N samples continue one prompt and share its prefill and its cache. A point "
-             "stands at the batch of its largest throughput, of B / N prompts; where caches hold more "
-             "prompts, more are encoded before the first token. All caches of a point together, "
-             "growing and local, took {}.",
-             html_escape(title), caches_of(curves))});
+         page_template().fill("figure-samples", {{"workload", title}, {"caches", caches_of(curves)}})});
   }
   return out;
 }

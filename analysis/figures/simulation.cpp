@@ -7,10 +7,10 @@
 #include <set>
 
 #include "analysis/draw/format.h"
-#include "analysis/draw/html.h"
 #include "analysis/figures/figures.h"
 #include "analysis/join/measurements.h"
 #include "analysis/join/row_link.h"
+#include "analysis/page/page_template.h"
 
 namespace photon::analysis {
 namespace {
@@ -112,8 +112,6 @@ double samples(const Row& r) {
   return static_cast<double>(r.samples_per_prompt);
 }
 
-const char* const bands = " Where the efficiency is a band, the dotted lines are its low and high end.";
-
 /// Rows that differ in nothing but the load.
 void load_figure(const Group& rows, const std::string& name, std::vector<CaptionedFigure>& out) {
   Figure figure{.name = name, .title = "Latency against throughput", .panels = {}};
@@ -129,11 +127,7 @@ void load_figure(const Group& rows, const std::string& name, std::vector<Caption
                log_axis("requests/s"), [](const Row& r) { return r.goodput_requests_per_s; })};
   std::erase_if(figure.panels, [](const PlotPanel& p) { return !drawable(p); });
   if (figure.panels.empty()) return;
-  out.push_back(
-      {std::move(figure),
-       std::string("Simulated, not measured: a point is a load, which grows along the line. A burst is a "
-                   "token of a vanilla model and a meta-context of a hierarchy.") +
-           bands});
+  out.push_back({std::move(figure), page_template().fill("figure-simulated-load")});
 }
 
 /// What a fleet can do at most as `x` grows.
@@ -149,11 +143,7 @@ void capacity_figure(const Group& rows, const std::string& name, const std::stri
                             [](const Row& r) { return r.energy_kwh_per_million_tokens; })};
   std::erase_if(figure.panels, [](const PlotPanel& p) { return !drawable(p); });
   if (figure.panels.empty()) return;
-  out.push_back(
-      {std::move(figure),
-       std::string("Simulated, not measured: all requests at once, so that the machine does what it can. A "
-                   "line ends where a request no longer fits.") +
-           bands});
+  out.push_back({std::move(figure), page_template().fill("figure-simulated-capacity")});
 }
 
 template <class Key>
@@ -165,7 +155,7 @@ std::set<Key> distinct(const Group& rows, Key (*key)(const Row&)) {
 
 /// Everything but model, generation, band and what `without` names: rows of one figure agree in it.
 std::string setting_of(const Row& r, std::string_view without) {
-  std::string key = html_escape(r.hardware) + '|' + r.dtype + '|' + std::to_string(r.replicas) + '|' +
+  std::string key = r.hardware + '|' + r.dtype + '|' + std::to_string(r.replicas) + '|' +
                     std::to_string(r.row_limit) + '|' + std::to_string(r.shared_prefix) + '|' + r.answer_law;
   if (without != "load") key += '|' + std::to_string(r.offered_requests_per_s);
   if (without != "context") key += '|' + r.prompt_law;

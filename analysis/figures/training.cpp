@@ -11,6 +11,7 @@
 #include "analysis/figures/figures.h"
 #include "analysis/join/measurements.h"
 #include "analysis/join/row_link.h"
+#include "analysis/page/page_template.h"
 #include "core/base/csv.h"
 #include "core/base/error.h"
 #include "core/model/model_config.h"
@@ -196,13 +197,9 @@ std::vector<CaptionedFigure> training_figures(std::span<const TrainingCurves> ru
   }
   if (figure.panels.empty()) return {};
   return {{std::move(figure),
-           fmt::format(
-               "What the trainer wrote at every step, against the tokens seen; where a run has more than {} "
-               "steps, a curve shows means over equal stretches. Losses are in nats a token on the run's own "
-               "tokenizer; the curves of two models compare only at equal tokens or, with equal FLOPs, at "
-               "their ends. Validation uses the same fixed batches throughout. A model without a loss has no "
-               "curve for it.{}",
-               resolution, above_one ? fmt::format(" {}", above_one_text) : "")}};
+           page_template().fill("figure-training",
+                                {{"points", fmt::to_string(resolution)},
+                                 {"above-one", above_one ? fmt::format(" {}", above_one_text) : ""}})}};
 }
 
 }  // namespace photon::analysis

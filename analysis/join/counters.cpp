@@ -168,9 +168,9 @@ std::string group_of(const std::string& scope, const std::string& op, Grouping g
   return grouping == Grouping::op ? op : scope + " / " + op;
 }
 
-std::string table(std::span<const Comparison> rows, const std::string& title) {
+Html table(std::span<const Comparison> rows, const std::string& title) {
   HtmlTable t;
-  t.caption = title;
+  t.caption = {title};
   t.columns = {
       {"where", "", true},      {"launches", ""},    {"kernels", ""},      {"model", "weights, cache"},
       {"other", "activations"}, {"DRAM", "counted"}, {"DRAM / model", ""}, {"last-level cache", "counted"},
@@ -190,7 +190,7 @@ std::string table(std::span<const Comparison> rows, const std::string& title) {
                       ratio(c.dram_bytes / 1e9, c.seconds),
                       c.kernels > 0 ? ratio(c.flops / 1e12, c.seconds) : ""});
   }
-  return t.rows.empty() ? "" : to_html(t);
+  return t.rows.empty() ? Html{} : to_html(t);
 }
 
 }  // namespace
@@ -246,7 +246,7 @@ std::vector<Comparison> compare(std::span<const LaunchSum> launches, std::span<c
   return out;
 }
 
-std::string counter_tables(std::span<const LaunchSum> launches, std::span<const KernelCounters> kernels) {
+Html counter_tables(std::span<const LaunchSum> launches, std::span<const KernelCounters> kernels) {
   return table(compare(launches, kernels, Grouping::level), "By level") +
          table(compare(launches, kernels, Grouping::op), "By op") +
          table(compare(launches, kernels, Grouping::launch), "By level and op");

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/draw/html.h"
 #include "core/cost/launch_sums.h"
 
 namespace photon::analysis {
@@ -54,6 +55,6 @@ std::vector<Comparison> compare(std::span<const LaunchSum> launches, std::span<c
                                 Grouping grouping);
 
 /// Three tables (levels, ops, both) as HTML.
-std::string counter_tables(std::span<const LaunchSum> launches, std::span<const KernelCounters> kernels);
+Html counter_tables(std::span<const LaunchSum> launches, std::span<const KernelCounters> kernels);
 
 }  // namespace photon::analysis

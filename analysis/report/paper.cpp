@@ -4,6 +4,7 @@
 
 #include "analysis/draw/format.h"
 #include "analysis/draw/html.h"
+#include "analysis/page/page_template.h"
 #include "analysis/report/tables.h"
 
 namespace photon::analysis {
@@ -21,17 +22,9 @@ const char* name_of_regime(const std::string& regime) {
   return regime == "pf" ? "PF" : "DE";
 }
 
-std::string floors(const std::vector<PaperPoint>& points, const std::string& ceilings) {
+Html floors(const std::vector<PaperPoint>& points, const std::string& ceilings) {
   HtmlTable table;
-  table.caption = fmt::format(
-      "The paper's throughput beside both floors on {}, bfloat16: serial, perfect kernels one after another; "
-      "and the "
-      "floor, bytes and arithmetic at the same time. The paper states no batch; the largest that fits beside "
-      "the "
-      "weights with ideal KV, and the one that fits with the memory that it prints. TPM at a floor is per "
-      "GiB of ideal "
-      "KV. Launches are in no floor.",
-      html_escape(ceilings));
+  table.caption = page_template().fill("paper-floors", {{"ceilings", ceilings}});
   table.columns = {{"row", "", true},
                    {"size", "", true},
                    {"regime", "", true},
@@ -59,12 +52,9 @@ std::string floors(const std::vector<PaperPoint>& points, const std::string& cei
   return to_html(table);
 }
 
-std::string ratios(const std::vector<PaperPoint>& points) {
+Html ratios(const std::vector<PaperPoint>& points) {
   HtmlTable table;
-  table.caption =
-      "Ratios between architectures: as printed, and when each stands at its serial floor, or at its floor, "
-      "and its "
-      "largest batch. “Stays” is within a factor of 1.25, “shrinks” nearer to 1, “grows” farther from it.";
+  table.caption = page_template().fill("paper-ratios");
   table.columns = {{"ratio", "", true},
                    {"size", "", true},
                    {"regime", "", true},
@@ -92,12 +82,9 @@ std::string ratios(const std::vector<PaperPoint>& points) {
   return to_html(table);
 }
 
-std::string batches(const std::vector<PaperPoint>& points) {
+Html batches(const std::vector<PaperPoint>& points) {
   HtmlTable table;
-  table.caption =
-      "The same throughput ratios with one batch for both sides, serial floors / floors: a ratio without its "
-      "batch says "
-      "little. A dash: the batch does not fit both. Last, each at its own largest batch.";
+  table.caption = page_template().fill("paper-batches");
   table.columns = {{"ratio", "", true}, {"size", "", true}, {"regime", "", true}};
   for (const int64_t batch : paper_batches) table.columns.push_back({fmt::format("batch {}", batch), ""});
   table.columns.push_back({"largest", ""});
@@ -114,14 +101,10 @@ std::string batches(const std::vector<PaperPoint>& points) {
   return to_html(table);
 }
 
-std::string memory(const std::vector<PaperPoint>& points) {
+Html memory(const std::vector<PaperPoint>& points) {
   const auto accountings = memory_accountings(points);
   HtmlTable table;
-  table.caption = fmt::format(
-      "What the memory column may count: candidates against its {} cells. Constants are fitted to those same "
-      "cells "
-      "and marked so.",
-      points.size());
+  table.caption = page_template().fill("paper-memory", {{"cells", fmt::to_string(points.size())}});
   table.columns = {{"accounting", "", true}, {"median error", "%"}, {"worst", "%"},
                    {"at", "", true},         {"fitted", "", true},  {"what is added up", "", true}};
   for (const MemoryAccounting& a : accountings) {
@@ -132,10 +115,10 @@ std::string memory(const std::vector<PaperPoint>& points) {
          fmt::format("{} {}, {}", name_of(worst), worst.row.size, name_of_regime(worst.regime)),
          html_escape(fitted_text(a)), html_escape(a.terms)});
   }
-  std::string out = to_html(table);
+  Html out = to_html(table);
   const MemoryAccounting& best = accountings.front();
   HtmlTable cells;
-  cells.caption = fmt::format("The memory column by “{}”.", html_escape(best.name));
+  cells.caption = page_template().fill("paper-memory-cells", {{"accounting", best.name}});
   cells.columns = {{"row", "", true}, {"size", "", true},   {"regime", "", true},
                    {"paper", "GiB"},  {"accounted", "GiB"}, {"error", "%"}};
   for (size_t i = 0; i < points.size(); ++i) {
@@ -146,26 +129,25 @@ std::string memory(const std::vector<PaperPoint>& points) {
   }
   out += to_html(cells);
   for (const size_t i : exchanged_memory(best, points)) {
-    out += fmt::format(
-        "<p>{} {}: exchanged, its PF and DE cells fit to {:+.1f} % and {:+.1f} %; the paper seems to have "
-        "them the "
-        "wrong way round.</p>\n",
-        name_of(points[i]), points[i].row.size, 100.0 * (best.bytes[i] / points[i + 1].memory_bytes - 1.0),
-        100.0 * (best.bytes[i + 1] / points[i].memory_bytes - 1.0));
+    const auto fits = [&](size_t accounted, size_t printed) {
+      return fmt::format("{:+.1f}", 100.0 * (best.bytes[accounted] / points[printed].memory_bytes - 1.0));
+    };
+    out += page_template().fill("paper-exchanged", {{"row", Html{name_of(points[i])}},
+                                                    {"size", points[i].row.size},
+                                                    {"pf", fits(i, i + 1)},
+                                                    {"de", fits(i + 1, i)}});
   }
   return out;
 }
 
 /// What lies beside 4 ffn + 2 width.
-std::string neighbours(const std::vector<PaperPoint>& points) {
+Html neighbours(const std::vector<PaperPoint>& points) {
   const auto grid = peak_neighbours(points);
   const PeakNeighbour best = best_of(grid);
   HtmlTable table;
-  table.caption = fmt::format(
-      "4 ffn + 2 width was chosen with these same {} cells at hand; other numbers of tensors alive, median "
-      "error "
-      "(worst), %. {} ffn + {} width fits best: the cells tell about how many bytes, not which tensors.",
-      points.size(), best.ffn, best.width);
+  table.caption = page_template().fill("paper-neighbours", {{"cells", fmt::to_string(points.size())},
+                                                            {"ffn", fmt::to_string(best.ffn)},
+                                                            {"width", fmt::to_string(best.width)}});
   table.columns = {{"alive", "", true}};
   for (const PeakNeighbour& n : grid) {
     const std::string ffn = fmt::format("{} ffn", n.ffn);
@@ -179,7 +161,7 @@ std::string neighbours(const std::vector<PaperPoint>& points) {
 
 }  // namespace
 
-std::string paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& ceilings) {
+Html paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& ceilings) {
   return floors(points, ceilings) + ratios(points) + batches(points) + memory(points) + neighbours(points);
 }
 

@@ -8,6 +8,7 @@
 #include "analysis/draw/html.h"
 #include "analysis/join/measurements.h"
 #include "analysis/join/prediction.h"
+#include "analysis/page/page_template.h"
 #include "analysis/report/tables.h"
 
 namespace photon::analysis {
@@ -15,6 +16,10 @@ namespace {
 
 std::string error_text(double error) {
   return fmt::format("{:+.1f} %", 100.0 * error);
+}
+
+std::string percent(double share) {
+  return fmt::format("{:.0f}", 100.0 * share);
 }
 
 HtmlCell seconds_cell(double seconds) {
@@ -28,34 +33,36 @@ HtmlCell error_cell(const PhaseTimes& times) {
   return {far ? "<strong>" + error_text(*error) + "</strong>" : error_text(*error), fmt::to_string(*error)};
 }
 
-std::string verdict(const Validation& v) {
+Html verdict(const Validation& v) {
   const PredictionLimits& limits = prediction_limits;
-  std::string out = fmt::format(
-      "<p>{}: the limits are {} rows, {} of each regime, and of the request’s error a median of {:.0f} % and "
-      "a 90th percentile of {:.0f} %. ",
-      html_escape(v.machine), limits.rows, limits.rows_of_regime, 100.0 * limits.median, 100.0 * limits.p90);
-  const auto shortfalls = v.shortfalls();
-  out += shortfalls.empty() ? "<strong>These rows keep within them.</strong>"
-                            : "<strong>These rows do not keep within them:</strong>";
-  for (size_t i = 0; i < shortfalls.size(); ++i) out += (i == 0 ? " " : "; ") + html_escape(shortfalls[i]);
-  if (!shortfalls.empty()) out += ".";
-  if (v.left_out > 0)
-    out += fmt::format(" Left out: {} of this machine without a prediction.", rows_text(v.left_out));
-  return out + "</p>\n";
+  const PageTemplate& page = page_template();
+  std::string shortfalls;
+  for (const std::string& s : v.shortfalls()) shortfalls += (shortfalls.empty() ? "" : "; ") + s;
+  return page.fill(
+      "prediction-verdict",
+      {{"machine", v.machine},
+       {"rows", fmt::to_string(limits.rows)},
+       {"rows-of-regime", fmt::to_string(limits.rows_of_regime)},
+       {"median", percent(limits.median)},
+       {"p90", percent(limits.p90)},
+       {"verdict", shortfalls.empty() ? page.fill("prediction-kept")
+                                      : page.fill("prediction-not-kept", {{"shortfalls", shortfalls}})},
+       {"left-out",
+        v.left_out > 0 ? page.fill("prediction-left-out", {{"rows", rows_text(v.left_out)}}) : Html{}}});
 }
 
-std::string errors_table(const Validation& v) {
+Html errors_table(const Validation& v) {
   HtmlTable table;
-  table.caption = "Size of the error, predicted / measured - 1: median and 90th percentile";
+  table.caption = page_template().fill("prediction-errors");
   table.columns = {{"regime", "", true},  {"rows", ""},         {"prefill", "median"},
                    {"prefill", "90th"},   {"decode", "median"}, {"decode", "90th"},
                    {"request", "median"}, {"request", "90th"},  {"request", "median, signed"}};
-  const auto percent = [](double share) { return fmt::format("{:.1f} %", 100.0 * share); };
+  const auto tenths = [](double share) { return fmt::format("{:.1f} %", 100.0 * share); };
   const auto add = [&](const PredictionErrors& e, const std::string& name) {
     std::vector<HtmlCell> cells{html_escape(name), std::to_string(e.request.rows)};
     for (const ErrorSpread& s : {e.prefill, e.decode, e.request}) {
-      cells.push_back(s.rows > 0 ? percent(s.median) : "");
-      cells.push_back(s.rows > 0 ? percent(s.p90) : "");
+      cells.push_back(s.rows > 0 ? tenths(s.median) : "");
+      cells.push_back(s.rows > 0 ? tenths(s.p90) : "");
     }
     cells.push_back(fmt::format("{:+.1f} %", 100.0 * e.bias));
     table.rows.push_back(std::move(cells));
@@ -65,12 +72,9 @@ std::string errors_table(const Validation& v) {
   return to_html(table);
 }
 
-std::string every_row(const ResultSet& results, const Validation& v) {
+Html every_row(const ResultSet& results, const Validation& v) {
   HtmlTable table;
-  table.caption = fmt::format(
-      "Every predicted row, the request that is furthest off first; off by more than {:.0f} % in bold. "
-      "Spread is of the measured samples, (max - min) / median; the bound was told before measuring",
-      100.0 * prediction_limits.p90);
+  table.caption = page_template().fill("prediction-rows", {{"p90", percent(prediction_limits.p90)}});
   table.columns = {{"row", "", true},
                    {"model", "", true},
                    {"method", "", true},
@@ -116,8 +120,8 @@ std::string every_row(const ResultSet& results, const Validation& v) {
 
 }  // namespace
 
-std::string prediction_tables(const ResultSet& results) {
-  std::string out;
+Html prediction_tables(const ResultSet& results) {
+  Html out;
   for (const Validation& v : validations(results.rows))
     out += verdict(v) + errors_table(v) + every_row(results, v);
   return out;

@@ -36,6 +36,50 @@ SummaryLine line_for(const Quality& q) {
   return line;
 }
 
+/// The lines of one model, or of those without quality: a way of generating each, with both regimes.
+class WayLines {
+ public:
+  explicit WayLines(bool several_machines) : several_machines_(several_machines) {}
+
+  /// `own`: the quality of this way of generating; `forced`: the teacher-forced one, which may be the same.
+  /// Both are null where the model was not evaluated.
+  void add(const Speed& s, const Quality* own, const Quality* forced) {
+    const std::string way = fmt::format("{}|{}|{}|{}|{}|{}", s.model, s.reading, s.generation, s.schedule,
+                                        s.samples_per_prompt, s.machine);
+    auto at = std::find(ways_.begin(), ways_.end(), way);
+    if (at == ways_.end()) {
+      lines.push_back(line_of(s, own, forced));
+      at = ways_.insert(ways_.end(), way);
+    }
+    SummaryLine::Regime* regime = regime_of(lines[at - ways_.begin()], s);
+    if (regime == nullptr || regime->throughput) return;
+    regime->throughput = s.throughput.mean;
+    regime->kv_ideal = s.kv_ideal;
+    regime->batch = s.batch;
+    if (s.tpm_ideal) regime->tpm_ideal = s.tpm_ideal.mean;
+  }
+
+  std::vector<SummaryLine> lines;
+
+ private:
+  SummaryLine line_of(const Speed& s, const Quality* own, const Quality* forced) const {
+    SummaryLine line = own != nullptr ? line_for(*own) : SummaryLine{};
+    if (forced != nullptr && own != forced) {
+      line.verdict = fmt::format("{:+.4f} against teacher forcing",
+                                 own->bits_per_byte.mean - forced->bits_per_byte.mean);
+    }
+    line.model = s.model;
+    line.method = method_name(s.architecture, s.generation, s.schedule);
+    if (s.samples_per_prompt > 1) line.method += fmt::format(", {} samples", s.samples_per_prompt);
+    if (several_machines_) line.method += ", " + s.machine;
+    if (!line.parameters) line.parameters = s.parameters;
+    return line;
+  }
+
+  std::vector<std::string> ways_;
+  bool several_machines_;
+};
+
 std::string aligned(const std::vector<std::vector<std::string>>& table, size_t left_columns) {
   std::vector<size_t> widths(table[0].size());
   for (const auto& row : table) {
@@ -99,57 +143,29 @@ std::vector<SummaryLine> summarize(std::span<const ResultRow> rows) {
   for (const Speed& s : speeds) machines.insert(s.machine);
   std::vector<SummaryLine> lines;
   std::vector<bool> placed(speeds.size(), false);
-  const auto add_speeds = [&](const Quality* q) {
-    // Lines of one model: a way of generating each, holding both regimes.
-    std::vector<SummaryLine> mine;
-    std::vector<std::string> ways;
+  for (const Ranked& r : ranked) {
+    WayLines ways(machines.size() > 1);
     for (size_t i = 0; i < speeds.size(); ++i) {
       const Speed& s = speeds[i];
-      const Quality* own = nullptr;
-      if (q != nullptr) {
-        if (q->model != s.model || q->reading != s.reading) continue;
-        for (const Quality* found : qualities_of(s, quality, corpus)) {
-          if (found->match == q->match) own = found;
-        }
-      } else if (placed[i]) {
-        continue;
-      }
+      if (r.quality->model != s.model || r.quality->reading != s.reading) continue;
       placed[i] = true;
-      const std::string way = fmt::format("{}|{}|{}|{}|{}|{}", s.model, s.reading, s.generation, s.schedule,
-                                          s.samples_per_prompt, s.machine);
-      auto at = std::find(ways.begin(), ways.end(), way);
-      if (at == ways.end()) {
-        SummaryLine line = own != nullptr ? line_for(*own) : SummaryLine{};
-        if (q != nullptr && own != q) {
-          line.verdict =
-              fmt::format("{:+.4f} against teacher forcing", own->bits_per_byte.mean - q->bits_per_byte.mean);
-        }
-        line.model = s.model;
-        line.method = method_name(s.architecture, s.generation, s.schedule);
-        if (s.samples_per_prompt > 1) line.method += fmt::format(", {} samples", s.samples_per_prompt);
-        if (machines.size() > 1) line.method += ", " + s.machine;
-        if (!line.parameters) line.parameters = s.parameters;
-        mine.push_back(std::move(line));
-        at = ways.insert(ways.end(), way);
+      const Quality* own = nullptr;
+      for (const Quality* found : qualities_of(s, quality, corpus)) {
+        if (found->match == r.quality->match) own = found;
       }
-      SummaryLine::Regime* regime = regime_of(mine[at - ways.begin()], s);
-      if (regime == nullptr || regime->throughput) continue;
-      regime->throughput = s.throughput.mean;
-      regime->kv_ideal = s.kv_ideal;
-      regime->batch = s.batch;
-      if (s.tpm_ideal) regime->tpm_ideal = s.tpm_ideal.mean;
+      ways.add(s, own, r.quality);
     }
-    return mine;
-  };
-  for (const Ranked& r : ranked) {
-    auto mine = add_speeds(r.quality);
-    if (mine.empty()) mine.push_back(line_for(*r.quality));
-    for (SummaryLine& line : mine) {
+    if (ways.lines.empty()) ways.lines.push_back(line_for(*r.quality));
+    for (SummaryLine& line : ways.lines) {
       if (line.verdict.empty()) line.verdict = r.verdict;
       lines.push_back(std::move(line));
     }
   }
-  for (SummaryLine& line : add_speeds(nullptr)) {
+  WayLines others(machines.size() > 1);
+  for (size_t i = 0; i < speeds.size(); ++i) {
+    if (!placed[i]) others.add(speeds[i], nullptr, nullptr);
+  }
+  for (SummaryLine& line : others.lines) {
     line.verdict = "quality not measured";
     lines.push_back(std::move(line));
   }

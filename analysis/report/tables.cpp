@@ -10,6 +10,7 @@
 
 #include "analysis/draw/format.h"
 #include "analysis/draw/html.h"
+#include "analysis/page/page_template.h"
 #include "analysis/paper/tables.h"
 #include "analysis/report/ranking.h"
 #include "analysis/report/summary.h"
@@ -60,12 +61,12 @@ enum class Columns { these, all };
 
 /// The named columns of the given rows; the first cell leads back to the file. With all columns the others
 /// can be chosen.
-std::string rows_table(const ResultSet& results, const std::vector<size_t>& members,
-                       std::vector<std::string_view> columns, const std::string& caption, bool anchors,
-                       Columns which = Columns::these) {
-  if (members.empty()) return "";
+Html rows_table(const ResultSet& results, const std::vector<size_t>& members,
+                std::vector<std::string_view> columns, const std::string& caption, bool anchors,
+                Columns which = Columns::these) {
+  if (members.empty()) return {};
   HtmlTable table;
-  table.caption = caption;
+  table.caption = {caption};
   table.columns.push_back({"row", "", true});
   const size_t shown = columns.size();
   for (const ResultColumn& column : result_columns()) {
@@ -82,7 +83,7 @@ std::string rows_table(const ResultSet& results, const std::vector<size_t>& memb
     std::vector<HtmlCell> cells{anchors ? source : fmt::format("<a href=\"#row-{}\">{}</a>", i, source)};
     for (const auto name : columns) {
       cells.push_back(cell_of(results.rows[i], column_named(name)));
-      if (is_above_one(results.rows[i], name)) table.note = std::string("† ") + above_one_text;
+      if (is_above_one(results.rows[i], name)) table.note = {std::string("† ") + above_one_text};
     }
     table.rows.push_back(std::move(cells));
     table.row_ids.push_back(anchors ? fmt::format("row-{}", i) : "");
@@ -110,9 +111,76 @@ HtmlCell quality_cell(const Spread& bits) {
           fmt::to_string(bits.mean)};
 }
 
+Html quality_rows(const ResultSet& results) {
+  Html out =
+      rows_table(results, of_kind(results, "eval"),
+                 {"model",          "architecture",   "reading",       "generation",      "checkpoint",
+                  "corpus",         "match",          "training_seed", "training_tokens", "training_flops",
+                  "training_steps", "training_batch", "learning_rate", "ladder",          "token_nll",
+                  "perplexity",     "bits_per_byte",  "tokens_scored", "bytes_scored",    "device",
+                  "dtype"},
+                 "Quality (kind = eval)", true, Columns::all);
+  out += rows_table(results, of_kind(results, "ladder"),
+                    {"model", "architecture", "reading", "corpus", "match", "training_seed",
+                     "training_tokens", "training_flops", "training_steps", "training_batch", "learning_rate",
+                     "token_nll", "bits_per_byte", "tokens_scored"},
+                    "Settings that were tried (kind = ladder), on validation text", true, Columns::all);
+  out += rows_table(
+      results, of_kind(results, "baseline"),
+      {"model", "corpus", "bits_per_byte", "token_nll", "perplexity", "tokens_scored", "bytes_scored"},
+      "Text models that are no network (kind = baseline)", true, Columns::all);
+  return out;
+}
+
+Html speed_rows(const ResultSet& results) {
+  const auto bench = of_kind(results, "bench");
+  Html out = rows_table(results, bench,
+                        {"model",
+                         "architecture",
+                         "reading",
+                         "checkpoint",
+                         "dtype",
+                         "regime",
+                         "generation",
+                         "schedule",
+                         "prompt",
+                         "new_tokens",
+                         "batch",
+                         "samples_per_prompt",
+                         "ttft_seconds",
+                         "prefill_seconds",
+                         "decode_seconds",
+                         "burst_p50_seconds",
+                         "burst_p99_seconds",
+                         "samples",
+                         "spread",
+                         "throughput_tokens_per_s",
+                         "prefill_tokens_per_s",
+                         "decode_tokens_per_s"},
+                        "Speed (kind = bench): workload, times, rates", true, Columns::all);
+  out += rows_table(results, of_kind(results, "training"),
+                    {"model", "architecture", "dtype", "batch", "length", "recompute", "step_seconds",
+                     "step_gradient_seconds", "step_optimizer_seconds", "samples", "spread",
+                     "step_tokens_per_s", "step_flops", "step_mfu", "step_bytes_planned"},
+                    "Speed of a training step (kind = training)", true, Columns::all);
+  out += rows_table(
+      results, bench,
+      {"model", "regime", "generation", "batch", "kv_bytes_ideal_per_sample", "kv_bytes_planned_per_sample",
+       "kv_bytes_measured_per_sample", "local_bytes_per_sample", "weights_bytes",
+       "tpm_ideal_ktok_per_s_per_gib", "tpm_planned_ktok_per_s_per_gib", "tpm_measured_ktok_per_s_per_gib"},
+      "Speed, continued: memory and throughput per memory", false);
+  out += rows_table(
+      results, bench,
+      {"model", "regime", "generation", "batch", "prefill_weight_bytes", "prefill_kv_bytes",
+       "prefill_other_bytes", "prefill_flops", "prefill_floor_seconds", "decode_weight_bytes",
+       "decode_kv_bytes", "decode_other_bytes", "decode_flops", "decode_floor_seconds", "counter_bytes"},
+      "Speed, continued: traffic, FLOPs and floors with perfect overlap", false);
+  return out;
+}
+
 }  // namespace
 
-std::string summary_table(const ResultSet& results) {
+Html summary_table(const ResultSet& results) {
   HtmlTable table;
   table.columns = {{"model", "", true},
                    {"method", "", true},
@@ -148,37 +216,38 @@ std::string summary_table(const ResultSet& results) {
          maybe(line.pf.throughput, plain), maybe(line.de.throughput, plain), maybe(line.pf.kv_ideal, bytes),
          maybe(line.de.kv_ideal, bytes), maybe(line.pf.tpm_ideal, plain), maybe(line.de.tpm_ideal, plain)});
   }
-  return table.rows.empty() ? "" : to_html(table);
+  return table.rows.empty() ? Html{} : to_html(table);
 }
 
-std::string ranking_list(const ResultSet& results) {
+Html rankings(const ResultSet& results) {
+  const PageTemplate& page = page_template();
   const auto quality = qualities(results.rows);
   const auto base = baselines(results.rows);
-  std::string out;
+  Html out;
   for (const std::string& corpus : corpora(results.rows)) {
     const auto ranked = rank_models(quality, base, corpus);
-    out += fmt::format("<h3>How the models rank on {}</h3>\n<ul class=\"rank text\">\n", html_escape(corpus));
-    for (const auto& line : ranking_statements(ranked)) out += "<li>" + html_escape(line) + "</li>\n";
-    for (const auto& line : training_caveats(ranked)) out += "<li>Note: " + html_escape(line) + "</li>\n";
+    Html lines;
+    for (const auto& line : ranking_statements(ranked)) lines += page.fill("rank", {{"statement", line}});
+    for (const auto& line : training_caveats(ranked)) lines += page.fill("rank-note", {{"caveat", line}});
     for (const Ranked& r : ranked) {
-      if (r.verdict == "loses to the unigram") {
-        out += fmt::format("<li><strong>{} loses to the unigram: it has learned nothing.</strong></li>\n",
-                           html_escape(r.quality->model));
-      }
+      if (r.verdict == "loses to the unigram")
+        lines += page.fill("rank-unigram", {{"model", r.quality->model}});
     }
-    std::string references;
+    Html references;
     for (const Baseline& b : base) {
       if (b.corpus != corpus) continue;
-      references += fmt::format("{}{} <a href=\"#row-{}\">{:.4f}</a>", references.empty() ? "" : ", ",
-                                html_escape(b.name), b.row, b.bits_per_byte);
+      if (!references.markup.empty()) references.markup += ", ";
+      references += page.fill("rank-reference", {{"name", b.name},
+                                                 {"row", fmt::to_string(b.row)},
+                                                 {"bits", fmt::format("{:.4f}", b.bits_per_byte)}});
     }
-    if (!references.empty()) out += fmt::format("<li>For comparison, in bits/byte: {}</li>\n", references);
-    out += "</ul>\n";
+    if (!references.markup.empty()) lines += page.fill("rank-references", {{"baselines", references}});
+    out += page.fill("ranking", {{"corpus", corpus}, {"lines", lines}});
   }
   return out;
 }
 
-std::string floor_table(const ResultSet& results) {
+Html floor_table(const ResultSet& results) {
   std::vector<size_t> members;
   for (const size_t i : of_kind(results, "bench")) {
     const ResultRow& row = results.rows[i];
@@ -192,9 +261,9 @@ std::string floor_table(const ResultSet& results) {
       "Time, serial floor, and the fraction of the floor that was reached", false);
 }
 
-std::string paper_table() {
+Html paper_table() {
   HtmlTable table;
-  table.caption = "Tables 1 to 3 of the paper, as printed there. Memory is measured, GiB a sample.";
+  table.caption = page_template().fill("paper-printed");
   table.columns = {{"table", ""},
                    {"model", "", true},
                    {"size", "", true},
@@ -222,74 +291,14 @@ std::string paper_table() {
   return to_html(table);
 }
 
-std::string all_rows_tables(const ResultSet& results) {
-  const auto eval = of_kind(results, "eval");
-  const auto bench = of_kind(results, "bench");
-  std::string out =
-      rows_table(results, eval,
-                 {"model",          "architecture",   "reading",       "generation",      "checkpoint",
-                  "corpus",         "match",          "training_seed", "training_tokens", "training_flops",
-                  "training_steps", "training_batch", "learning_rate", "ladder",          "token_nll",
-                  "perplexity",     "bits_per_byte",  "tokens_scored", "bytes_scored",    "device",
-                  "dtype"},
-                 "Quality (kind = eval)", true, Columns::all);
-  out += rows_table(results, of_kind(results, "ladder"),
-                    {"model", "architecture", "reading", "corpus", "match", "training_seed",
-                     "training_tokens", "training_flops", "training_steps", "training_batch", "learning_rate",
-                     "token_nll", "bits_per_byte", "tokens_scored"},
-                    "Settings that were tried (kind = ladder), on validation text", true, Columns::all);
-  out += rows_table(
-      results, of_kind(results, "baseline"),
-      {"model", "corpus", "bits_per_byte", "token_nll", "perplexity", "tokens_scored", "bytes_scored"},
-      "Text models that are no network (kind = baseline)", true, Columns::all);
-  out += rows_table(results, bench,
-                    {"model",
-                     "architecture",
-                     "reading",
-                     "checkpoint",
-                     "dtype",
-                     "regime",
-                     "generation",
-                     "schedule",
-                     "prompt",
-                     "new_tokens",
-                     "batch",
-                     "samples_per_prompt",
-                     "ttft_seconds",
-                     "prefill_seconds",
-                     "decode_seconds",
-                     "burst_p50_seconds",
-                     "burst_p99_seconds",
-                     "samples",
-                     "spread",
-                     "throughput_tokens_per_s",
-                     "prefill_tokens_per_s",
-                     "decode_tokens_per_s"},
-                    "Speed (kind = bench): workload, times, rates", true, Columns::all);
-  out += rows_table(results, of_kind(results, "training"),
-                    {"model", "architecture", "dtype", "batch", "length", "recompute", "step_seconds",
-                     "step_gradient_seconds", "step_optimizer_seconds", "samples", "spread",
-                     "step_tokens_per_s", "step_flops", "step_mfu", "step_bytes_planned"},
-                    "Speed of a training step (kind = training)", true, Columns::all);
-  out += rows_table(
-      results, bench,
-      {"model", "regime", "generation", "batch", "kv_bytes_ideal_per_sample", "kv_bytes_planned_per_sample",
-       "kv_bytes_measured_per_sample", "local_bytes_per_sample", "weights_bytes",
-       "tpm_ideal_ktok_per_s_per_gib", "tpm_planned_ktok_per_s_per_gib", "tpm_measured_ktok_per_s_per_gib"},
-      "Speed, continued: memory and throughput per memory", false);
-  out += rows_table(
-      results, bench,
-      {"model", "regime", "generation", "batch", "prefill_weight_bytes", "prefill_kv_bytes",
-       "prefill_other_bytes", "prefill_flops", "prefill_floor_seconds", "decode_weight_bytes",
-       "decode_kv_bytes", "decode_other_bytes", "decode_flops", "decode_floor_seconds", "counter_bytes"},
-      "Speed, continued: traffic, FLOPs and floors with perfect overlap", false);
-  return out;
+Html all_rows_tables(const ResultSet& results) {
+  return quality_rows(results) + speed_rows(results);
 }
 
-std::string simulated_table(const std::vector<simulation::Row>& rows) {
-  if (rows.empty()) return "";
+Html simulated_table(const std::vector<simulation::Row>& rows) {
+  if (rows.empty()) return {};
   HtmlTable table;
-  table.caption = "Every simulated row";
+  table.caption = {"Every simulated row"};
   for (const simulation::Column& column : simulation::columns()) {
     table.columns.push_back({std::string(column.name), std::string(column.unit),
                              std::holds_alternative<std::string simulation::Row::*>(column.field),
@@ -309,7 +318,7 @@ std::string simulated_table(const std::vector<simulation::Row>& rows) {
   return to_html(table);
 }
 
-std::string machines_table(const ResultSet& results) {
+Html machines_table(const ResultSet& results) {
   std::vector<size_t> members;
   std::set<std::vector<std::string>> seen;
   for (size_t i = 0; i < results.rows.size(); ++i) {
@@ -327,9 +336,9 @@ std::string machines_table(const ResultSet& results) {
                     "Machines and their ceilings, as measured in each run", false);
 }
 
-std::string runs_table(const ResultSet& results) {
+Html runs_table(const ResultSet& results) {
   HtmlTable table;
-  table.caption = "Every process that wrote a row";
+  table.caption = {"Every process that wrote a row"};
   table.columns = {{"run", "", true},    {"first row", "UTC", true}, {"rows", ""},
                    {"commit", "", true}, {"tree", "", true},         {"command", "", true}};
   std::map<std::string, size_t> index;
@@ -348,7 +357,7 @@ std::string runs_table(const ResultSet& results) {
   return to_html(table);
 }
 
-std::string columns_table() {
+Html columns_table() {
   HtmlTable table;
   table.columns = {{"column", "", true}, {"unit", "", true}, {"meaning", "", true}};
   for (const ResultColumn& column : result_columns()) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "analysis/draw/html.h"
 #include "analysis/join/result_set.h"
 #include "analysis/join/row_link.h"
 #include "analysis/paper/floor.h"
@@ -14,20 +15,20 @@
 
 namespace photon::analysis {
 
-std::string summary_table(const ResultSet& results);
-std::string ranking_list(const ResultSet& results);  ///< a corpus at a time
-std::string floor_table(const ResultSet& results);
+Html summary_table(const ResultSet& results);
+Html rankings(const ResultSet& results);  ///< a corpus at a time
+Html floor_table(const ResultSet& results);
 /// Every predicted row beside its measurement, the worst first, under the errors of each regime and the
 /// verdict.
-std::string prediction_tables(const ResultSet& results);
-std::string paper_table();
+Html prediction_tables(const ResultSet& results);
+Html paper_table();
 /// The paper's rows at their floors, the ratios between them, and its memory column accounted for.
 /// `ceilings`: the machine and where its rates come from.
-std::string paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& ceilings);
-std::string simulated_table(const std::vector<simulation::Row>& rows);
-std::string all_rows_tables(const ResultSet& results);
-std::string machines_table(const ResultSet& results);
-std::string runs_table(const ResultSet& results);
-std::string columns_table();
+Html paper_floor_tables(const std::vector<PaperPoint>& points, const std::string& ceilings);
+Html simulated_table(const std::vector<simulation::Row>& rows);
+Html all_rows_tables(const ResultSet& results);
+Html machines_table(const ResultSet& results);
+Html runs_table(const ResultSet& results);
+Html columns_table();
 
 }  // namespace photon::analysis

@@ -6,11 +6,10 @@
 #include <cmath>
 
 #include "analysis/simulation/row.h"
+#include "core/base/table.h"
 
 namespace photon::simulation {
 namespace {
-
-constexpr size_t line_length = 120;
 
 /// With so many digits that count; large and small numbers in one notation as far as it goes.
 std::string number(double value, int digits) {
@@ -30,58 +29,8 @@ std::string readable(const Row& row, const Column& column) {
   return std::isnan(error) ? number(value, 4) : fmt::format("{} ± {}", number(value, 4), number(error, 2));
 }
 
-/// Characters, not bytes.
-size_t width_of(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::string label_of(const Column& c) {
   return c.unit.empty() ? std::string(c.name) : fmt::format("{} ({})", c.name, c.unit);
-}
-
-std::string padded(const std::string& text, size_t width) {
-  return text + std::string(width - std::min(width, width_of(text)), ' ');
-}
-
-/// One column of the table: its heading first.
-using Cells = std::vector<std::string>;
-
-size_t width_of(const Cells& cells) {
-  size_t width = 3;
-  for (const std::string& cell : cells) width = std::max(width, width_of(cell));
-  return width;
-}
-
-std::string table(std::span<const Cells> table_columns) {
-  std::string out;
-  for (size_t line = 0; line < table_columns.front().size(); ++line) {
-    for (const Cells& cells : table_columns) out += "| " + padded(cells[line], width_of(cells)) + " ";
-    out += "|\n";
-    if (line > 0) continue;
-    for (const Cells& cells : table_columns) {
-      const std::string dashes(width_of(cells), '-');
-      out += &cells == &table_columns.front() ? "|-" + dashes + "-" : "|-" + dashes + ":";
-    }
-    out += "|\n";
-  }
-  return out;
-}
-
-/// "a, b, c" in lines.
-std::string paragraph(std::span<const std::string> parts) {
-  std::string out;
-  size_t length = 0;
-  for (const std::string& part : parts) {
-    const bool last = &part == &parts.back();
-    if (length > 0 && length + width_of(part) + 2 > line_length) {
-      out.back() = '\n';  // in the place of the blank
-      length = 0;
-    }
-    out += part + (last ? "\n\n" : ", ");
-    length += width_of(part) + 2;
-  }
-  return out;
 }
 
 }  // namespace
@@ -101,25 +50,16 @@ std::string to_markdown(std::span<const Row> rows) {
       shared.push_back(fmt::format("{}: {}{}{}", c.name, first, c.unit.empty() ? "" : " ", c.unit));
     }
   }
-  std::string out = paragraph(shared);
-  Cells labels;
-  for (const Column* c : shown) labels.push_back(label_of(*c));
-  std::vector<Cells> block{labels};
-  const auto length = [&] {
-    size_t sum = 1;
-    for (const Cells& cells : block) sum += width_of(cells) + 3;
-    return sum;
+  const auto column_of = [&](auto text, bool is_text) {
+    TableColumn column{.title = text(*shown[0]), .cells = {}, .is_text = is_text};
+    for (size_t i = 1; i < shown.size(); ++i) column.cells.push_back(text(*shown[i]));
+    return column;
   };
-  for (const Row& row : rows) {
-    Cells cells;
-    for (const Column* c : shown) cells.push_back(readable(row, *c));
-    block.push_back(cells);
-    if (length() <= line_length || block.size() == 2) continue;
-    block.pop_back();
-    out += table(block) + '\n';
-    block = {labels, cells};
-  }
-  return out + table(block);
+  std::vector<TableColumn> table{column_of(label_of, true)};
+  for (const Row& row : rows)
+    table.push_back(column_of([&](const Column& c) { return readable(row, c); }, false));
+  const std::string above = shared.empty() ? "" : in_lines(shared) + "\n\n";
+  return above + markdown_table(table, 1, Cells::padded);
 }
 
 }  // namespace photon::simulation

@@ -25,26 +25,34 @@ size_t shown(const std::string& text) {
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-/// Every line of one table as long as this column makes it at most: "| cell ".
-size_t width_of(const TableColumn& column) {
+size_t widest_of(const TableColumn& column) {
   size_t widest = shown(escaped(column.title));
   for (const std::string& cell : column.cells) widest = std::max(widest, shown(escaped(cell)));
-  return widest + 3;
+  return widest;
 }
 
-std::string one_table(const std::vector<const TableColumn*>& columns) {
-  std::string head;
-  std::string rule;
-  for (const TableColumn* c : columns) {
-    head += fmt::format("| {} ", escaped(c->title));
-    rule += c->is_text ? "|---" : "|--:";
+/// What a column adds to the length of a line at most: "| cell ".
+size_t width_of(const TableColumn& column) {
+  return widest_of(column) + 3;
+}
+
+std::string one_table(const std::vector<const TableColumn*>& columns, Cells cells) {
+  std::vector<size_t> widths;
+  for (const TableColumn* c : columns) widths.push_back(cells == Cells::padded ? widest_of(*c) : 0);
+  std::string head, rule, rows;
+  const auto add = [&](std::string& line, size_t c, const std::string& text) {
+    const std::string cell = escaped(text);
+    line += "| " + cell + std::string(widths[c] - std::min(widths[c], shown(cell)) + 1, ' ');
+  };
+  for (size_t c = 0; c < columns.size(); ++c) {
+    add(head, c, columns[c]->title);
+    rule += '|' + std::string(std::max(widths[c], size_t{1}) + 1, '-') + (columns[c]->is_text ? '-' : ':');
   }
-  std::string out = head + "|\n" + rule + "|\n";
   for (size_t row = 0; row < columns.front()->cells.size(); ++row) {
-    for (const TableColumn* c : columns) out += fmt::format("| {} ", escaped(c->cells[row]));
-    out += "|\n";
+    for (size_t c = 0; c < columns.size(); ++c) add(rows, c, columns[c]->cells[row]);
+    rows += "|\n";
   }
-  return out;
+  return head + "|\n" + rule + "|\n" + rows;
 }
 
 /// Five significant digits without an exponent; more where they stand before the point.
@@ -61,7 +69,7 @@ std::string plain(double value) {
 
 }  // namespace
 
-std::string markdown_table(std::span<const TableColumn> columns, size_t keys) {
+std::string markdown_table(std::span<const TableColumn> columns, size_t keys, Cells cells) {
   keys = std::min(keys, columns.size());
   std::vector<const TableColumn*> naming;
   size_t naming_width = 1;
@@ -74,14 +82,14 @@ std::string markdown_table(std::span<const TableColumn> columns, size_t keys) {
   size_t part_width = naming_width;
   for (const TableColumn& c : columns.subspan(keys)) {
     if (part.size() > naming.size() && part_width + width_of(c) > table_width) {
-      out += one_table(part) + "\n";
+      out += one_table(part, cells) + "\n";
       part = naming;
       part_width = naming_width;
     }
     part.push_back(&c);
     part_width += width_of(c);
   }
-  return part.empty() ? out : out + one_table(part);
+  return part.empty() ? out : out + one_table(part, cells);
 }
 
 std::string in_lines(std::span<const std::string> items) {

@@ -17,10 +17,13 @@ struct TableColumn {
   bool is_text = false;            ///< left-aligned
 };
 
+/// Padded: to the width of its column in each table, for reading as it stands.
+enum class Cells { bare, padded };
+
 /// Lines of at most table_width characters where the cells allow it: columns that do not fit stand in further
 /// tables below, each of which repeats the first `keys` columns, which name the rows. A '|' in a cell is
 /// escaped.
-std::string markdown_table(std::span<const TableColumn> columns, size_t keys);
+std::string markdown_table(std::span<const TableColumn> columns, size_t keys, Cells cells = Cells::bare);
 
 /// "a, b, c" in as many lines of at most table_width characters as it takes.
 std::string in_lines(std::span<const std::string> items);

@@ -180,7 +180,7 @@ TEST(Alternatives, EveryLineOfAFigureIsNamedInItsOrderAndNoTwoNamesOverlap) {
         }
       }
     }
-    EXPECT_TRUE(photon::testing::holds(caption, {"nothing of quality", "drops tokens"}));
+    EXPECT_TRUE(photon::testing::holds(caption.markup, {"nothing of quality", "drops tokens"}));
   }
 }
 

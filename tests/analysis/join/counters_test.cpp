@@ -199,7 +199,7 @@ TEST(Comparison, MatchesPlacesAndLosesNothing) {
     EXPECT_EQ(count, 5);
     EXPECT_EQ(launches_sum, 5);
   }
-  const std::string html = counter_tables(launches, kernels);
+  const std::string html = counter_tables(launches, kernels).markup;
   for (const char* part : {"c/decode/encoder 1 / qkv", "in no range", "DRAM / model"})
     EXPECT_NE(html.find(part), std::string::npos) << html;
 }

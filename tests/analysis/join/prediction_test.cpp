@@ -167,7 +167,7 @@ TEST(Prediction, MachinesAreApartAndEveryRowIsShown) {
   ResultSet results;
   results.rows = rows;
   for (size_t i = 0; i < rows.size(); ++i) results.sources.push_back("x.csv:" + std::to_string(i + 2));
-  const std::string html = prediction_tables(results);
+  const std::string html = prediction_tables(results).markup;
   for (size_t i = 0; i < rows.size(); ++i)
     EXPECT_NE(html.find("#row-" + std::to_string(i) + "\""), std::string::npos) << i;
 }

@@ -9,6 +9,8 @@
 #include <set>
 #include <sstream>
 
+#include "analysis/page/page_template.h"
+#include "analysis/report/notices.h"
 #include "analysis/simulation/row.h"
 #include "core/base/error.h"
 #include "core/base/paths.h"
@@ -54,6 +56,42 @@ struct Report : testing::Test {
       out << ',' << 21000 + 300 * std::cos(step) << '\n';
     }
     return folder / run / "metrics.csv";
+  }
+  void write_counters() {
+    request.counters = {folder / "counters.csv"};
+    request.launches = {folder / "launches.csv"};
+    std::ofstream(request.counters[0])
+        << "ID,Kernel Name,thread Domain:Push/Pop_Range:PL_Type:PL_Value:CLR_Type:Color:Msg_Type:Msg,"
+           "dram__bytes_read.sum,dram__bytes_write.sum,lts__t_bytes.sum,gpu__time_duration.sum\n"
+           ",,,byte,byte,byte,us\n"
+           "0,k,\"1 \"\"photon:decode:none\"\" \"\"photon:qkv:none\"\"\",3000,0,4096,2\n";
+    std::ofstream(request.launches[0])
+        << "scope,op,file,launches,weight_bytes,kv_read_bytes,kv_write_bytes,other_bytes,flops\n"
+           "decode,qkv,cuda_impl/model/matmul.cpp,1,2000,0,0,10,1e6\n";
+  }
+  /// Two loads of one fleet, and two contexts of it at once.
+  void write_simulations() {
+    std::vector<photon::simulation::Row> rows(4);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const double more = 10.0 * static_cast<double>(i + 1);
+      rows[i].model = "photon-small";
+      rows[i].architecture = "photon";
+      rows[i].generation = "recgen";
+      rows[i].band = "mid";
+      rows[i].throughput_tokens_per_s = 100.0 * more;
+      if (i < 2) {
+        rows[i].arrivals = "poisson";
+        rows[i].offered_requests_per_s = more;
+        rows[i].ttft_p99_seconds = 0.01 * more;
+      } else {
+        rows[i].arrivals = "at once";
+        rows[i].prompt = 100.0 * more;
+        rows[i].new_tokens = 10.0;
+        rows[i].prompt_law = std::to_string(more);
+      }
+    }
+    request.simulations = {folder / "simulation.csv"};
+    std::ofstream(request.simulations[0], std::ios::binary) << photon::simulation::to_csv(rows);
   }
 };
 
@@ -111,16 +149,7 @@ TEST_F(Report, PageStandsByItselfAndEveryLinkLeadsSomewhere) {
 
 TEST_F(Report, CountersStandBesideTheLaunchesTheyBelongTo) {
   write_results({synthetic::eval("a", "vanilla", 1, 2.0, "text")});
-  request.counters = {folder / "counters.csv"};
-  request.launches = {folder / "launches.csv"};
-  std::ofstream(request.counters[0])
-      << "ID,Kernel Name,thread Domain:Push/Pop_Range:PL_Type:PL_Value:CLR_Type:Color:Msg_Type:Msg,"
-         "dram__bytes_read.sum,dram__bytes_write.sum,lts__t_bytes.sum,gpu__time_duration.sum\n"
-         ",,,byte,byte,byte,us\n"
-         "0,k,\"1 \"\"photon:decode:none\"\" \"\"photon:qkv:none\"\"\",3000,0,4096,2\n";
-  std::ofstream(request.launches[0])
-      << "scope,op,file,launches,weight_bytes,kv_read_bytes,kv_write_bytes,other_bytes,flops\n"
-         "decode,qkv,cuda_impl/model/matmul.cpp,1,2000,0,0,10,1e6\n";
+  write_counters();
   const std::string html = text_of(write_report(request));
   EXPECT_NE(html.find("Hardware counters beside the model"), std::string::npos);
   EXPECT_NE(html.find("decode / qkv"), std::string::npos);
@@ -155,26 +184,80 @@ TEST_F(Report, RefusesFilesItCannotRead) {
 
 TEST_F(Report, DrawsSimulatedFleets) {
   write_results(synthetic::study());
-  std::vector<photon::simulation::Row> rows(2);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    const double load = 10.0 * static_cast<double>(i + 1);
-    rows[i].model = "photon-small";
-    rows[i].architecture = "photon";
-    rows[i].generation = "recgen";
-    rows[i].band = "mid";
-    rows[i].arrivals = "poisson";
-    rows[i].offered_requests_per_s = load;
-    rows[i].throughput_tokens_per_s = 100.0 * load;
-    rows[i].ttft_p99_seconds = 0.01 * load;
-  }
-  request.simulations = {folder / "simulation.csv"};
-  std::ofstream(request.simulations[0], std::ios::binary) << photon::simulation::to_csv(rows);
+  write_simulations();
   const std::string page = text_of(write_report(request));
   EXPECT_NE(page.find("<h2 id=\"fleets\">"), std::string::npos);
   EXPECT_NE(page.find("<figure id=\"simulated-load\">"), std::string::npos);
   EXPECT_TRUE(fs::exists(request.out / "figures" / "simulated-load.png"));
   std::ofstream(request.simulations[0], std::ios::app) << "2,cut\n";
   EXPECT_THROW(write_report(request), Error);
+}
+
+/// Rows that give every reason for a notice, a note or another choice of words, but a commit that is unknown.
+std::vector<ResultRow> rows_of_everything() {
+  auto rows = synthetic::study();
+  rows[0].set("dirty", "1");
+  rows.push_back(synthetic::eval("worse", "vanilla", 1, 3.0));  // than the unigram, and trained once
+  for (const double bytes : {390000.0, 780000.0}) {             // of the same tokens: two tokenizers
+    const bool vanilla = bytes < 400000.0;
+    rows.push_back(synthetic::eval(vanilla ? "vanilla-small" : "photon-small", vanilla ? "vanilla" : "photon",
+                                   1, 2.0, "Markov source, order 2"));
+    rows.back().set("bytes_scored", bytes);
+  }
+  const auto bench = [](const char* regime, int batch) {
+    return synthetic::bench("photon-small", "photon", "hiergen", "", regime, batch, 100.0, 1000.0);
+  };
+  for (const int samples : {1, 4}) {
+    rows.push_back(bench("pf/8", samples));
+    rows.back().set("samples_per_prompt", samples);
+  }
+  for (int i = 0; i < 48; ++i) {
+    rows.push_back(bench(i % 2 ? "pf/8" : "de/8", 1));
+    for (const char* phase : {"prefill", "decode"}) {
+      const double measured = *rows.back().number(std::string(phase) + "_seconds");
+      rows.back().set(std::string(phase) + "_predicted_seconds", measured * (i < 24 ? 1.05 : 1.4));
+    }
+    if (i >= 24) rows.back().set("backend", "emulated");
+  }
+  return rows;
+}
+
+std::string_view longest(std::string_view a, std::string_view b) {
+  return a.size() < b.size() ? b : a;
+}
+
+/// The longest of its words that no place interrupts.
+std::string_view words_of(std::string_view piece) {
+  std::string_view words;
+  while (true) {
+    const size_t place = piece.find("{{");
+    words = longest(words, piece.substr(0, place));
+    if (place == std::string_view::npos) return words;
+    piece.remove_prefix(piece.find("}}", place) + 2);
+  }
+}
+
+TEST_F(Report, HasEveryPieceOfItsTemplateOnSomePage) {
+  write_results(rows_of_everything());
+  write_counters();
+  write_simulations();
+  request.metrics = {write_metrics("photon-small-seed1", 3.6)};
+  request.paper_models = share_folder() / "configs/models";
+  request.paper_hardware = share_folder() / "configs/hardware/h200.toml";
+  std::string pages = text_of(write_report(request));
+  auto row = synthetic::eval("a", "vanilla", 1, 2.0);
+  row.set("commit", "unknown");
+  row.set("dirty", "0");
+  pages += notices(std::vector{row}).markup;
+  for (const PageTemplate::Piece& piece : page_template().pieces()) {
+    const std::string_view words = words_of(piece.text);
+    EXPECT_NE(pages.find(words), std::string::npos) << piece.id << " is on no page: " << words;
+    if (!piece.title.empty()) {
+      EXPECT_NE(pages.find("<h2 id=\"" + std::string(piece.id) + "\">" + std::string(piece.title)),
+                std::string::npos)
+          << piece.id;
+    }
+  }
 }
 
 }  // namespace

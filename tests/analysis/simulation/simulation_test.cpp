@@ -354,7 +354,7 @@ TEST(SimulationFigures, AreDrawnWhereSomethingDiffers) {
   std::vector<std::string> names;
   for (const auto& [figure, caption] : analysis::simulation_figures(rows)) {
     names.push_back(figure.name);
-    EXPECT_FALSE(caption.empty());
+    EXPECT_FALSE(caption.markup.empty());
     EXPECT_NE(gnuplot_script(figure).find(figure.name), std::string::npos);
     for (const auto& panel : figure.panels) {
       for (const auto& series : panel.series) EXPECT_FALSE(series.points.empty()) << series.title;

@@ -68,6 +68,17 @@ TEST(Table, WideOnesGoOnBelowWithTheKeysAndLoseNothing) {
   }
 }
 
+TEST(Table, PaddedOnesHoldTheSameInLinesOfOneLength) {
+  const std::vector<TableColumn> columns{{.title = "row", .cells = {"a|b", "µ"}, .is_text = true},
+                                         {.title = "x", .cells = {"12345", ""}}};
+  EXPECT_EQ(markdown_table(columns, 1), "| row | x |\n|---|--:|\n| a\\|b | 12345 |\n| µ |  |\n");
+  EXPECT_EQ(markdown_table(columns, 1, Cells::padded),
+            "| row  | x     |\n"
+            "|------|------:|\n"
+            "| a\\|b | 12345 |\n"
+            "| µ    |       |\n");
+}
+
 TEST(Table, ListsAreBrokenBetweenItems) {
   const std::vector<std::string> items{std::string(60, 'a'), std::string(57, 'b'), std::string(200, 'c'),
                                        "d"};

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "analysis/page/page_template.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The words of the report's page, apart from the code that counts: report.html has them in pieces with named places.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "analysis/report/page_specs.h"
 
 #include <fmt/format.h>

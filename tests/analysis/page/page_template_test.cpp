@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Pieces of a page: places are filled, text is escaped once, and words and code cannot grow apart unseen.
 #include "analysis/page/page_template.h"
 

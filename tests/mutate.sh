@@ -107,23 +107,36 @@ if [ ! -f "$scratch/build/build.ninja" ]; then
   cmake -S "$scratch/tree" -B "$scratch/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE=-O1 \
     -DPHOTON_CUDA=OFF >"$scratch/build.log" 2>&1 || { cat "$scratch/build.log" && exit 1; }
 fi
-failed=0 count=0
+failed=0
+wanted_entries=()
 for i in "${!files[@]}"; do
-  wanted "${files[i]} ${filters[i]}" "$@" || continue
-  count=$((count + 1))
+  wanted "${files[i]} ${filters[i]}" "$@" && wanted_entries+=("$i")
+done
+((${#wanted_entries[@]})) || { echo "no mutation of: $*" && exit 1; }
+
+# Without a mutation every test passes: asked of all before the first is made.
+declare -A passes=()
+for i in "${wanted_entries[@]}"; do
+  test="${programs[i]} ${filters[i]}"
+  [ -z "${passes[$test]:-}" ] || continue
   build "${programs[i]}" || { tail -n 30 "$scratch/build.log" && exit 1; }
   run "${programs[i]}" "${filters[i]}"
   case $? in
+  0) passes[$test]=yes ;;
   1)
     echo "FAILED    ${files[i]}: ${filters[i]} fails without a mutation" && failed=1
     tail -n 5 "$scratch/test.log"
-    continue
+    passes[$test]=no
     ;;
   2)
     echo "FAILED    ${files[i]}: no test matches ${filters[i]}" && failed=1
-    continue
+    passes[$test]=no
     ;;
   esac
+done
+
+for i in "${wanted_entries[@]}"; do
+  [ "${passes["${programs[i]} ${filters[i]}"]}" = yes ] || continue
   file=$scratch/tree/${files[i]}
   text=$(<"$file")
   printf '%s\n' "${text/"${originals[i]}"/"${mutants[i]}"}" >"$file"
@@ -137,5 +150,4 @@ for i in "${!files[@]}"; do
   fi
   cp "$root/${files[i]}" "$file"
 done
-[ "$count" -gt 0 ] || { echo "no mutation of: $*" && exit 1; }
 exit "$failed"

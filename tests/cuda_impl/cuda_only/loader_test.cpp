@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "core/base/error.h"
+#include "cuda_impl/device/blas.h"
 #include "cuda_impl/device/cuda_only/nvml.h"
 #include "cuda_impl/device/cuda_only/shared_library.h"
 

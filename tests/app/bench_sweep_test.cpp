@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -90,7 +91,12 @@ TEST_F(BenchSweep, AnInterruptKeepsTheRowsAndTheSameCommandGoesOn) {
   const char* const words[] = {"sh", "-c", exec.c_str(), nullptr};
   pid_t child = 0;
   ASSERT_EQ(posix_spawnp(&child, "sh", nullptr, nullptr, const_cast<char* const*>(words), environ), 0);
-  for (int i = 0; i < 3000 && !std::filesystem::exists(csv()); ++i)
+  const auto a_row_is_there = [&] {  // behind the line of names
+    if (!std::filesystem::exists(csv())) return false;
+    const std::string text = read_text(csv());
+    return std::count(text.begin(), text.end(), '\n') > 1;
+  };
+  for (int i = 0; i < 3000 && !a_row_is_there(); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   ::kill(child, SIGINT);
   int status = 0;

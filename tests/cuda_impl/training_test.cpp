@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "core/backend/adamw.h"
 #include "core/base/error.h"
@@ -65,41 +67,83 @@ struct ExactGradients {
 /// lost among large ones), in units of what the plain model is off for the same batches.
 class GradientErrors {
  public:
-  explicit GradientErrors(const ModelSpec& spec)
-      : list_(parameter_list(spec)), fast_(list_.size() + 1, 0.0), plain_(fast_) {}
+  using Plain = std::function<NaiveGradients(uint64_t run)>;
 
-  void add(const ExactGradients& exact, double loss, const std::vector<double>& gradients,
-           const std::vector<NaiveGradients>& plain) {
-    const std::vector<double> fast = squares(exact, loss, gradients);
-    std::vector<double> expected(fast.size(), 0.0);
-    for (const NaiveGradients& run : plain) {
-      const std::vector<double> of_run = squares(exact, run.loss, run.gradients);
-      for (size_t i = 0; i < fast.size(); ++i) expected[i] += of_run[i] / static_cast<double>(plain.size());
-    }
-    // Where a gradient vanishes, what is left of it are the last bits of larger numbers.
-    const double all =
-        std::inner_product(exact.gradients.begin(), exact.gradients.end(), exact.gradients.begin(), 0.0);
-    for (size_t i = 0; i < fast.size(); ++i) {
-      fast_[i] += fast[i];
-      plain_[i] += expected[i] + 0x1p-40 * all;
-    }
+  explicit GradientErrors(const ModelSpec& spec) : list_(parameter_list(spec)) {}
+
+  void add(ExactGradients exact, double loss, const std::vector<double>& gradients, Plain plain) {
+    Batch batch{std::move(exact), std::move(plain), {}, std::vector<double>(list_.size() + 1, 0.0)};
+    batch.fast = squares(batch.exact, loss, gradients);
+    run_plain(batch, plain_runs);
+    batches_.push_back(std::move(batch));
   }
 
-  // All roundings of a model may add up in one direction, to which every gradient answers: then what is
-  // summed are the squares of one normal number a run, five above and twenty below, and their ratio, F(5,
-  // 20), passes 16 twice in a million times. (Batch by batch it would be five times F(1, 4), which does so
-  // once in a few hundred.) The mean over the tensors of a model stays nearer to 1.
-  void expect_within_bounds() const {
-    double sum = 0.0;
-    for (size_t i = 0; i < fast_.size(); ++i) {
-      const double ratio = fast_[i] / plain_[i];
-      EXPECT_LE(std::sqrt(ratio), 4.0) << (i == 0 ? std::string("loss") : list_[i - 1].name);
-      sum += ratio;
-    }
-    EXPECT_LE(std::sqrt(sum / static_cast<double>(fast_.size())), 2.0) << "over all tensors";
+  // All roundings of a model may add up in one direction, to which every gradient answers, and one batch may
+  // lie where the model is steep and outweigh the others: then the ratio of squares is F(1, 4), which passes
+  // 16 once in sixty times. So what looks too far off is looked at again, with eight times as many plain runs
+  // and every batch by itself. The mean of five F(1, 32) passes 16 four times in 10^9, and 9 three times in
+  // 10^6; a mistake that is four times what rounding does passes it in the batches that show it.
+  void expect_within_bounds() {
+    if (within_at_first(pooled())) return;
+    for (Batch& batch : batches_) run_plain(batch, 8 * plain_runs);
+    const std::vector<double> ratios = mean_of_batches();
+    for (size_t i = 0; i < ratios.size(); ++i)
+      EXPECT_LE(std::sqrt(ratios[i]), 4.0) << (i == 0 ? std::string("loss") : list_[i - 1].name);
+    EXPECT_LE(std::sqrt(mean(ratios)), 3.0) << "over all tensors";
   }
 
  private:
+  struct Batch {
+    ExactGradients exact;
+    Plain plain;
+    std::vector<double> fast;      // squared errors of the loss, then of each parameter
+    std::vector<double> of_plain;  // sums over the runs of it
+    uint64_t runs = 0;
+
+    // Where a gradient vanishes, what is left of it are the last bits of larger numbers.
+    double expected(size_t i) const {
+      const double all =
+          std::inner_product(exact.gradients.begin(), exact.gradients.end(), exact.gradients.begin(), 0.0);
+      return of_plain[i] / static_cast<double>(runs) + 0x1p-40 * all;
+    }
+  };
+  static double mean(const std::vector<double>& x) {
+    return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
+  }
+  static bool within_at_first(const std::vector<double>& ratios) {
+    for (const double r : ratios) {
+      if (!(std::sqrt(r) <= 4.0)) return false;
+    }
+    return std::sqrt(mean(ratios)) <= 2.0;
+  }
+  std::vector<double> pooled() const {
+    std::vector<double> ratios;
+    for (size_t i = 0; i <= list_.size(); ++i) {
+      double fast = 0.0;
+      double expected = 0.0;
+      for (const Batch& b : batches_) {
+        fast += b.fast[i];
+        expected += b.expected(i);
+      }
+      ratios.push_back(fast / expected);
+    }
+    return ratios;
+  }
+  std::vector<double> mean_of_batches() const {
+    std::vector<double> ratios(list_.size() + 1, 0.0);
+    for (size_t i = 0; i < ratios.size(); ++i) {
+      for (const Batch& b : batches_)
+        ratios[i] += b.fast[i] / b.expected(i) / static_cast<double>(batches_.size());
+    }
+    return ratios;
+  }
+  void run_plain(Batch& batch, uint64_t runs) const {
+    for (; batch.runs < runs; ++batch.runs) {
+      const NaiveGradients run = batch.plain(batch.runs);
+      const std::vector<double> of_run = squares(batch.exact, run.loss, run.gradients);
+      for (size_t i = 0; i < of_run.size(); ++i) batch.of_plain[i] += of_run[i];
+    }
+  }
   std::vector<double> squares(const ExactGradients& exact, double loss,
                               const std::vector<double>& gradients) const {
     std::vector<double> out{std::pow(loss - exact.total(), 2)};
@@ -115,7 +159,7 @@ class GradientErrors {
   }
 
   std::vector<ParameterInfo> list_;
-  std::vector<double> fast_, plain_;  // squared errors of the loss, then of each parameter, over all batches
+  std::vector<Batch> batches_;
 };
 
 /// The device's parts, so that gradients can be read.
@@ -207,15 +251,13 @@ TEST_P(DeviceTraining, GradientsEqualReference) {
     for (uint64_t b = 0; b < batches; ++b) {
       const TokenBatch batch =
           random_batch(spec, 1 + static_cast<int64_t>(b) % 2, 3 * spec.meta_context(), test_seed() + b);
-      const ExactGradients exact(spec, parameters, batch, config);
       Device device(spec, parameters);
       const Losses losses = device.run(batch, {.loss = config, .gradients = true});
       const std::vector<float> gradients = device.gradients();
-      std::vector<NaiveGradients> plain;
-      for (uint64_t run = 0; run < plain_runs; ++run) {
-        plain.emplace_back(spec, parameters, batch, config, test_seed() + 100 * run + b);
-      }
-      errors.add(exact, losses.total(config), {gradients.begin(), gradients.end()}, plain);
+      errors.add(ExactGradients(spec, parameters, batch, config), losses.total(config),
+                 {gradients.begin(), gradients.end()}, [&spec, &parameters, batch, &config, b](uint64_t run) {
+                   return NaiveGradients(spec, parameters, batch, config, test_seed() + 100 * run + b);
+                 });
     }
     errors.expect_within_bounds();
   }

@@ -138,6 +138,30 @@ TEST_P(Generation, HiergenEqualsTeacherForcing) {
   }
 }
 
+// Greedily, no token of the vocabulary is more probable under teacher forcing than the one that was taken:
+// not the first after a prompt, and not a later one.
+TEST_P(Generation, GreedyTakesTheMostProbable) {
+  Loaded m(GetParam().spec);
+  GenerationRequest request;
+  request.prompts = ragged_prompts(m.spec);
+  request.prompts.resize(4);
+  request.new_tokens = 3;
+  const GenerationResult result = m.generator.run(request);
+  for (size_t r = 0; r < request.prompts.size(); ++r) {
+    for (const size_t i : {size_t{0}, size_t{2}}) {
+      std::vector<int32_t> text = request.prompts[r];
+      text.insert(text.end(), result.tokens[r].begin(),
+                  result.tokens[r].begin() + static_cast<int64_t>(i) + 1);
+      const double taken = m.score(text).back();
+      for (int32_t other = 0; other < m.spec.vocab; ++other) {
+        text.back() = other;
+        ASSERT_LE(m.score(text).back(), taken + tolerance)
+            << "row " << r << ", token " << i << ": not " << other;
+      }
+    }
+  }
+}
+
 // A row's text is its own: not its batch's, not its place in it.
 TEST_P(Generation, RowDoesNotDependOnItsBatch) {
   Loaded m(GetParam().spec);

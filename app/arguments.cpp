@@ -145,6 +145,10 @@ Argument CommandLine::add_flag(const std::string& names, bool& value, const std:
   return Argument(app_->add_flag(names, value, help));
 }
 
+Argument CommandLine::add_overrides(std::vector<std::string>& values, const std::string& help) {
+  return add_option("--set", values, help).type_name("KEY=VALUE").expected(1).take_all();
+}
+
 void CommandLine::require_subcommand(int count) {
   app_->require_subcommand(count);
 }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "core/base/error.h"
 
@@ -86,6 +87,8 @@ class CommandLine {
   template <class T>
   Argument add_option(const std::string& names, T& value, const std::string& help);
   Argument add_flag(const std::string& names, bool& value, const std::string& help);
+  /// --set KEY=VALUE, as often as one likes.
+  Argument add_overrides(std::vector<std::string>& values, const std::string& help);
 
   void require_subcommand(int count);
   void require_option(int count);

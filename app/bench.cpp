@@ -271,10 +271,7 @@ void setup(CommandLine& app) {
   command.add_flag("--ceilings-only", o->ceilings_only,
                    "Measure the machine alone, print it as a hardware file");
   command.add_option("--write-hardware", o->hardware, "Write that file").type_name("HW.toml");
-  command.add_option("--set", o->overrides, "Override a key of the specs")
-      .type_name("KEY=VALUE")
-      .expected(1)
-      .take_all();
+  command.add_overrides(o->overrides, "Override a key of the specs");
   command.footer(
       "Lists and ranges: 1,8,64   4-16   4-16+4   1-64*2\n"
       "How near to the matrix rate a training step comes (mfu):\n"

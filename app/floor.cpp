@@ -423,10 +423,7 @@ void setup(CommandLine& app) {
   command.add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
       .capture_default_str();
   command.add_option("--format", o->format, "md or json").capture_default_str();
-  command.add_option("--set", o->overrides, "Override a key of the spec")
-      .type_name("KEY=VALUE")
-      .expected(1)
-      .take_all();
+  command.add_overrides(o->overrides, "Override a key of the spec");
   command.callback([o, command] {
     if (o->paper != o->models.empty())
       throw UsageError(o->paper ? "floor --paper takes no model: it has the paper's"

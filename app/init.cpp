@@ -39,10 +39,7 @@ void setup(CommandLine& app) {
       .type_name("N")
       .check(non_negative_number());
   command.add_option("--out", options->out, "Checkpoint folder to make").required().type_name("DIR");
-  command.add_option("--set", options->overrides, "Override a key of the spec: width=64, level.1.chunk=8")
-      .type_name("KEY=VALUE")
-      .expected(1)
-      .take_all();
+  command.add_overrides(options->overrides, "Override a key of the spec: width=64, level.1.chunk=8");
   command.add_flag("--force", options->force, "Replace an existing checkpoint");
   command.callback([options] { run(*options); });
 }

@@ -435,10 +435,7 @@ void setup(CommandLine& app) {
       .check(one_of({"md", "json", "csv"}))
       .capture_default_str();
   command.add_option("--out", o->out, "Folder for simulation.csv and figures").type_name("DIR");
-  command.add_option("--set", o->overrides, "Override a key of the specs")
-      .type_name("KEY=VALUE")
-      .expected(1)
-      .take_all();
+  command.add_overrides(o->overrides, "Override a key of the specs");
   command.footer(
       "Throughput and latency against load:\n"
       "  photon simulate MODELS --hardware HW.toml --rate 1,2,4,8,16 --out DIR\n"

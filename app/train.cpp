@@ -43,12 +43,9 @@ void setup(CommandLine& app) {
   command.add_flag(
       "--resume", options->resume,
       "Go on from the run's last checkpoint as if it had never stopped; from the start if there is none");
-  command
-      .add_option("--set", options->overrides,
-                  "Override a key of the config: seed=2, budget.steps=500; of the model: model.width=64")
-      .type_name("KEY=VALUE")
-      .expected(1)
-      .take_all();
+  command.add_overrides(
+      options->overrides,
+      "Override a key of the config: seed=2, budget.steps=500; of the model: model.width=64");
   command.add_option("--device", options->device, "Back end").type_name("NAME").check(known_device());
   command.add_option("--out", options->out, "Folder of the run").type_name("DIR");
   command.footer(

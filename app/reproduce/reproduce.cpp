@@ -169,10 +169,7 @@ void setup(CommandLine& app) {
   command.add_option("config", o->config, "Study (TOML); default: configs/reproduce/default.toml")
       .type_name("CONFIG.toml");
   command.add_option("--out", o->out, "Folder of everything it makes").capture_default_str().type_name("DIR");
-  command.add_option("--set", o->overrides, "Override a key of the study: training.tokens=1e6")
-      .type_name("KEY=VALUE")
-      .expected(1)
-      .take_all();
+  command.add_overrides(o->overrides, "Override a key of the study: training.tokens=1e6");
   command.add_flag(
       "--ladder", o->ladder,
       "Find the batch and the rate of each model: the study's [ladder], which grows until no best is "

@@ -15,6 +15,7 @@
 #include "core/cost/floor.h"
 #include "core/model/model_config.h"
 #include "tests/analysis/simulation/queueing.h"
+#include "tests/analysis/simulation/subjects.h"
 #include "tests/core/model/random_spec.h"
 #include "tests/support.h"
 
@@ -23,26 +24,10 @@ namespace {
 
 using namespace simulation;
 
-struct Subject {
-  const char* model;
-  Generation generation;
-};
-constexpr Subject subjects[] = {{"vanilla-600m", Generation::hiergen},
-                                {"block-600m", Generation::hiergen},
-                                {"photon-600m", Generation::hiergen},
-                                {"photon-600m", Generation::recgen}};
-
 Study study_of(const Subject& subject, double rate) {
-  const auto configs = share_folder() / "configs";
-  Study s;
-  s.service.spec = load_model_spec(configs / "models" / (std::string(subject.model) + ".toml"));
-  s.service.generation = subject.generation;
-  s.hardware = load_hardware(configs / "hardware" / "h200.toml");
-  for (Hardware::Rates* rates : {&s.hardware.data_sheet, &s.hardware.reported, &s.hardware.measured})
-    rates->launch_seconds = 0.0;
+  Study s = study_of(subject);
   s.load.arrivals = {.kind = ArrivalLaw::Kind::poisson, .rate = rate};
   s.load.requests = 2000;
-  s.load.seed = 1;
   return s;
 }
 

@@ -11,6 +11,7 @@
 #include "core/base/paths.h"
 #include "core/cost/floor.h"
 #include "core/model/model_config.h"
+#include "tests/analysis/simulation/subjects.h"
 #include "tests/core/model/random_spec.h"
 #include "tests/support.h"
 
@@ -185,28 +186,6 @@ class Watched final : public StepCosts {
   double clock_ = 0.0;
   std::vector<std::pair<double, double>> steps_;
 };
-
-struct Subject {
-  const char* model;
-  Generation generation;
-};
-constexpr Subject subjects[] = {{"vanilla-600m", Generation::hiergen},
-                                {"block-600m", Generation::hiergen},
-                                {"photon-600m", Generation::hiergen},
-                                {"photon-600m", Generation::recgen}};
-
-Study study_of(const Subject& subject) {
-  const auto configs = share_folder() / "configs";
-  Study s;
-  s.service.spec = load_model_spec(configs / "models" / (std::string(subject.model) + ".toml"));
-  s.service.generation = subject.generation;
-  s.hardware = load_hardware(configs / "hardware" / "h200.toml");
-  for (Hardware::Rates* rates : {&s.hardware.data_sheet, &s.hardware.reported, &s.hardware.measured})
-    rates->launch_seconds = 0.0;
-  s.load.arrivals = {.kind = ArrivalLaw::Kind::at_once};
-  s.load.seed = 1;
-  return s;
-}
 
 LengthLaw fixed(int64_t tokens) {
   return {.kind = LengthLaw::Kind::fixed, .first = static_cast<double>(tokens)};

@@ -19,10 +19,11 @@ if(PHOTON_NATIVE)
 endif()
 if(PHOTON_SANITIZE)
   # AddressSanitizer sees what these checks of every pointer would see, at a third of the compiler's time. Alignment is
-  # checked where it matters: cuda_impl/emulation.
+  # checked in targets with the property PHOTON_CHECK_ALIGNMENT.
   target_compile_options(photon_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all
                                                  -fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute
-                                                 -fno-sanitize=object-size,vptr,alignment -fno-omit-frame-pointer)
+                                                 -fno-sanitize=object-size,vptr -fno-omit-frame-pointer
+                                                 $<$<NOT:$<BOOL:$<TARGET_PROPERTY:PHOTON_CHECK_ALIGNMENT>>>:-fno-sanitize=alignment>)
   target_link_options(photon_flags INTERFACE -fsanitize=address,undefined)
 elseif(PHOTON_TESTS)
   set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)

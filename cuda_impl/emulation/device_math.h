@@ -33,6 +33,10 @@ inline float __frcp_rn(float x) {
 inline float __fsqrt_rn(float x) {
   return std::sqrt(x);
 }
+/// The larger of two numbers, of a number and NaN the number: inline, where the C library's is a call.
+inline float fmaxf(float x, float y) {
+  return x > y || y != y ? x : y;
+}
 inline float __saturatef(float x) {
   return x > 0.0f ? (x < 1.0f ? x : 1.0f) : 0.0f;
 }

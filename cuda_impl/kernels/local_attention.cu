@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(128, (blocks_at_once<Row, single>)) local_atte
           }
         }
       }
-      float weights[tile];
+      float weights[tile] = {};  // g++ does not see that both loops leave the same ones out
       float tile_most = most;
 #pragma unroll
       for (int i = 0; i < tile; ++i) {

@@ -29,16 +29,23 @@ elseif(PHOTON_TESTS)
   set(CMAKE_VERIFY_INTERFACE_HEADER_SETS ON)
 endif()
 
-# Read in nearly every file: compiled once for each target. Every header still names what it uses: tests/includes_test.sh.
+# Read in nearly every file, so compiled once. Every header still names what it uses: tests/includes_test.sh.
 set(photon_precompiled <algorithm> <array> <charconv> <cmath> <cstdint> <cstring> <filesystem> <fstream> <functional>
                        <map> <memory> <numeric> <optional> <random> <set> <span> <string> <string_view> <utility> <vector>
                        <fmt/format.h> <fmt/ranges.h>)
-# Of the CUDA targets' files nvcc precompiles nothing. In precompiled headers g++ 12 forgets that they are the system's, and
-# sees overruns in the copies of short strings that are none; a build without them has these two warnings.
-function(photon_precompile name)
-  list(TRANSFORM ARGN REPLACE ">$" "$<ANGLE-R>")
-  list(TRANSFORM photon_precompiled REPLACE ">$" "$<ANGLE-R>")
-  target_precompile_headers(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${photon_precompiled};${ARGN}>")
+# photon_precompile(NAME FIRST [HEADERS...]): target FIRST precompiles them, with HEADERS, and the others take its. To g++
+# the definitions and warnings in which they differ are no hindrance; another compiler precompiles once for each target.
+function(photon_precompile name first)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND NOT name STREQUAL first)
+    target_precompile_headers(${name} REUSE_FROM ${first})
+  else()
+    # Of the CUDA targets' files nvcc precompiles nothing.
+    list(TRANSFORM ARGN REPLACE ">$" "$<ANGLE-R>")
+    list(TRANSFORM photon_precompiled REPLACE ">$" "$<ANGLE-R>")
+    target_precompile_headers(${name} PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:${photon_precompiled};${ARGN}>")
+  endif()
+  # In precompiled headers g++ 12 forgets that they are the system's, and sees overruns in the copies of short strings that
+  # are none; a build without them has these two warnings.
   if(NOT CMAKE_DISABLE_PRECOMPILE_HEADERS)
     target_compile_options(${name} PRIVATE
       $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-array-bounds$<SEMICOLON>-Wno-stringop-overflow>)
@@ -92,7 +99,7 @@ function(photon_library name)
   target_link_libraries(${name} ${scope} photon_flags ${ARGN})
   photon_headers_alone(alone ${headers})
   if(sources)
-    photon_precompile(${name})
+    photon_precompile(${name} photon_core)
   endif()
   target_sources(${name} ${scope} FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${alone})
 endfunction()
@@ -103,7 +110,7 @@ function(photon_test name)
   if(sources)
     add_executable(${name} ${sources})
     target_link_libraries(${name} PRIVATE photon_flags GTest::gtest_main ${test_UNPARSED_ARGUMENTS})
-    photon_precompile(${name} <gtest/gtest.h>)
+    photon_precompile(${name} core_tests <gtest/gtest.h>)
     # What is tested is as fast as ever; the tests themselves are compiled in less time than they would save.
     target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1> $<$<CONFIG:RelWithDebInfo>:-O0>)
     cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)

@@ -9,10 +9,12 @@
 #include <cmath>
 #include <filesystem>
 #include <optional>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "app/command.h"
+#include "core/model/dtype.h"
 
 namespace photon {
 namespace {
@@ -82,6 +84,20 @@ Argument& Argument::check(const Check& check) {
   return *this;
 }
 
+Argument& Argument::names(ConfigKind kind) {
+  option_->transform(CLI::Validator(
+      [kind](std::string& text) -> std::string {
+        try {
+          text = find_config(kind, text).string();
+        } catch (const Error& e) {
+          return e.what();
+        }
+        return "";
+      },
+      ""));
+  return *this;
+}
+
 Argument& Argument::capture_default_str() {
   option_->capture_default_str();
   return *this;
@@ -147,6 +163,63 @@ Argument CommandLine::add_flag(const std::string& names, bool& value, const std:
 
 Argument CommandLine::add_overrides(std::vector<std::string>& values, const std::string& help) {
   return add_option("--set", values, help).type_name("KEY=VALUE").expected(1).take_all();
+}
+
+Argument CommandLine::add_hardware(std::filesystem::path& value) {
+  return add_option("--hardware", value, "Machine: a name (photon list hardware) or a file")
+      .type_name("HARDWARE")
+      .names(ConfigKind::hardware);
+}
+
+Argument CommandLine::add_ceilings(std::string& value) {
+  return add_option(
+             "--ceilings", value,
+             "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
+      .check(one_of({"measured", "datasheet"}))
+      .capture_default_str();
+}
+
+Argument CommandLine::add_device(std::string& value) {
+  const std::string unset = value.empty() ? "; unset: what the file says" : "";
+  Argument option = add_option("--device", value, "Back end" + unset).type_name("DEVICE");
+  option.check(known_device());
+  return value.empty() ? option : option.capture_default_str();
+}
+
+template <class T>
+Argument CommandLine::add_dtype(T& value) {
+  const std::string unset = value.empty() ? "; unset: the device's own" : "";
+  Argument option = add_option("--dtype", value, "float32, float64 or bfloat16" + unset).type_name("DTYPE");
+  if constexpr (!std::is_same_v<T, std::string>) option.delimiter(',');
+  option.check(parsed_by(parse_dtype));
+  return value.empty() ? option : option.capture_default_str();
+}
+template Argument CommandLine::add_dtype(std::string&);
+template Argument CommandLine::add_dtype(std::vector<std::string>&);
+
+Argument CommandLine::add_format(std::string& value) {
+  Argument option = add_option("--format", value, "Of standard output: md, json or csv").type_name("FORMAT");
+  option.check(one_of({"md", "json", "csv", "jsonl"})).capture_default_str();
+  return option;
+}
+
+Argument CommandLine::add_out(std::filesystem::path& value, const std::string& type,
+                              const std::string& help) {
+  return add_option("--out", value, help).type_name(type);
+}
+
+void CommandLine::words_may_stand_alone() {
+  app_->parse_complete_callback([app = app_] {
+    for (const CLI::App* given : app->get_subcommands()) {
+      for (const CLI::Option* option : app->get_options()) {
+        if (option->count() == 0) continue;
+        throw UsageError(
+            fmt::format("{} stands before '{}'; it goes behind that word",
+                        option->get_positional() ? "'" + option->results().front() + "'" : option->get_name(),
+                        given->get_name()));
+      }
+    }
+  });
 }
 
 void CommandLine::require_subcommand(int count) {

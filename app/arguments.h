@@ -4,12 +4,14 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <initializer_list>
 #include <string>
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/known_configs.h"
 
 namespace CLI {
 class App;
@@ -60,6 +62,8 @@ class Argument {
   /// What --help writes for the value.
   Argument& type_name(const std::string& name);
   Argument& check(const Check& check);
+  /// Each value is a file of configs/ by name or path (find_config), and the path is what is stored.
+  Argument& names(ConfigKind kind);
   /// Shows the value that the variable has now as the default.
   Argument& capture_default_str();
   Argument& expected(int count);
@@ -87,10 +91,29 @@ class CommandLine {
   template <class T>
   Argument add_option(const std::string& names, T& value, const std::string& help);
   Argument add_flag(const std::string& names, bool& value, const std::string& help);
+
+  // Options that several commands have; each takes its default from `value`.
+
   /// --set KEY=VALUE, as often as one likes.
   Argument add_overrides(std::vector<std::string>& values, const std::string& help);
+  /// --hardware, by name or path.
+  Argument add_hardware(std::filesystem::path& value);
+  /// --ceilings measured|datasheet
+  Argument add_ceilings(std::string& value);
+  /// --device, one of this build's.
+  Argument add_device(std::string& value);
+  /// --dtype; empty stands for the device's own. T is std::string, or a vector of them for a list.
+  template <class T>
+  Argument add_dtype(T& value);
+  /// --format md|json|csv; where rows are printed one by one, json is a line for each and jsonl means the
+  /// same.
+  Argument add_format(std::string& value);
+  /// --out; `type` is what --help writes for the value.
+  Argument add_out(std::filesystem::path& value, const std::string& type, const std::string& help);
 
   void require_subcommand(int count);
+  /// Words without a subcommand mean one of them: whatever stands before a subcommand is refused.
+  void words_may_stand_alone();
   void require_option(int count);
   void footer(const std::string& text);
   /// What is done once the command line is parsed.

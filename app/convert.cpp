@@ -89,7 +89,9 @@ void setup(CommandLine& app) {
       "kept\n"
       "as begin_of_text in the checkpoint's config.toml: generate and eval --text put it there. A "
       "tokenizer.json\n"
-      "is read where it is BPE with byte fallback (not that of Llama 3), and becomes a tokenizer.model.");
+      "is read where it is BPE with byte fallback (not that of Llama 3), and becomes a tokenizer.model.\n"
+      "Example:\n"
+      "  photon convert --from-llama llama --out llama-checkpoint");
   command.callback([options] { run(*options); });
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/json.h"
 
 namespace photon {
 namespace {
@@ -29,12 +30,45 @@ void print(const CorpusSummary& s) {
   }
 }
 
+nlohmann::ordered_json to_json(const CorpusSummary& s) {
+  auto sources = nlohmann::ordered_json::array();
+  for (const SourceRecord& r : s.sources) {
+    sources.push_back({{"name", r.name},
+                       {"version", r.version},
+                       {"bytes", r.bytes},
+                       {"bad_lines", r.bad_lines},
+                       {"sha256", r.sha256}});
+  }
+  auto parts = nlohmann::ordered_json::array();
+  for (const Split split : splits) {
+    const SplitSummary& part = s.of(split);
+    parts.push_back({{"split", to_string(split)},
+                     {"documents", part.documents},
+                     {"bytes", part.bytes},
+                     {"tokens", part.tokens}});
+  }
+  return {{"name", s.name},
+          {"seed", s.seed},
+          {"vocab", s.vocab},
+          {"tokenizer", fmt::format("{:016x}", s.tokenizer_hash)},
+          {"entropy_rate_bits_per_byte", or_null(s.entropy_rate)},
+          {"sources", sources},
+          {"splits", parts}};
+}
+
+void show(const CorpusSummary& s, const std::string& format) {
+  if (format == "md") return print(s);
+  const auto json = to_json(s);
+  print_json(json, json["splits"], format);
+}
+
 void setup(CommandLine& app) {
   CommandLine command = app.add_subcommand("corpus", "Make or describe a corpus");
   command.require_subcommand(1);
 
   CommandLine build = command.add_subcommand("build", "Documents, tokenizer and token files of a corpus");
   const auto o = std::make_shared<CorpusConfig>();
+  const auto format = std::make_shared<std::string>("md");
   build
       .add_option("--source", o->sources,
                   "debian (English prose from two packages), debian-large (from nine), markov, or paths")
@@ -70,12 +104,18 @@ void setup(CommandLine& app) {
       .check(non_negative_number())
       .capture_default_str();
   build.add_flag("--replace", o->replace, "Replace a finished corpus of other settings");
-  build.callback([o] { print(build_corpus(*o)); });
+  build.add_format(*format);
+  build.footer(
+      "Example, from folders of text, .jsonl and .jsonl.zst:\n  photon corpus build --source texts --vocab "
+      "4096 --out out/corpus");
+  build.callback([o, format] { show(build_corpus(*o), *format); });
 
   CommandLine info = command.add_subcommand("info", "What a corpus holds and what it was made of");
   const auto folder = std::make_shared<std::filesystem::path>();
   info.add_option("corpus", *folder, "Corpus folder").required().type_name("DIR");
-  info.callback([folder] { print(load_corpus_info(*folder)); });
+  info.add_format(*format);
+  info.footer("Example:\n  photon corpus info out/corpus");
+  info.callback([folder, format] { show(load_corpus_info(*folder), *format); });
 }
 
 const RegisterCommand registered{30, setup};

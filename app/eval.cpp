@@ -199,9 +199,9 @@ void run(Options options) {
   static constexpr auto columns = std::to_array<std::string_view>(
       {"model", "checkpoint", "corpus", "generation", "schedule", "prompt", "tokens_scored", "bytes_scored",
        "token_nll", "perplexity", "bits_per_byte", "match", "training_tokens", "training_flops"});
-  fmt::print("{}", options.format == "csv"    ? to_csv(rows)
-                   : options.format == "json" ? to_jsonl(rows)
-                                              : to_markdown(rows, columns));
+  fmt::print("{}", options.format == "csv"  ? to_csv(rows)
+                   : options.format == "md" ? to_markdown(rows, columns)
+                                            : to_jsonl(rows));
   if (options.format != "md") return;
   fmt::print("\n");
   for (size_t i = 0; i < rows.size(); ++i) print_errors(rows[i], scores[i]);
@@ -242,19 +242,11 @@ void setup(CommandLine& app) {
       .check(parsed_by(parse_schedule))
       .capture_default_str()
       .type_name("NAME");
-  command.add_option("--device", o->device, "Back end")
-      .check(known_device())
-      .capture_default_str()
-      .type_name("NAME");
-  command.add_option("--dtype", o->dtype, "float32, float64 or bfloat16")
-      .check(parsed_by(parse_dtype))
-      .capture_default_str()
-      .type_name("NAME");
-  command.add_option("--format", o->format, "md, json (lines) or csv")
-      .capture_default_str()
-      .check(one_of({"md", "json", "csv"}))
-      .type_name("F");
-  command.add_option("--out", o->out, "Append the rows to a results file").type_name("FILE.csv");
+  command.add_device(o->device);
+  command.add_dtype(o->dtype);
+  command.add_format(o->format);
+  command.add_out(o->out, "RESULTS.csv", "File that the rows are added to");
+  command.footer("Example:\n  photon eval --checkpoint out/train/photon-tiny/checkpoint --text book.txt");
   command.callback([o] { run(*o); });
 }
 

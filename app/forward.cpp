@@ -98,10 +98,13 @@ void setup(CommandLine& app) {
       .add_option("--tokens", options->tokens, "JSON array of rows of token ids, or a token file (one row)")
       .required()
       .type_name("FILE");
-  command.add_option("--out", options->out, "File to write").required().type_name("FILE.safetensors");
-  command.add_option("--dtype", options->dtype, "float32, float64 or bfloat16; unset: the device's own")
-      .check(parsed_by(parse_dtype));
-  command.add_option("--device", options->device, "Back end").check(known_device()).capture_default_str();
+  command.add_out(options->out, "FILE.safetensors", "File to write").required();
+  command.add_dtype(options->dtype);
+  command.add_device(options->device);
+  command.footer(
+      "Example:\n"
+      "  photon forward --checkpoint out/train/photon-tiny/checkpoint --tokens rows.json --out "
+      "streams.safetensors");
   command.callback([options] { run(*options); });
 }
 

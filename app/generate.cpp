@@ -149,13 +149,14 @@ void setup(CommandLine& app) {
       .check(parsed_by(parse_schedule))
       .capture_default_str();
   command.add_flag("--ignore-end-of-text", o->ignore_end_of_text, "Go on behind the end of a document");
-  command.add_option("--dtype", o->dtype, "float32, float64 or bfloat16; unset: the device's own")
-      .check(parsed_by(parse_dtype));
-  command.add_option("--device", o->device, "Back end").check(known_device()).capture_default_str();
+  command.add_dtype(o->dtype);
+  command.add_device(o->device);
   command.footer(
       "A model that was trained with a token in front of every text (begin_of_text in its config.toml; "
       "imported\n"
-      "LLaMAs: <s>) gets it in front of the prompt, and an empty prompt is that token alone.");
+      "LLaMAs: <s>) gets it in front of the prompt, and an empty prompt is that token alone.\n"
+      "Example:\n"
+      "  photon generate --checkpoint out/train/photon-tiny/checkpoint --prompt \"It was\"");
   command.callback([o] { run(*o); });
 }
 

@@ -33,14 +33,18 @@ void run(const Options& options) {
 void setup(CommandLine& app) {
   const auto options = std::make_shared<Options>();
   CommandLine command = app.add_subcommand("init", "Write a checkpoint with fresh weights");
-  command.add_option("model", options->model, "Model spec (TOML)").required().type_name("MODEL.toml");
+  command.add_option("model", options->model, "Model: a name (photon list models) or a spec file")
+      .required()
+      .type_name("MODEL")
+      .names(ConfigKind::model);
   command.add_option("--seed", options->seed, "Seed of the weights")
       .required()
       .type_name("N")
       .check(non_negative_number());
-  command.add_option("--out", options->out, "Checkpoint folder to make").required().type_name("DIR");
+  command.add_out(options->out, "DIR", "Checkpoint folder to make").required();
   command.add_overrides(options->overrides, "Override a key of the spec: width=64, level.1.chunk=8");
   command.add_flag("--force", options->force, "Replace an existing checkpoint");
+  command.footer("Example:\n  photon init photon-tiny --seed 1 --out fresh");
   command.callback([options] { run(*options); });
 }
 

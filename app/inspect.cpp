@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/json.h"
 #include "core/model/model_config.h"
 
 namespace photon {
@@ -23,16 +24,23 @@ void setup(CommandLine& app) {
   auto options = std::make_shared<Options>();
   CommandLine command =
       app.add_subcommand("inspect", "Parameters by module, KV bytes and FLOPs a token of a model spec");
-  command.add_option("model", options->model, "model spec (TOML)").required();
-  command.add_option("--format", options->format, "md or json")
-      .check(one_of({"md", "json"}))
+  command.add_option("model", options->model, "Model: a name (photon list models) or a spec file")
+      .required()
+      .type_name("MODEL")
+      .names(ConfigKind::model);
+  command.add_option("--context", options->context, "Tokens that KV and FLOPs are taken at")
       .capture_default_str();
-  command.add_option("--set", options->overrides, "override a key: level.1.chunk=4").allow_extra_args(false);
-  command.add_option("--context", options->context, "tokens that KV and FLOPs are taken at")
-      .capture_default_str();
+  command.add_format(options->format);
+  command.add_overrides(options->overrides, "Override a key of the spec: level.1.chunk=4");
+  command.footer("csv has the modules.\nExample:\n  photon inspect photon-600m");
   command.callback([options] {
     const Inspection result = inspect(load_model_spec(options->model, options->overrides), options->context);
-    fmt::print("{}", options->format == "json" ? to_json(result) : to_markdown(result));
+    if (options->format == "md") {
+      fmt::print("{}", to_markdown(result));
+    } else {
+      const auto json = nlohmann::ordered_json::parse(to_json(result));
+      print_json(json, json["modules"], options->format);
+    }
   });
 }
 

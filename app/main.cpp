@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <new>
+#include <string_view>
 
 #include "app/command.h"
+#include "app/completion.h"
 #include "app/standard_streams.h"
 #include "app/unknown_words.h"
 #include "app/version.h"
@@ -60,6 +62,11 @@ int run(int argc, char** argv) {
   });
   if (argc == 1) {
     fmt::print("{}", app.help());
+    return 0;
+  }
+  if (std::string_view(argv[1]) == "complete") {  // a shell asks (completion.h)
+    for (const std::string& word : photon::completions(app, {argv + 2, argv + argc}))
+      fmt::print("{}\n", word);
     return 0;
   }
   try {

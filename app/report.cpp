@@ -8,9 +8,7 @@
 
 #include "analysis/join/prediction.h"
 #include "analysis/report/report.h"
-#include "app/bench_words.h"
 #include "app/command.h"
-#include "core/base/paths.h"
 
 namespace photon {
 namespace {
@@ -21,7 +19,7 @@ void setup(CommandLine& app) {
   command.add_option("results", request->results, "Results files (CSV)")
       .required()
       .type_name("RESULTS.csv...");
-  command.add_option("--out", request->out, "Folder for index.html and figures/").required().type_name("DIR");
+  command.add_out(request->out, "DIR", "Folder for index.html and figures/").required();
   command.add_option("--metrics", request->metrics, "Metrics files of trainings").type_name("METRICS.csv...");
   command.add_option("--simulations", request->simulations, "Rows of photon simulate")
       .type_name("SIMULATION.csv...");
@@ -32,16 +30,18 @@ void setup(CommandLine& app) {
   command
       .add_option("--models", request->models,
                   "Specs for the figures over context length; default: those of the checkpoints in the rows")
-      .type_name("MODEL.toml...");
+      .type_name("MODEL")
+      .names(ConfigKind::model);
+  command.footer("Example:\n  photon report results.csv --out page");
   command.callback([request] {
-    request->paper_models = share_folder() / "configs" / "models";
-    request->paper_hardware = share_folder() / "configs" / "hardware" / "h200.toml";
+    request->paper_models = config_folder(ConfigKind::model);
+    request->paper_hardware = find_config(ConfigKind::hardware, "h200");
     fmt::print("{}\n", analysis::write_report(*request).string());
     std::vector<ResultRow> rows;
     for (const auto& file : request->results) {
       for (ResultRow& row : read_results(file)) rows.push_back(std::move(row));
     }
-    for (const std::string& line : analysis::prediction_summary(rows)) say(line);
+    for (const std::string& line : analysis::prediction_summary(rows)) fmt::print(stderr, "{}\n", line);
   });
 }
 

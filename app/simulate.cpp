@@ -344,10 +344,11 @@ void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
   CommandLine command =
       app.add_subcommand("simulate", "Serve many requests on many GPUs, from the traffic model alone");
-  command.add_option("models", o->models, "Model specs (TOML)").required().type_name("MODEL.toml...");
-  command.add_option("--hardware", o->hardware, "Machine (configs/hardware/)")
+  command.add_option("models", o->models, "Models: names (photon list models) or spec files")
       .required()
-      .type_name("HW.toml");
+      .type_name("MODEL")
+      .names(ConfigKind::model);
+  command.add_hardware(o->hardware).required();
   command.add_option("--generation", o->generations, "hiergen, recgen")
       .check(words(parse_generation))
       .capture_default_str();
@@ -419,33 +420,25 @@ void setup(CommandLine& app) {
   command.add_option("--engine", o->engine, "Serve the same requests on this back end, too, one at a time")
       .type_name("DEVICE")
       .check(known_device());
-  command.add_option("--dtype", o->dtype, "bfloat16, float32 or float64")
-      .check(parsed_by(parse_dtype))
-      .capture_default_str();
-  command
-      .add_option(
-          "--ceilings", o->ceilings,
-          "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
-      .check(one_of({"measured", "datasheet"}))
-      .capture_default_str();
+  command.add_dtype(o->dtype);
+  command.add_ceilings(o->ceilings);
   command.add_option("--seed", o->seed, "Of arrivals and lengths")
       .check(non_negative_number())
       .capture_default_str();
-  command.add_option("--format", o->format, "md, json or csv")
-      .check(one_of({"md", "json", "csv"}))
-      .capture_default_str();
-  command.add_option("--out", o->out, "Folder for simulation.csv and figures").type_name("DIR");
+  command.add_format(o->format);
+  command.add_out(o->out, "DIR", "Folder for simulation.csv and figures");
   command.add_overrides(o->overrides, "Override a key of the specs");
   command.footer(
-      "Throughput and latency against load:\n"
-      "  photon simulate MODELS --hardware HW.toml --rate 1,2,4,8,16 --out DIR\n"
       "What one GPU serves as context grows, and as samples share a prompt:\n"
-      "  photon simulate MODELS --hardware HW.toml --rate max --context 2048-1048576*2 --out DIR\n"
-      "  photon simulate MODELS --hardware HW.toml --rate max --samples 1-64*2 --out DIR\n"
+      "  photon simulate photon-600m --hardware h200 --rate max --context 2048-1048576*2 --out simulated\n"
+      "  photon simulate photon-600m --hardware h200 --rate max --samples 1-64*2 --out simulated\n"
       "How many GPUs a load takes:\n"
-      "  photon simulate MODELS --hardware HW.toml --rate 100 --replicas auto --limit-ttft 1 --limit-token "
+      "  photon simulate photon-600m --hardware h200 --rate 100 --replicas auto --limit-ttft 1 --limit-token "
       "0.02\n"
-      "The rules are in docs/simulator.md, the figures in docs/numbers.md.");
+      "The rules are in docs/simulator.md, the figures in docs/numbers.md.\n"
+      "Example, throughput and latency against load:\n"
+      "  photon simulate photon-600m vanilla-600m --hardware h200 --rate 1,4,16 --requests 200 --out "
+      "simulated");
   command.callback([o, command] {
     refuse_unused(*o, command);
     run(*o);

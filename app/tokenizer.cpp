@@ -10,6 +10,7 @@
 
 #include "app/command.h"
 #include "app/early_checks.h"
+#include "app/json.h"
 #include "core/base/error.h"
 #include "core/base/line_reader.h"
 #include "core/base/utf8.h"
@@ -22,6 +23,7 @@ struct Options {
   std::filesystem::path model;
   std::string text;
   int64_t vocab = 4096;
+  std::string format = "md";
 };
 
 void train(const Options& o) {
@@ -47,8 +49,23 @@ void train(const Options& o) {
              remarks.empty() ? "" : "; ", remarks);
 }
 
+void print_info(const Options& o, const Tokenizer& tokenizer) {
+  auto pieces = nlohmann::ordered_json::array();
+  for (const int32_t id : tokenizer.encode(o.text)) {
+    pieces.push_back({{"id", id}, {"piece", fmt::format("{:?}", tokenizer.piece_bytes(id))}});
+  }
+  nlohmann::ordered_json json{{"model", o.model.string()},
+                              {"pieces", tokenizer.vocab()},
+                              {"end_of_text", tokenizer.end_of_text()},
+                              {"hash", fmt::format("{:016x}", tokenizer.hash())}};
+  const auto rows = o.text.empty() ? json : pieces;
+  if (!o.text.empty()) json["text"] = pieces;
+  print_json(json, rows, o.format);
+}
+
 void info(const Options& o) {
   const Tokenizer tokenizer(o.model);
+  if (o.format != "md") return print_info(o, tokenizer);
   fmt::print("{}: {} pieces, end of text {}, hash {:016x}\n", o.model.string(), tokenizer.vocab(),
              tokenizer.end_of_text(), tokenizer.hash());
   if (o.text.empty()) return;
@@ -67,11 +84,14 @@ void setup(CommandLine& app) {
   make.add_option("--input", o->inputs, "Text, plain or .zst").required().type_name("FILE").expected(1, -1);
   make.add_option("--vocab", o->vocab, "Pieces").type_name("N").capture_default_str();
   make.add_option("--out", o->model, "Model to write").required().type_name("FILE.model");
+  make.footer("Example:\n  photon tokenizer train --input book.txt --vocab 512 --out book.model");
   make.callback([o] { train(*o); });
 
   CommandLine show = command.add_subcommand("info", "Size and hash, and how it cuts a text");
   show.add_option("model", o->model, "SentencePiece model").required().type_name("FILE.model");
   show.add_option("--text", o->text, "Text to cut").type_name("TEXT");
+  show.add_format(o->format);
+  show.footer("Example:\n  photon tokenizer info out/corpus/tokenizer.model --text \"It was\"");
   show.callback([o] { info(*o); });
 }
 

@@ -2,9 +2,11 @@
 #include "app/unknown_words.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 
 #include "core/base/nearest.h"
 
@@ -61,6 +63,61 @@ std::string with_two_dashes(const std::string& name) {
   return "--" + name.substr(std::min(name.find_first_not_of('-'), name.size()));
 }
 
+/// Options that were another command's before; the successors are complete but for their values.
+struct Former {
+  const char* command;
+  const char* option;
+  const char* successor;
+};
+constexpr auto former = std::to_array<Former>({
+    {"photon floor", "--training", "photon floor training MODEL"},
+    {"photon floor", "--crossings", "photon floor crossings MODEL..."},
+    {"photon floor", "--alternatives", "photon floor alternatives MODEL"},
+    {"photon floor", "--paper", "photon floor paper"},
+    {"photon bench", "--training", "photon bench train MODEL..."},
+    {"photon bench", "--preset", "photon bench preset NAME"},
+    {"photon bench", "--ceilings-only", "photon bench ceilings"},
+    {"photon bench", "--write-hardware", "photon bench ceilings --out HARDWARE.toml"},
+});
+
+/// Commands below `app`, itself included, that have the option.
+void find_owners(const CLI::App& app, const std::string& name, std::vector<std::string>& owners) {
+  if (find_option(app, name) != nullptr) owners.push_back(full_name(app));
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (!command->get_name().empty()) find_owners(*command, name, owners);
+  }
+}
+
+/// Whose option it is, if it is one: of this command's family, or where all others are asked.
+std::string belongs_to(const CLI::App& family, const CLI::App& command, const std::string& name) {
+  std::vector<std::string> owners;
+  find_owners(family, name, owners);
+  std::erase(owners, full_name(command));
+  return owners.empty() ? "" : fmt::format("it belongs to {}", fmt::join(owners, ", "));
+}
+
+/// The command and its subcommands, or those beside it.
+const CLI::App& family_of(const CLI::App& command) {
+  const CLI::App* const parent = command.get_parent();
+  return parent == nullptr || parent->get_parent() == nullptr ? command : *parent;
+}
+
+std::string unknown_option(const CLI::App& root, const CLI::App& command, const std::string& given) {
+  const std::string name = with_two_dashes(given);
+  const std::string of = full_name(command);
+  const std::string wrong = fmt::format("unknown option '{}' of {}; ", given, of);
+  for (const Former& f : former) {
+    if (of == f.command && name == f.option) return wrong + fmt::format("it has become: {}", f.successor);
+  }
+  if (const std::string owners = belongs_to(family_of(command), command, name); !owners.empty())
+    return wrong + owners;
+  const auto own = option_names(command);
+  if (nearest(name, own).empty()) {
+    if (const std::string owners = belongs_to(root, command, name); !owners.empty()) return wrong + owners;
+  }
+  return wrong + suggestion(name, own);
+}
+
 }  // namespace
 
 std::string unknown_word(const CLI::App& app, const std::vector<std::string>& words) {
@@ -77,8 +134,7 @@ std::string unknown_word(const CLI::App& app, const std::vector<std::string>& wo
       }
       const bool number = name.find_first_not_of("-.0123456789") == std::string::npos;
       if (number) continue;  // somebody's value
-      return fmt::format("unknown option '{}' of {}; {}", name, full_name(*command),
-                         suggestion(with_two_dashes(name), option_names(*command)));
+      return unknown_option(app, *command, name);
     }
     const auto names = subcommands_of(*command);
     if (std::find(names.begin(), names.end(), word) != names.end()) {

@@ -6,21 +6,16 @@
 #include <algorithm>
 #include <cmath>
 
-#include "bench/preset.h"
 #include "bench/sweep.h"
 #include "core/base/config.h"
 #include "core/base/error.h"
-#include "core/base/paths.h"
+#include "core/base/known_configs.h"
 
 namespace photon::bench {
 namespace {
 
 constexpr int64_t most_tokens = int64_t{1} << 20;
 constexpr int64_t most_rows = int64_t{1} << 24;
-
-std::filesystem::path shared(const std::string& path) {
-  return std::filesystem::exists(path) ? std::filesystem::path(path) : share_folder() / path;
-}
 
 Target read_target(const ConfigTable& t, const Acceptance& a) {
   Target out;
@@ -85,8 +80,8 @@ std::string verdict(const Outcome& o) {
 
 }  // namespace
 
-Acceptance load_acceptance(const std::string& preset) {
-  const ConfigDocument document = load_config(preset_file(preset));
+Acceptance load_acceptance(const std::filesystem::path& preset) {
+  const ConfigDocument document = load_config(preset);
   const ConfigTable root = document.root();
   const auto section = [&](std::string_view key) {
     const auto found = root.table(key);
@@ -101,11 +96,12 @@ Acceptance load_acceptance(const std::string& preset) {
   const ConfigTable models = section("models");
   for (const std::string architecture : {"vanilla", "block", "photon"}) {
     for (const std::string& name : {architecture, architecture + "-small"}) {
-      if (models.has(name)) a.models[name] = shared(models.text(name));
+      if (models.has(name)) a.models[name] = find_config(ConfigKind::model, models.text(name));
     }
   }
   const ConfigTable check = section("check");
-  for (const std::string& path : check.texts("models")) a.check.models.push_back(shared(path));
+  for (const std::string& path : check.texts("models"))
+    a.check.models.push_back(find_config(ConfigKind::model, path));
   a.check.rows = check.integer("rows", 1, 1024);
   if (check.has("steps")) {
     a.check.steps = check.integer("steps", 1, 1000);

@@ -54,9 +54,8 @@ struct Acceptance {
   std::vector<Target> targets;
 };
 
-/// `preset` is a file, or the name of one in share_folder()/configs/bench. Throws Error as every config does,
-/// UsageError with the names there are.
-Acceptance load_acceptance(const std::string& preset);
+/// Throws Error as every config does.
+Acceptance load_acceptance(const std::filesystem::path& preset);
 
 /// One target and the row that was measured for it; none: why not.
 struct Outcome {

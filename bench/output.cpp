@@ -60,8 +60,8 @@ std::string table(const std::vector<ResultRow>& rows, std::string_view title,
 Output::Format Output::parse_format(std::string_view name) {
   if (name == "md") return Format::markdown;
   if (name == "csv") return Format::csv;
-  if (name == "jsonl") return Format::jsonl;
-  throw UsageError(fmt::format("no format '{}'; there is: md, csv, jsonl", name));
+  if (name == "json" || name == "jsonl") return Format::jsonl;
+  throw UsageError(fmt::format("no format '{}'; there is: md, json (a line for each row), csv", name));
 }
 
 std::vector<ResultRow> open_results(const std::filesystem::path& file) {

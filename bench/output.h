@@ -19,7 +19,7 @@ std::vector<ResultRow> open_results(const std::filesystem::path& file);
 class Output {
  public:
   enum class Format { markdown, csv, jsonl };
-  static Format parse_format(std::string_view name);  ///< md, csv or jsonl; throws UsageError
+  static Format parse_format(std::string_view name);  ///< md, json (or jsonl) or csv; throws UsageError
 
   /// `file` may be empty, else it is opened with open_results.
   Output(Format format, std::filesystem::path file);

@@ -8,8 +8,7 @@
 #include "bench/sweep.h"
 #include "core/base/config.h"
 #include "core/base/error.h"
-#include "core/base/nearest.h"
-#include "core/base/paths.h"
+#include "core/base/known_configs.h"
 
 namespace photon::bench {
 namespace {
@@ -30,8 +29,11 @@ auto parsed(const ConfigTable& t, std::string_view key, Parse parse) {
 std::vector<std::filesystem::path> model_files(const ConfigTable& t) {
   std::vector<std::filesystem::path> out;
   for (const std::string& path : t.texts("models")) {
-    out.push_back(std::filesystem::exists(path) ? std::filesystem::path(path) : share_folder() / path);
-    if (!std::filesystem::exists(out.back())) t.fail("models", fmt::format("there is no {}", path));
+    try {
+      out.push_back(find_config(ConfigKind::model, path));
+    } catch (const Error& e) {
+      t.fail("models", e.what());
+    }
   }
   if (out.empty()) t.fail("models", "is an empty list: nothing would be measured");
   return out;
@@ -111,20 +113,6 @@ std::vector<std::string> differences(const SweepPreset& full, const SweepPreset&
 }
 
 }  // namespace
-
-std::filesystem::path preset_file(const std::string& preset) {
-  if (preset.ends_with(".toml")) return preset;
-  const std::filesystem::path folder = share_folder() / "configs" / "bench";
-  const std::filesystem::path file = folder / (preset + ".toml");
-  if (std::filesystem::exists(file)) return file;
-  std::vector<std::string> names;
-  std::error_code none;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, none))
-    names.push_back(entry.path().stem().string());
-  std::sort(names.begin(), names.end());
-  throw UsageError(
-      fmt::format("no preset '{}' in {}; {}", preset, folder.string(), suggestion(preset, names)));
-}
 
 bool is_sweep_preset(const std::filesystem::path& file) {
   return load_config(file).root().has("sweep");

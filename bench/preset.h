@@ -16,10 +16,6 @@
 
 namespace photon::bench {
 
-/// `preset` is a file, or the name of one in share_folder()/configs/bench. Throws UsageError with the names
-/// there are.
-std::filesystem::path preset_file(const std::string& preset);
-
 struct SweepPreset {
   std::string device;
   std::optional<DType> dtype;  ///< none: the device's own

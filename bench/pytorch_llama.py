@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A training step of a vanilla LLaMA in PyTorch, beside which `photon bench --training` is set.
+"""A training step of a vanilla LLaMA in PyTorch, beside which `photon bench train` is set.
 
     python3 bench/pytorch_llama.py configs/models/vanilla-600m.toml --batch 32 --length 2048
-    photon bench configs/models/vanilla-600m.toml --training --batch 32 --length 2048 --device cuda
+    photon bench train vanilla-600m --batch 32 --length 2048 --device cuda
 
 The same work: bf16 weights in every product with float32 masters, gradients and moments, fused causal attention,
 untied head, cross-entropy over tokens 2..T in float32, gradient norm and clipping at 1, fused AdamW; the model compiled.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # photon_library(NAME LINKS...): the static library of this folder, every *.cpp in it and in its rooms (folders without a
-# CMakeLists.txt); each *.h must compile alone.
+# CMakeLists.txt); each *.h must compile alone. With PRECOMPILE HEADERS... LINK LINKS... instead, these headers, which most
+# of its files read, are precompiled for it beside the usual ones.
 # photon_test(NAME [SANITIZED [EXCEPT FILTER]] LINKS...): one GoogleTest executable of the folder's *.cpp; its tests carry
 # the folder's name as their label. With SANITIZED `./photon test` also runs it in the sanitizers' build, but for the
 # tests that FILTER ("Suite.Test:Other.*") names: the target sanitized_tests builds it, the label "FOLDER sanitized"
@@ -87,6 +88,7 @@ function(photon_headers_alone out)
 endfunction()
 
 function(photon_library name)
+  cmake_parse_arguments(library "" "" "PRECOMPILE;LINK" ${ARGN})
   photon_glob(sources *.cpp)
   photon_glob(headers *.h)
   if(sources)
@@ -96,9 +98,11 @@ function(photon_library name)
     add_library(${name} INTERFACE)
     set(scope INTERFACE)
   endif()
-  target_link_libraries(${name} ${scope} photon_flags ${ARGN})
+  target_link_libraries(${name} ${scope} photon_flags ${library_UNPARSED_ARGUMENTS} ${library_LINK})
   photon_headers_alone(alone ${headers})
-  if(sources)
+  if(library_PRECOMPILE)
+    photon_precompile(${name} ${name} ${library_PRECOMPILE})
+  elseif(sources)
     photon_precompile(${name} photon_core)
   endif()
   target_sources(${name} ${scope} FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR} FILES ${alone})

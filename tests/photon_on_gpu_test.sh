@@ -39,7 +39,7 @@ all_well
 run "$work/out"
 [ "$code" = 0 ] || complain "all well: exit code $code: $said"
 silent 'CUT OFF' 'all well'
-order=$(grep -oE '^(cuda_tests|photon bench --preset [a-z0-9-]+|compute-sanitizer --tool [a-z]+|ncu --nvtx)' <<<"$calls" |
+order=$(grep -oE '^(cuda_tests|photon bench preset [a-z0-9-]+|compute-sanitizer --tool [a-z]+|ncu --nvtx)' <<<"$calls" |
   awk '{print $NF}' | grep -v cuda_tests | tr '\n' ' ')
 [ "$order" = "h200-acceptance h200-training memcheck racecheck initcheck synccheck --nvtx " ] ||
   complain "the most telling first, but: $order"

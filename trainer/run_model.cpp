@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/base/error.h"
+#include "core/base/known_configs.h"
 #include "core/model/checkpoint.h"
 #include "core/model/model_config.h"
 #include "core/model/parameters.h"
@@ -64,23 +65,25 @@ void fit_vocabulary(const TrainConfig& config, ModelSpec& spec, const TokenFile&
 RunModel run_model(const TrainConfig& config) {
   const TokenFile tokens(training_tokens(config));
   RunModel model;
-  if (fs::is_directory(config.model)) {
+  const fs::path source = find_config(ConfigKind::model, config.model);
+  if (fs::is_directory(source)) {
     if (!config.model_set.empty()) {
       throw UsageError(fmt::format("model.{}: the weights in {} fit the shape they were trained with",
-                                   config.model_set[0], config.model.string()));
+                                   config.model_set[0], source.string()));
     }
-    model = {.spec = checkpoint_spec(config.model), .checkpoint = config.model};
+    model = {.spec = checkpoint_spec(source), .checkpoint = source};
     require_same_tokens(config, model, tokens);
     return model;
   }
-  model.spec = load_model_spec(config.model, config.model_set);
+  model.spec = load_model_spec(source, config.model_set);
   fit_vocabulary(config, model.spec, tokens);
   return model;
 }
 
 ModelSpec matched_spec(const TrainConfig& config) {
-  const bool folder = fs::is_directory(config.match_model);
-  ModelSpec spec = load_model_spec(folder ? config.match_model / "config.toml" : config.match_model);
+  const fs::path source = find_config(ConfigKind::model, config.match_model);
+  const bool folder = fs::is_directory(source);
+  ModelSpec spec = load_model_spec(folder ? source / "config.toml" : source);
   if (!folder) spec.vocab = std::max(spec.vocab, TokenFile(training_tokens(config)).vocab());
   return spec;
 }

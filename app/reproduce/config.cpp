@@ -13,6 +13,7 @@
 
 #include "core/base/config.h"
 #include "core/base/error.h"
+#include "core/base/known_configs.h"
 #include "core/base/paths.h"
 #include "core/model/model_config.h"
 #include "core/model/parameters.h"
@@ -164,10 +165,10 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
   c.recgen_prompt = bench.integer("recgen_prompt", 0, c.training.context, 0);
 
   const ConfigTable dry = section("dry_run");
-  c.hardware = shared(dry.text("hardware"));
+  c.hardware = find_config(ConfigKind::hardware, dry.text("hardware"));
   c.mfu = dry.number("mfu", 1e-4, 1.0);
   for (const std::string& path : models) {
-    const auto model = shared(path);
+    const auto model = find_config(ConfigKind::model, path);
     StudyModel entry{model, load_model_spec(model, {fmt::format("vocab={}", c.vocab)})};
     const bool sets_budget = entry.spec.depth() >= 2 || c.models.empty();
     entry.matched = sets_budget ? c.models.size() : c.models.back().matched;

@@ -18,7 +18,6 @@
 #include "bench/sweep.h"
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
-#include "core/base/paths.h"
 #include "core/base/table.h"
 #include "core/cost/floor.h"
 #include "core/cost/hardware.h"
@@ -133,8 +132,7 @@ std::string ladder_text(const StudyConfig& study, std::span<const ResultRow> row
 }
 
 void run(const Options& options) {
-  const auto config =
-      options.config.empty() ? share_folder() / "configs" / "reproduce" / "default.toml" : options.config;
+  const auto config = options.config.empty() ? find_config(ConfigKind::study, "default") : options.config;
   const StudyConfig study = load_study(config, options.overrides);
   if (options.dry_run) {
     print_dry_run(study);
@@ -166,9 +164,10 @@ void run(const Options& options) {
 void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
   CommandLine command = app.add_subcommand("reproduce", "Train, measure and compare all three architectures");
-  command.add_option("config", o->config, "Study (TOML); default: configs/reproduce/default.toml")
-      .type_name("CONFIG.toml");
-  command.add_option("--out", o->out, "Folder of everything it makes").capture_default_str().type_name("DIR");
+  command.add_option("study", o->config, "Study: a name (photon list studies) or a file; unset: default")
+      .type_name("STUDY")
+      .names(ConfigKind::study);
+  command.add_out(o->out, "DIR", "Folder of everything it makes").capture_default_str();
   command.add_overrides(o->overrides, "Override a key of the study: training.tokens=1e6");
   command.add_flag(
       "--ladder", o->ladder,
@@ -176,6 +175,7 @@ void setup(CommandLine& app) {
       "at an edge, and the lines to put into the study");
   command.add_flag("--dry-run", o->dry_run,
                    "Parameters, tokens, FLOPs, memory, and the stages with their sizes; nothing is run");
+  command.footer("Example, what the paper's own setting would take:\n  photon reproduce paper --dry-run");
   command.callback([o] { run(*o); });
 }
 

@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
     if (!suite.flags.results.empty()) {
       throw UsageError(
           "--results: a ceiling is no row; every row of bench_prefill and bench_decode has those of its own "
-          "process, and photon bench --write-hardware FILE keeps a machine's");
+          "process, and photon bench ceilings --out FILE keeps a machine's");
     }
     for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
       if (suite.flags.dtype.value_or(dtype) != dtype) continue;

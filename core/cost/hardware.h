@@ -34,7 +34,7 @@ struct Hardware {
   Rates data_sheet;
   Rates reported;               ///< measured by others
   std::string reported_source;  ///< by whom, where, how; never empty where anything is reported
-  Rates measured;               ///< by photon (`photon bench --write-hardware`)
+  Rates measured;               ///< by photon (`photon bench ceilings --out`)
 
   /// Each rate as measured, else as reported, else as the data sheet has it; the data sheet's alone if so
   /// asked. Throws Error where a needed rate stands nowhere.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// photon bench --preset on presets of tiny models: what it prints, writes and returns.
+// photon bench preset on presets of tiny models: what it prints, writes and returns.
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -68,7 +68,7 @@ at_least = )" << (reachable ? "1e-6" : "1.0")
   /// On tiny models, which take the place of the preset's.
   ProgramRun run(const std::string& file, const std::string& device, const std::string& more = "") {
     const auto models = share_folder() / "configs" / "models";
-    return run_photon("bench --preset " + file + " " + (models / "block-tiny.toml").string() + " " +
+    return run_photon("bench preset " + file + " " + (models / "block-tiny.toml").string() + " " +
                       (models / "photon-tiny.toml").string() + " --device " + device + " --out " +
                       csv().string() + more);
   }
@@ -127,7 +127,7 @@ TEST_F(BenchAcceptance, WhatWasMeasuredIsKeptWhenTheProgramIsKilled) {
   std::ofstream(file) << text;
   const auto models = share_folder() / "configs" / "models";
   const std::string command =
-      photon_program() + " bench --preset " + file + " " + (models / "block-tiny.toml").string() + " " +
+      photon_program() + " bench preset " + file + " " + (models / "block-tiny.toml").string() + " " +
       (models / "photon-tiny.toml").string() + " --device cpu --out " + csv().string();
   const std::string script = command + " >/dev/null 2>&1 & pid=$!; for i in $(seq 1200); do test -s " +
                              (folder_ / "rows.md").string() +
@@ -169,7 +169,7 @@ measured = "step_mfu"
 at_least = 1e-6
 )";
   const ProgramRun done =
-      run_photon("bench --preset " + file.string() + " --device cpu --out " + csv().string());
+      run_photon("bench preset " + file.string() + " --device cpu --out " + csv().string());
   EXPECT_EQ(done.code, 1);
   EXPECT_NE(done.out.find("not measured: training rows of 17 tokens"), std::string::npos) << done.out;
   EXPECT_NE(done.out.find("| the next one | 1 |"), std::string::npos) << done.out;
@@ -207,7 +207,7 @@ measured = "step_mfu"
 at_least = 1.0
 )";
   const auto model = share_folder() / "configs" / "models" / "photon-tiny.toml";
-  const ProgramRun done = run_photon("bench --preset " + file.string() + " " + model.string() +
+  const ProgramRun done = run_photon("bench preset " + file.string() + " " + model.string() +
                                      " --device emulated --out " + csv().string());
   EXPECT_EQ(done.code, 1) << done.messages;
   EXPECT_NE(done.messages.find("check: photon-tiny, 2 steps"), std::string::npos) << done.messages;

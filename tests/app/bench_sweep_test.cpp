@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// photon bench --preset on a small sweep and photon bench compare: rows, resuming, interrupts, refusals.
+// photon bench preset on a small sweep and photon bench compare: rows, resuming, interrupts, refusals.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -46,7 +46,7 @@ batches = ")" + batches + "\"\n");
     return (folder_ / "small.toml").string();
   }
   std::string arguments(const std::string& batches) {
-    return "bench --preset " + preset(batches) + " --device cpu --out " + csv().string();
+    return "bench preset " + preset(batches) + " --device cpu --out " + csv().string();
   }
   std::filesystem::path csv() const { return folder_ / "rows.csv"; }
   TempFolder folder_;
@@ -113,7 +113,7 @@ TEST_F(BenchSweep, AnInterruptKeepsTheRowsAndTheSameCommandGoesOn) {
 TEST_F(BenchSweep, RefusesBeforeMeasuringAndKeepsWhatIsThere) {
   const ProgramRun beside = run_photon(arguments("1") + " --batch 4");
   EXPECT_EQ(beside.code, 2);
-  EXPECT_TRUE(holds(beside.messages, {"--batch", "--preset"}));
+  EXPECT_TRUE(holds(beside.messages, {"--batch", "photon bench run"}));
   write_text(csv(), "schema_version,kind\n2,bench\n");
   const ProgramRun other = run_photon(arguments("1"));
   EXPECT_EQ(other.code, 1);
@@ -142,8 +142,8 @@ TEST_F(BenchSweep, SaysWhereRowsAreKeptAndAnswersAtOnceWhereNothingFits) {
   const std::string request = "bench " + model + " --prompt 32 --new 2 --max-seconds 0.01 --min-samples 1 ";
   EXPECT_TRUE(holds(run_photon(request).messages, {"no --out", "kept nowhere"}));
   EXPECT_EQ(run_photon(request + "--out " + csv().string()).messages.find("kept nowhere"), std::string::npos);
-  for (const char* kind : {"", "--training "}) {
-    const ProgramRun beyond = run_photon("bench " + model + " " + kind + "--batch 100000000");
+  for (const char* kind : {"", "train "}) {
+    const ProgramRun beyond = run_photon("bench " + std::string(kind) + model + " --batch 100000000");
     EXPECT_EQ(beyond.code, 1) << kind;
     EXPECT_TRUE(holds(beyond.messages, {"GiB", "nothing was measured"})) << kind;
     EXPECT_EQ(beyond.messages.find("ceilings"), std::string::npos) << kind << beyond.messages;
@@ -168,12 +168,11 @@ TEST_F(BenchSweep, WhatCouldNotBeWrittenIsNotMeasured) {
   EXPECT_EQ(nowhere.code, 1);
   EXPECT_TRUE(holds(nowhere.messages, {"absent/rows.csv", "cannot be opened"}));
   EXPECT_EQ(nowhere.messages.find("..."), std::string::npos) << nowhere.messages;
-  for (const char* option : {"--profile", "--write-hardware"}) {
-    const std::string measured = option == std::string("--profile") ? model : "";
-    const ProgramRun absent =
-        run_photon("bench " + measured + " " + option + " " + (folder_ / "absent/file").string());
-    EXPECT_EQ(absent.code, 1) << option;
-    EXPECT_TRUE(holds(absent.messages, {"absent/file"})) << option;
+  for (const std::string& words :
+       {model + " --profile ", "train " + model + " --profile ", std::string("ceilings --out ")}) {
+    const ProgramRun absent = run_photon("bench " + words + (folder_ / "absent/file").string());
+    EXPECT_EQ(absent.code, 1) << words;
+    EXPECT_TRUE(holds(absent.messages, {"absent/file"})) << words;
     EXPECT_EQ(absent.messages.find("ceilings"), std::string::npos) << absent.messages;
   }
   EXPECT_EQ(run_photon("bench " + model + " --max-seconds nan").code, 2);

@@ -109,8 +109,6 @@ TEST_F(FloorPrediction, RefusesWhatDoesNotFit) {
   const ProgramRun other = run("--dtype bfloat16");
   EXPECT_EQ(other.code, 2);
   EXPECT_TRUE(holds(other.messages, {"float32", "bfloat16"}));
-  EXPECT_EQ(run("--dtype float32 --training").code, 2);
-  EXPECT_EQ(run("--dtype float32 --crossings").code, 2);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/paths.h"
@@ -12,14 +13,24 @@
 namespace photon::testing {
 namespace {
 
-ProgramRun floor(const std::string& model, std::vector<std::string> more) {
+/// `words_before`: "floor", or with one of its subcommands.
+ProgramRun run_floor(const std::string& words_before, const std::string& model,
+                     std::vector<std::string> more) {
   const std::string configs = share_folder().string() + "/configs/";
-  std::vector<std::string> arguments{"floor", configs + "models/" + model + ".toml", "--hardware",
+  std::vector<std::string> arguments{words_before, configs + "models/" + model + ".toml", "--hardware",
                                      configs + "hardware/h200.toml"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   std::string words;
   for (const std::string& argument : arguments) words += argument + " ";
   return run_photon(words);
+}
+
+ProgramRun floor(const std::string& model, std::vector<std::string> more) {
+  return run_floor("floor", model, std::move(more));
+}
+
+ProgramRun training(const std::string& model, std::vector<std::string> more) {
+  return run_floor("floor training", model, std::move(more));
 }
 
 TEST(FloorCommand, PrintsEveryNumberAsJson) {
@@ -125,7 +136,7 @@ TEST(FloorCommand, ABatchThatDoesNotFitHasNoThroughput) {
       floor("vanilla-600m", {"--prompt", "128", "--new", "2048", "--batch", std::to_string(most + 1)});
   EXPECT_TRUE(holds(table.out, {"no throughput", "do not fit", std::to_string(most) + " fit (--batch max)"}));
   EXPECT_EQ(table.out.find("throughput at the floor"), std::string::npos) << table.out;
-  const ProgramRun step = floor("vanilla-600m", {"--training", "--batch", "400"});
+  const ProgramRun step = training("vanilla-600m", {"--batch", "400"});
   ASSERT_EQ(step.code, 0) << step.messages;
   EXPECT_TRUE(holds(step.out, {"400 rows do not fit", "no tok/s"}));
 }
@@ -156,7 +167,7 @@ TEST(FloorCommand, RefusesWhatCannotBe) {
 }
 
 TEST(FloorCommand, TrainingStepByOpWithoutADevice) {
-  const ProgramRun run = floor("photon-600m", {"--training", "--batch", "2", "--format", "json"});
+  const ProgramRun run = training("photon-600m", {"--batch", "2", "--format", "json"});
   ASSERT_EQ(run.code, 0) << run.messages;
   const auto json = nlohmann::json::parse(run.out);
   double seconds = 0.0;
@@ -168,15 +179,14 @@ TEST(FloorCommand, TrainingStepByOpWithoutADevice) {
   EXPECT_GT(mfu, 0.3);
   EXPECT_LT(mfu, 1.0);
   EXPECT_EQ(json["again_flops"], 0.0);
-  const ProgramRun table = floor("photon-600m", {"--training", "--batch", "2", "--recompute", "layer"});
+  const ProgramRun table = training("photon-600m", {"--batch", "2", "--recompute", "layer"});
   ASSERT_EQ(table.code, 0) << table.messages;
   EXPECT_NE(table.out.find("| again | qkv |"), std::string::npos) << table.out;
 }
 
 TEST(FloorCommand, LargestTrainingBatchGrowsWithRecomputation) {
   const auto rows = [](const std::string& recompute) {
-    const ProgramRun run =
-        floor("vanilla-600m", {"--training", "--recompute", recompute, "--format", "json"});
+    const ProgramRun run = training("vanilla-600m", {"--recompute", recompute, "--format", "json"});
     EXPECT_EQ(run.code, 0) << run.messages;
     const auto json = nlohmann::json::parse(run.out);
     EXPECT_LE(json["memory_bytes"].get<double>(), json["memory_usable_bytes"].get<double>());
@@ -185,8 +195,8 @@ TEST(FloorCommand, LargestTrainingBatchGrowsWithRecomputation) {
   EXPECT_GT(rows("none"), 1);
   EXPECT_GT(rows("inner"), rows("none"));
   EXPECT_GT(rows("layer"), rows("inner"));
-  EXPECT_EQ(floor("vanilla-600m", {"--training", "--recompute", "some"}).code, 2);
-  EXPECT_EQ(floor("photon-600m", {"--training", "--length", "100"}).code, 1);
+  EXPECT_EQ(training("vanilla-600m", {"--recompute", "some"}).code, 2);
+  EXPECT_EQ(training("photon-600m", {"--length", "100"}).code, 1);
   EXPECT_EQ(floor("photon-600m", {}).code, 2);
 }
 

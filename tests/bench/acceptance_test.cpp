@@ -11,6 +11,7 @@
 #include "bench/agreement.h"
 #include "bench/sweep.h"
 #include "core/base/error.h"
+#include "core/base/known_configs.h"
 #include "core/base/paths.h"
 #include "core/model/model_config.h"
 #include "core/model/parameters.h"
@@ -101,18 +102,9 @@ TEST_F(PresetTest, RefusesWhatItDoesNotKnow) {
   refused("new = 7", "steps = 3", "length");
 }
 
-TEST(Preset, UnknownNameSaysWhatThereIs) {
-  try {
-    load_acceptance("h200-acceptence");
-    FAIL();
-  } catch (const UsageError& e) {
-    EXPECT_NE(std::string(e.what()).find("h200-acceptance"), std::string::npos) << e.what();
-  }
-}
-
 // The table of targets is the contract: which cases, and how much of the floor.
 TEST(Preset, H200AcceptanceHoldsEveryTarget) {
-  const Acceptance a = load_acceptance("h200-acceptance");
+  const Acceptance a = load_acceptance(find_config(ConfigKind::preset, "h200-acceptance"));
   EXPECT_EQ(a.device, "cuda");
   EXPECT_EQ(a.dtype, DType::bfloat16);
   std::map<std::string, int> largest, single, prefill;
@@ -146,7 +138,7 @@ TEST(Preset, H200AcceptanceHoldsEveryTarget) {
 }
 
 TEST(Preset, H200TrainingHoldsEveryTarget) {
-  const Acceptance a = load_acceptance("h200-training");
+  const Acceptance a = load_acceptance(find_config(ConfigKind::preset, "h200-training"));
   EXPECT_EQ(a.device, "cuda");
   EXPECT_GT(a.check.steps, 0);
   EXPECT_EQ(a.check.models.size(), 3u);

@@ -13,6 +13,7 @@
 #include "bench/preset.h"
 #include "bench/sweep.h"
 #include "core/base/error.h"
+#include "core/base/known_configs.h"
 #include "core/model/model_config.h"
 #include "tests/core/model/random_spec.h"
 #include "tests/support.h"
@@ -73,7 +74,7 @@ TEST(EqualMemory, RefusesPromptsThatNoBudgetHolds) {
 // The shipped preset: what its rows hold at one N is equal to within its bound, on the host and on a GPU.
 TEST(EqualMemory, RowsOfTheMultiQueryPresetHoldTheSame) {
   for (const char* device : {"", "cpu"}) {
-    const SweepPreset preset = load_sweep_preset(preset_file("multi-query"), device);
+    const SweepPreset preset = load_sweep_preset(find_config(ConfigKind::preset, "multi-query"), device);
     ASSERT_GT(preset.equal_within, 0.0);
     ASSERT_LE(preset.equal_within, 0.05);
     EXPECT_GE(preset.rule.min_samples, 5) << "a single run is no measurement";

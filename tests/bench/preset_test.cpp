@@ -6,6 +6,7 @@
 
 #include "bench/sweep.h"
 #include "core/base/error.h"
+#include "core/base/known_configs.h"
 #include "core/model/model_config.h"
 #include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
@@ -58,7 +59,7 @@ TEST_F(SweepPresetTest, SaysTheSweep) {
   EXPECT_EQ(p.cache_bytes, 0);
   EXPECT_TRUE(p.scaled.empty());
   EXPECT_TRUE(is_sweep_preset(folder_ / "p.toml"));
-  EXPECT_FALSE(is_sweep_preset(preset_file("h200-acceptance")));
+  EXPECT_FALSE(is_sweep_preset(find_config(ConfigKind::preset, "h200-acceptance")));
 }
 
 TEST_F(SweepPresetTest, ASlowDeviceGetsLessAndTheReaderIsTold) {
@@ -98,8 +99,8 @@ TEST_F(SweepPresetTest, RefusesByFileAndLine) {
 }
 
 TEST(SweepPresetFiles, PaperIsThePapersTable) {
-  const SweepPreset full = load_sweep_preset(preset_file("paper"), "");
-  const SweepPreset small = load_sweep_preset(preset_file("paper"), "cpu");
+  const SweepPreset full = load_sweep_preset(find_config(ConfigKind::preset, "paper"), "");
+  const SweepPreset small = load_sweep_preset(find_config(ConfigKind::preset, "paper"), "cpu");
   EXPECT_EQ(full.device, "cuda");
   EXPECT_TRUE(full.scaled.empty());
   EXPECT_FALSE(small.scaled.empty());
@@ -119,7 +120,7 @@ TEST(SweepPresetFiles, PaperIsThePapersTable) {
 
 TEST(SweepPresetFiles, MultiQueryComparesArchitecturesInTheSameBytes) {
   for (const char* device : {"", "cpu"}) {
-    const SweepPreset p = load_sweep_preset(preset_file("multi-query"), device);
+    const SweepPreset p = load_sweep_preset(find_config(ConfigKind::preset, "multi-query"), device);
     EXPECT_GT(p.cache_bytes, 0) << device;
     EXPECT_EQ(p.sweep.batches, (std::vector<int64_t>{sweep_max}));
     EXPECT_EQ(p.sweep.samples_per_prompt, (std::vector<int64_t>{1, 2, 4, 8, 9, 16, 32, 64}));

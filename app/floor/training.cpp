@@ -1,23 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/floor_training.h"
+#include "app/floor/training.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <filesystem>
+#include <memory>
 
 #include "app/command.h"
-#include "app/floor_ceilings.h"
+#include "app/floor/batch.h"
+#include "app/floor/ceilings.h"
+#include "app/json.h"
 #include "bench/training.h"
 #include "core/base/error.h"
 #include "core/cost/floor.h"
+#include "core/cost/hardware.h"
 #include "core/cost/training_floor.h"
+#include "core/model/model_config.h"
 
 namespace photon {
 namespace {
 
+struct Options {
+  std::filesystem::path model;
+  std::filesystem::path hardware;
+  std::string batch = "max";
+  int64_t length = 2048;
+  std::string recompute = "none";
+  std::string ceilings = "measured";
+  std::string format = "md";
+  std::vector<std::string> overrides;
+};
+
+struct Request {
+  ModelSpec spec;
+  Hardware hardware;
+  int64_t length = 0;
+  Recompute recompute = Recompute::none;
+};
+
 struct Result {
-  const FloorTraining& asked;
+  const Request& asked;
   FloorCeilings ceilings;
   int64_t rows = 0;
   int64_t fitting = 0;  ///< rows that fit
@@ -30,6 +53,18 @@ struct Result {
 
 double bytes_of(const Work& w) {
   return w.floor_bytes() + w.other_bytes;
+}
+
+/// One for each op, with what the step is.
+nlohmann::ordered_json rows_of(const nlohmann::ordered_json& step) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& op : step["ops"]) {
+    nlohmann::ordered_json row;
+    for (const char* key : {"model", "hardware", "batch", "length", "recompute"}) row[key] = step[key];
+    row.update(op);
+    rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
 nlohmann::ordered_json to_json(const Result& r) {
@@ -99,16 +134,19 @@ void print_markdown(const Result& r) {
                                        : "");
 }
 
-}  // namespace
-
-void floor_training(const FloorTraining& request) {
+void run(const Options& o) {
+  const Request request{.spec = load_model_spec(o.model, o.overrides),
+                        .hardware = load_hardware(o.hardware),
+                        .length = o.length,
+                        .recompute = parse_recompute(o.recompute)};
+  const int64_t rows = parse_batch(o.batch);
   if (request.length % request.spec.meta_context() != 0) {
     throw Error(fmt::format("--length {}: rows of '{}' divide by its meta-context, {} tokens", request.length,
                             request.spec.name, request.spec.meta_context()));
   }
-  if (request.rows > bench::largest_training_rows) {
-    throw UsageError(fmt::format("--batch {}: a training step has up to {} rows", request.rows,
-                                 bench::largest_training_rows));
+  if (rows > bench::largest_training_rows) {
+    throw UsageError(
+        fmt::format("--batch {}: a training step has up to {} rows", rows, bench::largest_training_rows));
   }
   const auto backend = backends().make("emulated");
   const bench::TrainingCase c{
@@ -117,8 +155,8 @@ void floor_training(const FloorTraining& request) {
       static_cast<int64_t>(usable_share * static_cast<double>(request.hardware.memory_bytes));
   const int64_t fitting = bench::most_training_rows(*backend, c, available);
   Result r{.asked = request,
-           .ceilings = {request.hardware, backend->own_dtype(), request.data_sheet},
-           .rows = request.rows > 0 ? request.rows : fitting,
+           .ceilings = {request.hardware, backend->own_dtype(), o.ceilings == "datasheet"},
+           .rows = rows > 0 ? rows : fitting,
            .fitting = fitting,
            .plan = {},
            .floor = {}};
@@ -131,11 +169,35 @@ void floor_training(const FloorTraining& request) {
   const TokenBatch batch = bench::random_tokens(c.spec, r.rows, c.length, 1);
   r.floor =
       training_floor(backend->training_launches(c.spec, batch, c.loss, c.recompute), r.ceilings.values());
-  if (request.json) {
-    fmt::print("{}\n", to_json(r).dump(2));
-  } else {
+  if (o.format == "md") {
     print_markdown(r);
+  } else {
+    const auto json = to_json(r);
+    print_json(json, rows_of(json), o.format);
   }
+}
+
+}  // namespace
+
+void add_floor_training(CommandLine command) {
+  const auto o = std::make_shared<Options>();
+  command.add_option("model", o->model, "Model: a name (photon list models) or a spec file")
+      .required()
+      .type_name("MODEL")
+      .names(ConfigKind::model);
+  command.add_hardware(o->hardware).required();
+  command.add_option("--batch", o->batch, "Rows of the step; max: as many as fit")
+      .check(parsed_by(parse_batch))
+      .capture_default_str();
+  command.add_option("--length", o->length, "Tokens in a row").check(positive_number()).capture_default_str();
+  command.add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
+      .check(parsed_by(parse_recompute))
+      .capture_default_str();
+  command.add_ceilings(o->ceilings);
+  command.add_format(o->format);
+  command.add_overrides(o->overrides, "Override a key of the spec");
+  command.footer("Example:\n  photon floor training photon-600m --hardware h200 --batch 32");
+  command.callback([o] { run(*o); });
 }
 
 }  // namespace photon

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/bench_sweep.h"
+#include "app/benchmarks/sweep.h"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "analysis/join/prediction.h"
-#include "app/bench_profile.h"
-#include "app/bench_words.h"
+#include "app/benchmarks/profile.h"
+#include "app/benchmarks/words.h"
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/device_report.h"

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/bench_profile.h"
+#include "app/benchmarks/profile.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "app/bench_words.h"
+#include "app/benchmarks/words.h"
 #include "bench/sweep.h"
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"

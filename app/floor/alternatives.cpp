@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/floor_alternatives.h"
+#include "app/floor/alternatives.h"
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <filesystem>
+#include <memory>
 
 #include "analysis/alternatives/alternatives.h"
 #include "analysis/draw/format.h"
+#include "app/json.h"
+#include "app/sweep_checks.h"
+#include "bench/sweep.h"
 #include "core/base/error.h"
+#include "core/model/dtype.h"
+#include "core/model/model_config.h"
 
 namespace photon {
 namespace {
@@ -15,7 +21,21 @@ namespace {
 using alternatives::Alternative;
 using alternatives::Cost;
 
-nlohmann::ordered_json to_json(const FloorAlternatives& r, const std::vector<Alternative>& list) {
+struct Options {
+  std::filesystem::path model;
+  std::string contexts = "2048-1048576*2";
+  std::string dtype = "bfloat16";
+  std::string format = "md";
+  std::vector<std::string> overrides;
+};
+
+struct Request {
+  ModelSpec base;
+  std::vector<int64_t> contexts;  ///< tokens
+  int64_t element_bytes = 2;
+};
+
+nlohmann::ordered_json to_json(const Request& r, const std::vector<Alternative>& list) {
   auto rows = nlohmann::ordered_json::array();
   for (const Alternative& a : list) {
     for (const int64_t context : r.contexts) {
@@ -37,8 +57,7 @@ nlohmann::ordered_json to_json(const FloorAlternatives& r, const std::vector<Alt
 }
 
 template <class Value>
-void print_table(const FloorAlternatives& r, const std::vector<Alternative>& list, const char* what,
-                 Value value) {
+void print_table(const Request& r, const std::vector<Alternative>& list, const char* what, Value value) {
   fmt::print("\n{}\n\n| method |", what);
   for (const int64_t context : r.contexts)
     fmt::print(" {} |", analysis::with_commas(std::to_string(context)));
@@ -54,7 +73,7 @@ void print_table(const FloorAlternatives& r, const std::vector<Alternative>& lis
   }
 }
 
-void print_markdown(const FloorAlternatives& r, const std::vector<Alternative>& list) {
+void print_markdown(const Request& r, const std::vector<Alternative>& list) {
   fmt::print(
       "Caches of a model with the layers, width and heads of {}, {}-byte numbers unless a line says "
       "otherwise.\n"
@@ -75,9 +94,10 @@ void print_markdown(const FloorAlternatives& r, const std::vector<Alternative>& 
       [](const Cost& c) { return c.moved(); });
 }
 
-}  // namespace
-
-void floor_alternatives(const FloorAlternatives& request) {
+void run(const Options& o) {
+  const Request request{.base = load_model_spec(o.model, o.overrides),
+                        .contexts = bench::parse_sweep(o.contexts, "--context"),
+                        .element_bytes = element_bytes(parse_dtype(o.dtype))};
   for (const int64_t context : request.contexts) {
     if (context < alternatives::shortest_context || context > alternatives::longest_context) {
       throw UsageError(fmt::format("--context {}: {} to {} tokens", context, alternatives::shortest_context,
@@ -85,11 +105,30 @@ void floor_alternatives(const FloorAlternatives& request) {
     }
   }
   const auto list = alternatives::alternatives(request.base, request.element_bytes);
-  if (request.json) {
-    fmt::print("{}\n", to_json(request, list).dump(2));
-  } else {
+  if (o.format == "md") {
     print_markdown(request, list);
+  } else {
+    const auto json = to_json(request, list);
+    print_json(json, json["rows"], o.format);
   }
+}
+
+}  // namespace
+
+void add_floor_alternatives(CommandLine command) {
+  const auto o = std::make_shared<Options>();
+  command.add_option("model", o->model, "Vanilla model: a name (photon list models) or a spec file")
+      .required()
+      .type_name("MODEL")
+      .names(ConfigKind::model);
+  command.add_option("--context", o->contexts, "Tokens: a list or range")
+      .check(numbers("--context"))
+      .capture_default_str();
+  command.add_dtype(o->dtype);
+  command.add_format(o->format);
+  command.add_overrides(o->overrides, "Override a key of the spec");
+  command.footer("Example:\n  photon floor alternatives vanilla-600m --context 2048,65536");
+  command.callback([o] { run(*o); });
 }
 
 }  // namespace photon

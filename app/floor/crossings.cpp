@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/floor_crossings.h"
+#include "app/floor/crossings.h"
 
 #include <fmt/format.h>
 
 #include <array>
-#include <nlohmann/json.hpp>
+#include <filesystem>
+#include <memory>
 #include <sstream>
 
 #include "analysis/crossings.h"
 #include "analysis/draw/format.h"
-#include "app/floor_ceilings.h"
+#include "app/floor/ceilings.h"
+#include "app/json.h"
+#include "app/sweep_checks.h"
 #include "bench/sweep.h"
 #include "core/base/error.h"
 #include "core/base/table.h"
@@ -22,6 +25,18 @@ namespace {
 
 using namespace analysis;
 using Kind = Comparison::Kind;
+
+struct Options {
+  std::vector<std::filesystem::path> models;
+  std::filesystem::path hardware;
+  std::string generations = "hiergen";
+  std::string contexts = "2048-1048576*2";
+  std::string batches = "1-4096*8";
+  std::string dtype = "bfloat16";
+  std::string ceilings = "measured";
+  std::string format = "md";
+  std::vector<std::string> overrides;
+};
 
 struct Request {
   std::vector<DecodeCase> cases;
@@ -154,14 +169,15 @@ nlohmann::ordered_json to_json(const Request& r, const DecodeCase& c) {
 std::vector<int64_t> numbers_of(const std::string& text, const char* option, int64_t most) {
   auto numbers = bench::parse_sweep(text, option);
   for (const int64_t n : numbers) {
-    if (n > most) throw UsageError(fmt::format("{} {}: up to {} with --crossings", option, n, most));
+    if (n > most) throw UsageError(fmt::format("{} {}: up to {} here", option, n, most));
   }
   return numbers;
 }
 
-Request read(const FloorCrossings& asked) {
+Request read(const Options& asked) {
+  const DType dtype = parse_dtype(asked.dtype);
   Request r{.cases = {},
-            .from = {load_hardware(asked.hardware), asked.dtype, asked.data_sheet},
+            .from = {load_hardware(asked.hardware), dtype, asked.ceilings == "datasheet"},
             .ceilings = {},
             .contexts = numbers_of(asked.contexts, "--context", int64_t{1} << 26),
             .batches = numbers_of(asked.batches, "--batch", int64_t{1} << 20)};
@@ -172,7 +188,7 @@ Request read(const FloorCrossings& asked) {
     for (std::string name; std::getline(names, name, ',');) {
       const Generation generation = parse_generation(name);
       if (generation == Generation::recgen && spec.depth() < 2) continue;
-      r.cases.push_back({spec, generation, element_bytes(asked.dtype)});
+      r.cases.push_back({spec, generation, element_bytes(dtype)});
     }
   }
   if (r.cases.empty()) {
@@ -182,18 +198,39 @@ Request read(const FloorCrossings& asked) {
   return r;
 }
 
-}  // namespace
+/// One for each number: batches at a context, contexts at a batch, of the whole or of a part.
+nlohmann::ordered_json rows_of(const nlohmann::ordered_json& cases) {
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& c : cases) {
+    const auto add = [&](const char* over, nlohmann::ordered_json values) {
+      nlohmann::ordered_json row{{"model", c["model"]}, {"generation", c["generation"]}, {"over", over}};
+      row.update(values);
+      rows.push_back(std::move(row));
+    };
+    for (const auto& at : c["over_batch"]) add("batch", at);
+    for (auto at : c["over_context"]) {
+      const auto caches = at["caches"];
+      at.erase("caches");
+      add("context", at);
+      for (auto cache : caches) {
+        cache["batch"] = at["batch"];
+        add("context", cache);
+      }
+    }
+    for (const auto& product : c["products"]) add("batch", product);
+  }
+  return rows;
+}
 
-void floor_crossings(const FloorCrossings& asked) {
+void run(const Options& asked) {
   const Request request = read(asked);
-  if (asked.json) {
+  if (asked.format != "md") {
     auto cases = nlohmann::ordered_json::array();
     for (const DecodeCase& c : request.cases) cases.push_back(to_json(request, c));
     nlohmann::ordered_json all = {{"hardware", request.from.hardware.name}};
     all.update(to_json(request.from));
     all["cases"] = cases;
-    fmt::print("{}\n", all.dump(2));
-    return;
+    return print_json(all, rows_of(cases), asked.format);
   }
   // All of it first: a case that cannot be counted leaves no half of a page behind.
   std::string cases;
@@ -205,6 +242,36 @@ void floor_crossings(const FloorCrossings& asked) {
       request.from.hardware.name, describe(request.from), commas(largest_crossing_batch),
       commas(longest_crossing_context));
   fmt::print("{}", cases);
+}
+
+}  // namespace
+
+void add_floor_crossings(CommandLine command) {
+  const auto o = std::make_shared<Options>();
+  command.add_option("models", o->models, "Models: names (photon list models) or spec files")
+      .required()
+      .type_name("MODEL")
+      .names(ConfigKind::model);
+  command.add_hardware(o->hardware).required();
+  command
+      .add_option("--generation", o->generations,
+                  "hiergen, recgen or both; a model that lacks one is left out of it")
+      .check(words(parse_generation))
+      .capture_default_str();
+  command.add_option("--context", o->contexts, "Tokens at which batches are solved for: a list or range")
+      .check(numbers("--context"))
+      .capture_default_str();
+  command.add_option("--batch", o->batches, "Batches at which contexts are solved for: a list or range")
+      .check(numbers("--batch"))
+      .capture_default_str();
+  command.add_dtype(o->dtype);
+  command.add_ceilings(o->ceilings);
+  command.add_format(o->format);
+  command.add_overrides(o->overrides, "Override a key of every spec");
+  command.footer(
+      "Example:\n  photon floor crossings photon-600m vanilla-600m --hardware h200 --context 2048,65536 "
+      "--batch 1,64");
+  command.callback([o] { run(*o); });
 }
 
 }  // namespace photon

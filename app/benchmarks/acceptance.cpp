@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/bench_acceptance.h"
+#include "app/benchmarks/acceptance.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <map>
 #include <optional>
 
-#include "app/bench_words.h"
+#include "app/benchmarks/words.h"
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/model_source.h"
@@ -249,8 +249,7 @@ void bench_acceptance(const AcceptanceOptions& options) {
   const bench::Acceptance a = bench::load_acceptance(options.preset);
   const auto sources = sources_of(a, options.models);
   const std::string device = options.device.empty() ? a.device : options.device;
-  std::filesystem::path out = options.out;
-  if (out.empty()) out = std::filesystem::path(options.preset).stem().string() + ".csv";
+  const std::filesystem::path& out = options.out;
   bench::open_results(out);  // what cannot be added to is refused before anything is measured
   const auto backend = backends().make(device);
   say(backend->device_name());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/bench_words.h"
+#include "app/benchmarks/words.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// photon floor: the analytic model by itself, for any spec and any hardware file.
+#include "app/floor/request.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,15 +10,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "app/command.h"
-#include "app/floor_alternatives.h"
-#include "app/floor_ceilings.h"
-#include "app/floor_crossings.h"
-#include "app/floor_paper.h"
-#include "app/floor_prediction.h"
-#include "app/floor_training.h"
-#include "app/json_value.h"
-#include "bench/sweep.h"
+#include "app/floor/batch.h"
+#include "app/floor/ceilings.h"
+#include "app/floor/prediction.h"
+#include "app/json.h"
 #include "core/base/error.h"
 #include "core/cost/floor.h"
 #include "core/cost/hardware.h"
@@ -27,7 +23,7 @@ namespace photon {
 namespace {
 
 struct Options {
-  std::vector<std::filesystem::path> models;
+  std::filesystem::path model;
   std::filesystem::path hardware;
   int64_t prompt = 0;
   int64_t new_tokens = 0;
@@ -41,13 +37,6 @@ struct Options {
   int memory_levels = 1;
   std::string format = "md";
   std::vector<std::string> overrides;
-  bool training = false;
-  int64_t length = 2048;
-  std::string recompute = "none";
-  bool alternatives = false;
-  std::string contexts = "2048-1048576*2";
-  bool paper = false;
-  bool crossings = false;
 };
 
 struct Result {
@@ -86,22 +75,6 @@ struct Result {
     return seconds > 0.0 ? tokens() / seconds : 0.0;
   }
 };
-
-/// 0: max.
-int64_t parse_batch(const Options& options) {
-  if (options.batch == "max") return 0;
-  size_t used = 0;
-  int64_t value = 0;
-  try {
-    value = std::stoll(options.batch, &used);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  if (used != options.batch.size() || value < 1) {
-    throw UsageError(fmt::format("--batch {}: a number of rows from 1, or max", options.batch));
-  }
-  return value;
-}
 
 nlohmann::ordered_json to_json(const Result& r) {
   const auto& f = r.floor;
@@ -297,48 +270,10 @@ void print_markdown(const Result& r) {
 }
 
 void run(const Options& options) {
-  if (options.format != "md" && options.format != "json") {
-    throw UsageError(fmt::format("--format {}: md or json", options.format));
-  }
-  if (options.ceilings != "measured" && options.ceilings != "datasheet") {
-    throw UsageError(fmt::format("--ceilings {}: measured or datasheet", options.ceilings));
-  }
-  const bool data_sheet = options.ceilings == "datasheet";
-  if (options.alternatives) {
-    return floor_alternatives({.base = load_model_spec(options.models.front(), options.overrides),
-                               .contexts = bench::parse_sweep(options.contexts, "--context"),
-                               .element_bytes = element_bytes(parse_dtype(options.dtype)),
-                               .json = options.format == "json"});
-  }
-  if (options.crossings) {
-    return floor_crossings({.models = options.models,
-                            .overrides = options.overrides,
-                            .generations = options.generation,
-                            .hardware = options.hardware,
-                            .data_sheet = data_sheet,
-                            .dtype = parse_dtype(options.dtype),
-                            .contexts = options.contexts,
-                            .batches = options.batch == "max" ? "1-4096*8" : options.batch,
-                            .json = options.format == "json"});
-  }
-  if (options.paper) {
-    return floor_paper({.ceilings = {load_hardware(options.hardware), DType::bfloat16, data_sheet},
-                        .overrides = options.overrides,
-                        .json = options.format == "json"});
-  }
-  if (options.training) {
-    return floor_training({.spec = load_model_spec(options.models.front(), options.overrides),
-                           .hardware = load_hardware(options.hardware),
-                           .data_sheet = data_sheet,
-                           .rows = parse_batch(options),
-                           .length = options.length,
-                           .recompute = parse_recompute(options.recompute),
-                           .json = options.format == "json"});
-  }
   Result r;
-  r.spec = load_model_spec(options.models.front(), options.overrides);
+  r.spec = load_model_spec(options.model, options.overrides);
   const DType dtype = parse_dtype(options.dtype);
-  r.ceilings = {load_hardware(options.hardware), dtype, data_sheet};
+  r.ceilings = {load_hardware(options.hardware), dtype, options.ceilings == "datasheet"};
   r.workload = {.prompt = options.prompt,
                 .new_tokens = options.new_tokens,
                 .samples = options.samples,
@@ -346,7 +281,7 @@ void run(const Options& options) {
                 .schedule = parse_schedule(options.schedule),
                 .weight_bytes = element_bytes(dtype),
                 .kv_bytes = element_bytes(dtype)};
-  r.workload.batch = parse_batch(options);
+  r.workload.batch = parse_batch(options.batch);
   const int64_t memory = r.ceilings.hardware.memory_bytes;
   if (r.workload.batch == 0) r.workload.batch = largest_batch(r.spec, r.workload, memory);
   r.fitting = fitting_batch(r.spec, r.workload, memory);
@@ -356,91 +291,59 @@ void run(const Options& options) {
   if (!options.rates.empty()) {
     r.prediction = floor_prediction(r.spec, r.workload, dtype, options.rates);
   }
-  if (options.format == "json") {
-    fmt::print("{}\n", to_json(r).dump(2));
-  } else {
+  if (options.format == "md") {
     print_markdown(r);
+  } else {
+    print_json(to_json(r), options.format);
   }
 }
 
-void setup(CommandLine& app) {
+}  // namespace
+
+void add_floor_request(CommandLine command) {
   const auto o = std::make_shared<Options>();
-  CommandLine command = app.add_subcommand(
-      "floor", "Least bytes, FLOPs and time of a request or a training step, from the model alone");
-  command.add_option("model", o->models, "Model spec (TOML); several with --crossings")
-      .type_name("MODEL.toml");
-  command.add_option("--hardware", o->hardware, "Machine (configs/hardware/)").type_name("HW.toml");
+  command.add_option("model", o->model, "Model: a name (photon list models) or a spec file")
+      .type_name("MODEL")
+      .names(ConfigKind::model);
+  command.add_hardware(o->hardware);
   command.add_option("--prompt", o->prompt, "Tokens in").type_name("P");
   command.add_option("--new", o->new_tokens, "Tokens out").type_name("N");
-  command
-      .add_option("--batch", o->batch,
-                  "Prompts, or rows of a training step; max: what fits; a list with --crossings")
+  command.add_option("--batch", o->batch, "Prompts; max: as many as fit")
+      .check(parsed_by(parse_batch))
       .capture_default_str();
   command.add_option("--samples", o->samples, "Rows of each prompt").capture_default_str();
-  command.add_option("--generation", o->generation, "hiergen or recgen; both, with a comma, with --crossings")
+  command.add_option("--generation", o->generation, "hiergen or recgen")
+      .check(parsed_by(parse_generation))
       .capture_default_str();
-  command.add_option("--schedule", o->schedule, "streamed or unrolled (recgen)").capture_default_str();
-  command.add_option("--dtype", o->dtype, "bfloat16, float32 or float64").capture_default_str();
+  command.add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")
+      .check(parsed_by(parse_schedule))
+      .capture_default_str();
+  command.add_dtype(o->dtype);
+  command.add_ceilings(o->ceilings);
   command
-      .add_option(
-          "--ceilings", o->ceilings,
-          "measured: as measured or reported, where the file says so, else the data sheet; or datasheet")
-      .capture_default_str();
-  Argument rates = command
-                       .add_option("--rates", o->rates,
-                                   "Beside the floors, the time that a machine's rates of kernels predict "
-                                   "(photon bench --rates, bench_kernels)")
-                       .type_name("RATES.csv");
+      .add_option("--rates", o->rates,
+                  "Beside the floors, the time that a machine's rates of kernels predict "
+                  "(photon bench --rates, bench_kernels)")
+      .type_name("RATES.csv");
   command
       .add_option("--memory-levels", o->memory_levels,
                   "2: weights that fit the last-level cache are read from it")
       .check(in_range(1, 2))
       .capture_default_str();
-  const Argument crossings = command.add_flag(
-      "--crossings", o->crossings,
-      "Instead: batches and contexts at which KV traffic overtakes weights and arithmetic overtakes bytes");
-  Argument training = command.add_flag(
-      "--training", o->training, "A training step instead: time by op, launches and memory of --batch rows");
-  Argument alternatives =
-      command.add_flag("--alternatives", o->alternatives,
-                       "Instead, of a vanilla model: caches of other attentions and hierarchies of its size");
-  training.excludes(crossings);
-  rates.excludes(crossings).excludes(training);
-  alternatives.excludes(training).excludes(crossings).excludes(rates);
-  command
-      .add_flag(
-          "--paper", o->paper,
-          "Instead: the paper's tables beside the floors of its nine models, without a model of your own")
-      .excludes(training)
-      .excludes(crossings)
-      .excludes(alternatives)
-      .excludes(rates);
-  command.add_option("--context", o->contexts, "Tokens (--alternatives, --crossings): a list or range")
-      .capture_default_str();
-  command.add_option("--length", o->length, "Tokens in a training row")
-      .check(positive_number())
-      .capture_default_str();
-  command.add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
-      .capture_default_str();
-  command.add_option("--format", o->format, "md or json").capture_default_str();
+  command.add_format(o->format);
   command.add_overrides(o->overrides, "Override a key of the spec");
+  command.footer(
+      "Example, the paper's 600M PHOTON in its decode-heavy regime:\n"
+      "  photon floor photon-600m --hardware h200 --prompt 128 --new 2048");
   command.callback([o, command] {
-    if (o->paper != o->models.empty())
-      throw UsageError(o->paper ? "floor --paper takes no model: it has the paper's"
-                                : "floor needs a model spec");
-    if (o->models.size() > 1 && !o->crossings)
+    if (command.subcommand_given()) return;  // which has run
+    if (o->model.empty() || o->hardware.empty() || command.count("--prompt") == 0 ||
+        command.count("--new") == 0) {
       throw UsageError(
-          fmt::format("floor takes one model, not {}; several with --crossings", o->models.size()));
-    const bool request = !o->training && !o->alternatives && !o->paper && !o->crossings;
-    if (request && (command.count("--prompt") == 0 || command.count("--new") == 0))
-      throw UsageError(
-          "floor needs --prompt and --new, or --training, --crossings, --alternatives or --paper");
-    if (!o->alternatives && o->hardware.empty()) throw UsageError("floor needs --hardware");
+          "floor needs a model, --hardware, --prompt and --new, or one of its subcommands; --help says more");
+    }
     run(*o);
   });
 }
 
-const RegisterCommand registered{60, setup};
-
-}  // namespace
 }  // namespace photon

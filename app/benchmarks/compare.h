@@ -6,7 +6,7 @@
 
 namespace photon {
 
-/// Adds the subcommand to `photon bench`.
-void add_bench_compare(CommandLine& bench);
+/// Makes `command` this one.
+void add_bench_compare(CommandLine command);
 
 }  // namespace photon

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `photon bench --preset`: a list of cases with targets, measured and judged.
+// `photon bench preset`: a list of cases with targets, measured and judged.
 #pragma once
 
 #include <cstdint>
@@ -11,10 +11,10 @@
 namespace photon {
 
 struct AcceptanceOptions {
-  std::string preset;
+  std::filesystem::path preset;
   std::vector<std::string> models;  ///< each takes the place of all the preset's of its architecture
   std::string device;               ///< empty: the preset's
-  std::filesystem::path out;        ///< CSV; empty: the preset's name, here
+  std::filesystem::path out;        ///< CSV
   uint64_t seed = 1;
   std::optional<double> budget;  ///< seconds, everything included
 };

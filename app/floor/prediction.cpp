@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/floor_prediction.h"
+#include "app/floor/prediction.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

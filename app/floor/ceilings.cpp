@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/floor_ceilings.h"
+#include "app/floor/ceilings.h"
 
 #include <fmt/format.h>
 

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/floor_paper.h"
+#include "app/floor/paper.h"
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "analysis/paper/floor.h"
-#include "app/json_value.h"
-#include "core/base/paths.h"
+#include "app/floor/ceilings.h"
+#include "app/json.h"
+#include "core/cost/hardware.h"
 
 namespace photon {
 namespace {
 
 using namespace analysis;
 
+struct Options {
+  std::filesystem::path hardware;
+  std::string ceilings = "measured";
+  std::string format = "md";
+  std::vector<std::string> overrides;
+};
+
 struct Result {
-  const FloorPaper& asked;
+  FloorCeilings ceilings;
   std::vector<PaperPoint> points;
   std::vector<PaperRatio> ratios;
   std::vector<MemoryAccounting> accountings;
@@ -94,8 +103,8 @@ nlohmann::ordered_json to_json(const Result& r) {
                           {"median_error", n.error.median},
                           {"worst_error", n.error.worst}});
   }
-  nlohmann::ordered_json json = {{"hardware", r.asked.ceilings.hardware.name}};
-  json.update(to_json(r.asked.ceilings));
+  nlohmann::ordered_json json = {{"hardware", r.ceilings.hardware.name}};
+  json.update(to_json(r.ceilings));
   json["rows"] = rows;
   json["ratios"] = ratios;
   json["memory_accountings"] = accountings;
@@ -214,18 +223,20 @@ void print_memory(const Result& r) {
   }
 }
 
-}  // namespace
-
-void floor_paper(const FloorPaper& request) {
-  Result r{.asked = request, .points = {}, .ratios = {}, .accountings = {}, .neighbours = {}};
-  r.points = paper_points(share_folder() / "configs" / "models", request.ceilings.hardware,
-                          request.ceilings.values(), request.overrides);
+void run(const Options& o) {
+  Result r{.ceilings = {load_hardware(o.hardware), DType::bfloat16, o.ceilings == "datasheet"},
+           .points = {},
+           .ratios = {},
+           .accountings = {},
+           .neighbours = {}};
+  r.points =
+      paper_points(config_folder(ConfigKind::model), r.ceilings.hardware, r.ceilings.values(), o.overrides);
   r.ratios = paper_ratios(r.points);
   r.accountings = memory_accountings(r.points);
   r.neighbours = peak_neighbours(r.points);
-  if (request.json) {
-    fmt::print("{}\n", to_json(r).dump(2));
-    return;
+  if (o.format != "md") {
+    const auto json = to_json(r);
+    return print_json(json, json["rows"], o.format);
   }
   fmt::print(
       "Tables 1 to 3 of arXiv 2512.20687v2 beside the model on {}, bfloat16.\nceilings: {}\nThe paper states "
@@ -233,12 +244,26 @@ void floor_paper(const FloorPaper& request) {
       "First the largest that fits beside the weights with ideal KV, then the one that fits with the "
       "memory\nthat the "
       "paper prints. Launches are in no floor.\n\n",
-      request.ceilings.hardware.name, describe(request.ceilings));
+      r.ceilings.hardware.name, describe(r.ceilings));
   print_rows(r);
   print_ratios(r);
   print_batches(r);
   print_memory(r);
   print_neighbours(r);
+}
+
+}  // namespace
+
+void add_floor_paper(CommandLine command) {
+  const auto o = std::make_shared<Options>();
+  command.add_hardware(o->hardware).required();
+  command.add_ceilings(o->ceilings);
+  command.add_format(o->format);
+  command.add_overrides(o->overrides, "Override a key of every spec");
+  command.footer(
+      "csv has the rows of Tables 1 to 3; ratios and memory accountings are in md and json.\n"
+      "Example:\n  photon floor paper --hardware h200");
+  command.callback([o] { run(*o); });
 }
 
 }  // namespace photon

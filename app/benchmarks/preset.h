@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// photon bench preset: a sweep, or a list of cases with targets, from a file.
+#pragma once
+
+#include "app/arguments.h"
+
+namespace photon {
+
+/// Makes `command` this one.
+void add_bench_preset(CommandLine command);
+
+}  // namespace photon

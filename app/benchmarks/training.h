@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// photon bench train: training steps beside the matrix rate.
+#pragma once
+
+#include "app/arguments.h"
+
+namespace photon {
+
+/// Makes `command` this one.
+void add_bench_training(CommandLine command);
+
+}  // namespace photon

@@ -54,29 +54,29 @@ KernelBench::KernelBench(Backend& backend, std::string backend_name, DType dtype
   }
 }
 
-std::optional<KernelRate> KernelBench::measure(const Kernel& kernel, int64_t footprint,
-                                               const Ceilings& ceilings) {
-  const auto stopped = [&] { return interrupted_ && interrupted_(); };
-  if (stopped()) return std::nullopt;
-  const auto timed = backend_.timed_kernel(kernel, dtype_, footprint);
+double KernelSampler::take() {
+  const double seconds = checked(timed_->seconds(runs_), place_.kernel);
+  samples_.push_back(seconds / static_cast<double>(runs_));
+  return seconds;
+}
+
+KernelSampler KernelBench::begin(const Kernel& kernel, int64_t footprint) {
+  auto timed = backend_.timed_kernel(kernel, dtype_, footprint);
   // Twice, as the first run may load code; then as many runs in a sample as a clock can tell.
   timed->seconds(1);
   const double once = checked(timed->seconds(1), kernel);
-  const auto runs = static_cast<int64_t>(std::ceil(std::clamp(rule_.sample_seconds / once, 1.0, 1e6)));
+  const auto wanted = static_cast<int64_t>(std::ceil(std::clamp(rule_.sample_seconds / once, 1.0, 1e6)));
+  const KernelPlace place{kernel, footprint};
+  const int64_t runs = runs_.try_emplace(place, wanted).first->second;
   timed->seconds(runs);
-  std::vector<double> samples;
-  double all = 0.0;
-  do {
-    if (stopped()) return std::nullopt;
-    const double seconds = checked(timed->seconds(runs), kernel);
-    samples.push_back(seconds / static_cast<double>(runs));
-    all += seconds;
-  } while (std::ssize(samples) < rule_.min_samples ||
-           (all < rule_.max_seconds && relative_error(samples) > rule_.target_error));
+  return {place, std::move(timed), runs};
+}
 
+KernelRate KernelBench::rate_of(const KernelSampler& sampler, const Ceilings& ceilings) const {
+  const auto& [kernel, footprint] = sampler.place();
   const Work work = kernel_work(kernel, element_bytes(dtype_));
   const Identity who = identity();
-  const KernelRate rate{
+  return {
       .run_id = who.run_id,
       .time = who.time,
       .commit = who.commit,
@@ -86,14 +86,32 @@ std::optional<KernelRate> KernelBench::measure(const Kernel& kernel, int64_t foo
       .kernel = kernel,
       .cold = footprint > 0,
       .footprint = footprint,
-      .seconds = median(samples),
-      .samples = std::ssize(samples),
-      .spread = relative_spread(samples),
+      .seconds = median(sampler.samples()),
+      .samples = std::ssize(sampler.samples()),
+      .spread = relative_spread(sampler.samples()),
       .bytes = work.floor_bytes() + work.other_bytes,
       .flops = work.flops,
       .floor_seconds = std::max(work.floor_bytes() / ceilings.bandwidth, work.flops / ceilings.matrix_rate)};
+}
+
+void KernelBench::keep(const KernelRate& rate) {
   if (!file_.empty()) append_kernel_rate(file_, rate);
   rates_.add(rate);
+}
+
+std::optional<KernelRate> KernelBench::measure(const Kernel& kernel, int64_t footprint,
+                                               const Ceilings& ceilings) {
+  const auto stopped = [&] { return interrupted_ && interrupted_(); };
+  if (stopped()) return std::nullopt;
+  KernelSampler sampler = begin(kernel, footprint);
+  double all = 0.0;
+  do {
+    if (stopped()) return std::nullopt;
+    all += sampler.take();
+  } while (std::ssize(sampler.samples()) < rule_.min_samples ||
+           (all < rule_.max_seconds && relative_error(sampler.samples()) > rule_.target_error));
+  const KernelRate rate = rate_of(sampler, ceilings);
+  keep(rate);
   return rate;
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "bench/case.h"
-#include "bench/sampling.h"
+#include "bench/timings.h"
 #include "core/cost/floor.h"
 #include "core/cost/kernel_rates.h"
 #include "core/results/results.h"

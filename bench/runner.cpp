@@ -120,10 +120,8 @@ std::optional<int64_t> Runner::largest_batch(Case c, InferenceModel& model) {
   return prompts * c.samples_per_prompt;
 }
 
-std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
+std::optional<Measurement> Runner::begin(const Case& c, InferenceModel& model) {
   require_room(c);
-  ResultRow row;
-  set_identity(row, options_.argv);
   const Ceilings before = ceilings(c.dtype);
   const RequestFloor expected = request_floor(request_cost(c.spec, workload_of(c)), before);
   Measured measured;
@@ -139,24 +137,40 @@ std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
   const MemoryPlan plan = model.memory_plan(request);
   if (!plan.fits()) throw DoesNotFit(fmt::format("{}: {}", describe(c), describe(plan)));
   if (options_.tell) options_.tell("plan: " + describe(plan));
-  const auto timings = sample(backend_, model, request, options_.rule, interrupted_);
-  if (!timings) return std::nullopt;
-  measured.timings = *timings;
-  last_stop_ = timings->stop;
-  held_back_by_ = timings->held_back_by;
-  const Machine machine{options_.backend_name, backend_.device_name(), backend_.driver_version(),
-                        timings->clock_before_mhz, timings->clock_after_mhz};
-  const Ceilings now = larger(before, ceilings(c.dtype));
+  return Measurement{c, model, before, measured,
+                     request_sampler(backend_, model, request, options_.rule, interrupted_)};
+}
 
-  const auto batches =
-      memory_batches(c, planned_bytes_per_row(c), median(timings->total), options_.rule.max_seconds);
-  if (batches) {
-    measured.bytes_per_sample =
-        measure_bytes_per_sample(backend_, model, c, *batches, options_.seed, interrupted_);
-    if (interrupted_ && interrupted_()) return std::nullopt;
+std::optional<ResultRow> Runner::finish(Measurement& m, Stop stop) {
+  m.measured.timings = m.sampler.finish(stop);
+  const Timings& timings = m.measured.timings;
+  last_stop_ = timings.stop;
+  held_back_by_ = timings.held_back_by;
+  const Machine machine{options_.backend_name, backend_.device_name(), backend_.driver_version(),
+                        timings.clock_before_mhz, timings.clock_after_mhz};
+  m.ceilings = larger(m.ceilings, ceilings(m.c.dtype));
+
+  if (!m.memory_known) {
+    const auto batches =
+        memory_batches(m.c, planned_bytes_per_row(m.c), median(timings.total), options_.rule.max_seconds);
+    if (batches) {
+      m.measured.bytes_per_sample =
+          measure_bytes_per_sample(backend_, m.model, m.c, *batches, options_.seed, interrupted_);
+      if (interrupted_ && interrupted_()) return std::nullopt;
+    }
+    m.memory_known = true;
   }
-  fill_row(row, c, options_.seed, machine, now, measured);
+  ResultRow row;
+  set_identity(row, options_.argv);
+  fill_row(row, m.c, options_.seed, machine, m.ceilings, m.measured);
   return row;
+}
+
+std::optional<ResultRow> Runner::measure(const Case& c, InferenceModel& model) {
+  auto measurement = begin(c, model);
+  if (!measurement) return std::nullopt;
+  const auto stop = measurement->sampler.take_all();
+  return stop ? finish(*measurement, *stop) : std::nullopt;
 }
 
 }  // namespace photon::bench

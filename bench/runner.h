@@ -16,6 +16,7 @@
 #include "bench/kernels.h"
 #include "bench/row.h"
 #include "bench/sampling.h"
+#include "bench/timings.h"
 #include "core/base/error.h"
 #include "core/results/results.h"
 
@@ -40,6 +41,16 @@ struct RunnerOptions {
   std::optional<std::filesystem::path> rates = {};
 };
 
+/// A case that is being measured: what its rows have in common, and its runs. The model has to outlive it.
+struct Measurement {
+  Case c;
+  InferenceModel& model;
+  Ceilings ceilings;  ///< the most seen so far
+  Measured measured;
+  Sampler<PhaseTimes> sampler;
+  bool memory_known = false;  ///< measured.bytes_per_sample is what could be found
+};
+
 class Runner {
  public:
   Runner(Backend& backend, RunnerOptions options, Interrupted interrupted);
@@ -48,8 +59,12 @@ class Runner {
   /// is loaded; of the largest batch (sweep_max) one prompt's rows count.
   void require_room(Case c) const;
 
-  /// Empty if interrupted. Throws DoesNotFit.
+  /// A row, of as many samples as the rule wants. Empty if interrupted. Throws DoesNotFit.
   std::optional<ResultRow> measure(const Case& c, InferenceModel& model);
+  /// The same in steps, for rows whose samples are the caller's to count: what comes before the first sample,
+  /// warm-up included, and the row of those that the sampler has. Memory is measured for the first row alone.
+  std::optional<Measurement> begin(const Case& c, InferenceModel& model);
+  std::optional<ResultRow> finish(Measurement& measurement, Stop stop);
 
   /// The largest batch that the model's plan finds room for; a multiple of the samples per prompt. Where the
   /// plan knows no workspace, two small batches are run and what a row of them takes counts as well, within

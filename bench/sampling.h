@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Repeated runs of one request, timed: warm-up until the device's clock stands still, then samples until the
-// median is known or a limit is reached. Runs that power or heat held back are left out, as far as there are
-// others.
+// The timing loop: one thing is run again and again, after a warm-up until the device's clock stands still,
+// and the runs are samples until the median is known or a limit is reached. Runs that power or heat held back
+// are left out, as far as there are others. Whoever has a loop of his own takes the runs one by one.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
+#include "bench/statistics.h"
 #include "core/backend/backend.h"
 
 namespace photon::bench {
@@ -59,20 +61,95 @@ std::string stop_text(Stop stop, const HeldBack& held_back);
 /// ", 3 dropped: power limit"; empty if none were.
 std::string dropped_text(int64_t dropped, const std::string& held_back_by);
 
-struct Timings {
-  std::vector<double> prefill;  ///< seconds, one a sample
-  std::vector<double> decode;
-  std::vector<double> ttft;
-  std::vector<double> total;       ///< prefill + decode
-  std::vector<double> burst_gaps;  ///< of all samples together
-  int64_t kv_bytes_planned = 0;    ///< as the model reports them, all rows
-  int64_t local_bytes = 0;
+/// How samples were taken.
+struct Sampled {
   Stop stop = Stop::steady;
   std::string stop_text = "steady";  ///< as the row says it
   int64_t dropped = 0;               ///< runs left out because the device was held back
   std::string held_back_by;          ///< what it was last, in any run
   double clock_before_mhz = 0.0;     ///< after the warm-up; 0 where it cannot be told
   double clock_after_mhz = 0.0;
+};
+
+/// Times of samples and how they were taken.
+template <class Times>
+struct Samples : Times, Sampled {};
+
+/// Takes samples. `Times` holds seconds of a run's parts, a value a sample each: `append` adds those of
+/// another, and `total` is what the rule looks at.
+template <class Times>
+class Sampler {
+ public:
+  using Run = std::function<std::optional<Times>()>;  ///< empty if interrupted
+  struct Taken {
+    Times times;
+    bool counts = true;  ///< false: left out, as the device was held back
+  };
+
+  /// `backend` has to outlive it. To be made after the warm-up.
+  Sampler(const Backend& backend, SamplingRule rule, Run run)
+      : backend_(&backend), rule_(std::move(rule)), run_(std::move(run)), held_back_(0) {
+    restart();
+  }
+
+  /// Forgets the runs so far.
+  void restart() {
+    kept_ = {};
+    left_out_ = {};
+    held_back_ = HeldBack(rule_.min_samples);
+    clock_before_mhz_ = backend_->clock_mhz();
+    start_ = std::chrono::steady_clock::now();
+  }
+
+  /// One run. Empty if interrupted.
+  std::optional<Taken> take() {
+    std::optional<Times> times = run_();
+    if (!times) return std::nullopt;
+    const HeldBack::Answer answer = held_back_.judge(backend_->held_back_by());
+    (answer == HeldBack::Answer::keep ? kept_ : left_out_).append(*times);
+    if (answer == HeldBack::Answer::keep_all_so_far) kept_.append(left_out_);
+    return Taken{std::move(*times), answer != HeldBack::Answer::drop};
+  }
+
+  /// Runs until the rule ends them. Empty if interrupted.
+  std::optional<Stop> take_all() {
+    while (take()) {
+      if (const auto stop = enough()) return stop;
+    }
+    return std::nullopt;
+  }
+
+  /// The samples of the runs so far, of which there has to be one.
+  Samples<Times> finish(Stop stop) {
+    if (held_back_.nothing_kept()) {
+      held_back_.keep_all();
+      kept_.append(left_out_);
+    }
+    return {kept_,
+            {stop, stop_text(stop, held_back_), held_back_.dropped(), held_back_.by(), clock_before_mhz_,
+             backend_->clock_mhz()}};
+  }
+
+ private:
+  std::optional<Stop> enough() const {
+    const auto count = static_cast<int64_t>(kept_.total.size());
+    if (count >= rule_.min_samples && relative_error(kept_.total) <= rule_.target_error) return Stop::steady;
+    if (held_back_.runs() >= rule_.max_samples) return Stop::samples;
+    if (rule_.enough && rule_.enough()) return Stop::time;
+    // A run that would end far past the limit is not begun.
+    const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start_;
+    const double usual = median(kept_.total.empty() ? left_out_.total : kept_.total);
+    return spent.count() + 0.5 * usual > rule_.max_seconds ? std::optional(Stop::time) : std::nullopt;
+  }
+
+  const Backend* backend_;
+  SamplingRule rule_;
+  Run run_;
+  Times kept_;
+  Times left_out_;
+  HeldBack held_back_;
+  double clock_before_mhz_ = 0.0;
+  std::chrono::steady_clock::time_point start_;
 };
 
 /// Asked between samples and bursts whether the user wants to end. Empty: never.
@@ -82,10 +159,5 @@ using Interrupted = std::function<bool()>;
 /// cannot be told. Ends after `most_seconds`, or twenty runs, however restless the clock is.
 void warm_up(const Backend& backend, double most_seconds, const std::function<void()>& run,
              const Interrupted& interrupted);
-
-/// Empty if interrupted. Throws Error if the model returns another number of rows or tokens than asked, or a
-/// time that is negative or not finite: such a row would be nonsense.
-std::optional<Timings> sample(const Backend& backend, InferenceModel& model, const GenerationRequest& request,
-                              const SamplingRule& rule, const Interrupted& interrupted);
 
 }  // namespace photon::bench

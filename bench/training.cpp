@@ -43,12 +43,12 @@ TrainingPlan plan_of(const Backend& backend, const TrainingCase& c, int64_t rows
 struct StepTimes {
   std::vector<double> gradients;
   std::vector<double> optimizer;
-  std::vector<double> all;
+  std::vector<double> total;
 
   void append(const StepTimes& more) {
     gradients.insert(gradients.end(), more.gradients.begin(), more.gradients.end());
     optimizer.insert(optimizer.end(), more.optimizer.begin(), more.optimizer.end());
-    all.insert(all.end(), more.all.begin(), more.all.end());
+    total.insert(total.end(), more.total.begin(), more.total.end());
   }
 };
 
@@ -80,37 +80,6 @@ class Steps {
   TokenBatch batch_;
   AdamWStep update_{.learning_rate = 1e-4};
 };
-
-/// Sets the times and how they ended; false if interrupted.
-bool sample(const Backend& backend, Steps& steps, const SamplingRule& rule, const Interrupted& interrupted,
-            StepTimes& kept, TrainingResult& out) {
-  StepTimes left_out;
-  HeldBack held_back(rule.min_samples);
-  const auto end = [&](Stop stop) {
-    if (held_back.nothing_kept()) {
-      held_back.keep_all();
-      kept.append(left_out);
-    }
-    out.stop_text = stop_text(stop, held_back);
-    out.dropped = held_back.dropped();
-    out.held_back_by = held_back.by();
-    return true;
-  };
-  const auto start = Clock::now();
-  while (true) {
-    if (interrupted && interrupted()) return false;
-    const StepTimes step = steps.run();
-    const HeldBack::Answer answer = held_back.judge(backend.held_back_by());
-    (answer == HeldBack::Answer::keep ? kept : left_out).append(step);
-    if (answer == HeldBack::Answer::keep_all_so_far) kept.append(left_out);
-    const auto count = std::ssize(kept.all);
-    if (count >= rule.min_samples && relative_error(kept.all) <= rule.target_error) return end(Stop::steady);
-    if (held_back.runs() >= rule.max_samples) return end(Stop::samples);
-    if (rule.enough && rule.enough()) return end(Stop::time);
-    const double usual = median(kept.all.empty() ? left_out.all : kept.all);
-    if (seconds_since(start) + 0.5 * usual > rule.max_seconds) return end(Stop::time);
-  }
-}
 
 }  // namespace
 
@@ -170,18 +139,26 @@ std::optional<TrainingResult> measure_training(Backend& backend, const TrainingC
   // Memory, graphs and threads are there afterwards.
   warm_up(
       backend, 0.2 * rule.max_seconds, [&] { steps.run(); }, interrupted);
-  out.clock_before_mhz = backend.clock_mhz();
-  StepTimes times;
-  if (!sample(backend, steps, rule, interrupted, times, out)) return std::nullopt;
-  out.clock_after_mhz = backend.clock_mhz();
+  Sampler<StepTimes> sampler(backend, rule, [&]() -> std::optional<StepTimes> {
+    if (interrupted && interrupted()) return std::nullopt;
+    return steps.run();
+  });
+  const auto stop = sampler.take_all();
+  if (!stop) return std::nullopt;
+  const Samples<StepTimes> times = sampler.finish(*stop);
   model.reset();  // ceilings need memory of their own
   out.ceilings = larger(before, backend.measure_ceilings(dtype));
 
-  out.step_seconds = median(times.all);
+  out.step_seconds = median(times.total);
   out.gradient_seconds = median(times.gradients);
   out.optimizer_seconds = median(times.optimizer);
-  out.samples = std::ssize(times.all);
-  out.spread = relative_spread(times.all);
+  out.samples = std::ssize(times.total);
+  out.spread = relative_spread(times.total);
+  out.stop_text = times.stop_text;
+  out.dropped = times.dropped;
+  out.held_back_by = times.held_back_by;
+  out.clock_before_mhz = times.clock_before_mhz;
+  out.clock_after_mhz = times.clock_after_mhz;
   out.tokens_per_second = static_cast<double>(c.rows * c.length) / out.step_seconds;
   out.flops = static_cast<double>(c.rows) * training_flops(c.spec, c.length);
   out.mfu = out.flops / out.step_seconds / out.ceilings.matrix_rate;

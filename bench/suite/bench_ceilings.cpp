@@ -5,17 +5,19 @@
 #include <chrono>
 #include <string>
 
+#include "bench/row.h"
 #include "bench/suite/suite.h"
 #include "core/base/error.h"
 
+namespace photon {
 namespace {
 
-void run(benchmark::State& state, photon::Backend& backend, photon::DType dtype) {
+bench::Keep run(benchmark::State& state, Backend& backend, DType dtype) {
   using Clock = std::chrono::steady_clock;
-  photon::Ceilings c;
+  Ceilings c;
   for (auto _ : state) {
     const auto start = Clock::now();
-    c = backend.measure_ceilings(dtype);
+    c = bench::larger(c, backend.measure_ceilings(dtype));
     state.SetIterationTime(std::chrono::duration<double>(Clock::now() - start).count());
   }
   state.counters["read_bytes_per_s"] = c.read_bandwidth;
@@ -25,9 +27,11 @@ void run(benchmark::State& state, photon::Backend& backend, photon::DType dtype)
   state.counters["cache_bytes"] = static_cast<double>(c.cache_bytes);
   state.counters["launch_seconds"] = c.launch_seconds;
   state.counters["spread"] = c.spread;
+  return [] {};
 }
 
 }  // namespace
+}  // namespace photon
 
 int main(int argc, char** argv) {
   using namespace photon;
@@ -39,12 +43,9 @@ int main(int argc, char** argv) {
     }
     for (const DType dtype : {DType::float32, DType::float64, DType::bfloat16}) {
       if (suite.flags.dtype.value_or(dtype) != dtype) continue;
-      Backend& backend = suite.backend;
-      benchmark::RegisterBenchmark(("ceilings/" + std::string(to_string(dtype))).c_str(),
-                                   [&backend, dtype](benchmark::State& state) { run(state, backend, dtype); })
-          ->UseManualTime()
-          ->Iterations(1)
-          ->Unit(benchmark::kSecond);
+      suite.add(
+          "ceilings/" + std::string(to_string(dtype)), benchmark::kSecond,
+          [&backend = suite.backend, dtype](benchmark::State& state) { return run(state, backend, dtype); });
     }
   });
 }

@@ -5,7 +5,6 @@
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
-#include <limits>
 #include <memory>
 #include <optional>
 #include <set>
@@ -58,44 +57,49 @@ std::string name_of(const KernelPlace& place) {
              : fmt::format("kernel/{}/cold={}KiB", describe(place.kernel), place.footprint >> 10);
 }
 
-void run(benchmark::State& state, const KernelPlace& place, KernelBench& bench, const Ceilings& ceilings) {
-  std::optional<KernelRate> rate;
-  for (auto _ : state) {  // once: the bench repeats and takes the median itself
-    try {
-      rate = bench.measure(place.kernel, place.footprint, ceilings);
-    } catch (const Error& e) {
-      state.SkipWithError(e.what());
-      return;
+/// Runs kernels for the library; one is kept until another runs.
+class KernelCases {
+ public:
+  KernelCases(Suite& suite, DType dtype)
+      : dtype_(dtype),
+        bench_(suite.backend, suite.flags.device, dtype, suite.flags.rates, KernelRule{}, Interrupted()),
+        runner_(suite.backend, RunnerOptions{}, Interrupted()) {}
+
+  Keep run(benchmark::State& state, const KernelPlace& place) {
+    const Ceilings ceilings = runner_.ceilings(dtype_);
+    if (!sampler_ || sampler_->place() != place) {
+      sampler_.reset();
+      sampler_ = bench_.begin(place.kernel, place.footprint);
     }
-    state.SetIterationTime(rate->seconds);
+    sampler_->restart();
+    while (state.KeepRunningBatch(sampler_->runs())) state.SetIterationTime(sampler_->take());
+    const KernelRate rate = bench_.rate_of(*sampler_, ceilings);
+    state.counters["bytes"] = rate.bytes;
+    state.counters["flops"] = rate.flops;
+    state.counters["bytes_per_s"] = rate.bytes / rate.seconds;
+    state.counters["flops_per_s"] = rate.flops / rate.seconds;
+    state.counters["floor_fraction"] = rate.floor_seconds / rate.seconds;
+    state.counters["samples"] = static_cast<double>(rate.samples);
+    state.counters["spread"] = rate.spread;
+    return [this, rate] { bench_.keep(rate); };
   }
-  state.counters["bytes"] = rate->bytes;
-  state.counters["flops"] = rate->flops;
-  state.counters["bytes_per_s"] = rate->bytes / rate->seconds;
-  state.counters["flops_per_s"] = rate->flops / rate->seconds;
-  state.counters["floor_fraction"] = rate->floor_seconds / rate->seconds;
-  state.counters["samples"] = static_cast<double>(rate->samples);
-  state.counters["spread"] = rate->spread;
-}
+
+ private:
+  DType dtype_;
+  KernelBench bench_;
+  Runner runner_;  ///< for the ceilings: measured again when they have grown old
+  std::optional<KernelSampler> sampler_;
+};
 
 void register_kernels(Suite& suite) {
   if (!suite.flags.results.empty()) {
     throw UsageError("--results: a kernel is no row of results; --rates=FILE.csv keeps its rate");
   }
   const DType dtype = suite.flags.dtype.value_or(suite.backend.own_dtype());
-  KernelRule rule;
-  rule.max_seconds = suite.flags.max_seconds;
-  const auto bench = std::make_shared<KernelBench>(suite.backend, suite.flags.device, dtype,
-                                                   suite.flags.rates, rule, Interrupted());
-  // For the ceilings: measured again when they have grown old.
-  const auto runner = std::make_shared<Runner>(suite.backend, RunnerOptions{}, Interrupted());
+  const auto cases = std::make_shared<KernelCases>(suite, dtype);
   for (const KernelPlace& place : places_of(suite.flags, element_bytes(dtype))) {
-    benchmark::RegisterBenchmark(
-        name_of(place).c_str(),
-        [=, &suite](benchmark::State& state) { run(state, place, *bench, runner->ceilings(dtype)); })
-        ->UseManualTime()
-        ->Iterations(1)
-        ->Unit(benchmark::kMicrosecond);
+    suite.add(name_of(place), benchmark::kMicrosecond,
+              [=](benchmark::State& state) { return cases->run(state, place); });
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prefill of T tokens; the one meta-context that is generated after it is not in the time.
-#include "bench/suite/suite.h"
+#include "bench/suite/cases.h"
 
 int main(int argc, char** argv) {
   using namespace photon;

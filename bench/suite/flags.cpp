@@ -48,9 +48,8 @@ bool take(SuiteFlags& flags, const std::string& name, const std::string& value) 
   } else if (name == "--seed") {
     flags.seed = number<uint64_t>(name, value, "a whole number");
   } else if (name == "--max_seconds") {
-    flags.max_seconds = number<double>(name, value, "a positive number of seconds");
-    if (!(flags.max_seconds > 0.0))
-      throw UsageError(fmt::format("--max_seconds={}: a positive number of seconds is needed", value));
+    throw UsageError(
+        "--max_seconds: the library decides how long a benchmark runs; --benchmark_min_time=SECONDS");
   } else if (name == "--results") {
     if (value.empty()) throw UsageError("--results=FILE.csv: the file is missing");
     flags.results = value;
@@ -74,8 +73,8 @@ std::string suite_help(const std::string& program) {
       "          [--batches=1,8,16-64*2,max]\n"
       "          [--contexts=128,512,1024-8192*2]\n"
       "          [--seed=N]\n"
-      "          [--max_seconds=S]              of samples, a benchmark\n"
-      "          [--results=FILE.csv]           rows of the results schema, as photon bench writes them\n"
+      "          [--results=FILE.csv]           rows of the results schema, as photon bench writes them: one "
+      "a repetition\n"
       "          [--rates=FILE.csv]             of kernels: bench_kernels keeps them, others predict from "
       "them\n"
       "and what the library has (--benchmark_filter=decode/.*/recgen works on the names):\n",

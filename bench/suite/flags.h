@@ -19,7 +19,6 @@ struct SuiteFlags {
   std::vector<int64_t> batches;     ///< --batches=1,8,16-64*2,max
   std::vector<int64_t> contexts;    ///< --contexts=128,512,1024-8192*2
   uint64_t seed = 1;                ///< --seed=, of weights and prompts
-  double max_seconds = 5.0;         ///< --max_seconds=, of samples, a benchmark
   std::filesystem::path results;    ///< --results=FILE.csv, rows of the results schema; empty: none
   std::filesystem::path rates;      ///< --rates=FILE.csv, of kernels: kept, or what rows are predicted from
 };

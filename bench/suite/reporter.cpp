@@ -3,28 +3,24 @@
 
 #include <algorithm>
 
-#include "bench/output.h"
-
 namespace photon::bench {
 
-ResultsReporter::ResultsReporter(std::filesystem::path file)
-    : file_(std::move(file)), display_(benchmark::CreateDefaultDisplayReporter()) {
-  if (!file_.empty()) open_results(file_);
-}
-
-bool ResultsReporter::ReportContext(const Context& context) {
-  return display_->ReportContext(context);
-}
-
-void ResultsReporter::ReportRuns(const std::vector<Run>& runs) {
-  if (!file_.empty() && !waiting_.empty()) append_results(file_, waiting_);
-  waiting_.clear();
-  failures_ += std::count_if(runs.begin(), runs.end(), [](const Run& run) { return run.error_occurred; });
-  display_->ReportRuns(runs);
-}
-
-void ResultsReporter::Finalize() {
-  display_->Finalize();
+void SuiteReporter::ReportRuns(const std::vector<Run>& reported) {
+  // The library reports all repetitions of a benchmark at once, then what it computes of them, or that alone.
+  // The repetitions are the last runs of the benchmark; those before were trials.
+  if (const auto at = runs_.find(reported.front().run_name.function_name); at != runs_.end()) {
+    const auto& ended = at->second;
+    const auto repetitions = std::min(reported.front().repetitions, std::ssize(ended));
+    std::for_each(ended.end() - repetitions, ended.end(), [&](const Ended& run) {
+      if (run.failed) {
+        ++failures_;
+      } else {
+        run.keep();
+      }
+    });
+    runs_.erase(at);
+  }
+  display_->ReportRuns(reported);
 }
 
 }  // namespace photon::bench

@@ -1,37 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where the Google Benchmark executables put what they measured: on standard output as the library does
-// (--benchmark_format), and each row of the results schema into one CSV file as soon as it is there.
+// Prints what the library reports as the library does (--benchmark_format), and keeps what was measured in
+// the runs that it reports: it runs a benchmark several times to find how many iterations it takes.
 #pragma once
 
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
-#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
-#include "core/results/results.h"
-
 namespace photon::bench {
 
-class ResultsReporter final : public benchmark::BenchmarkReporter {
+/// Puts what one run of a benchmark has measured where it belongs.
+using Keep = std::function<void()>;
+
+class SuiteReporter final : public benchmark::BenchmarkReporter {
  public:
-  /// `file` may be empty: rows go nowhere; else it is opened with open_results. To be made
-  /// after benchmark::Initialize, which knows the format of standard output.
-  explicit ResultsReporter(std::filesystem::path file);
+  /// To be made after benchmark::Initialize, which knows the format of standard output.
+  SuiteReporter() : display_(benchmark::CreateDefaultDisplayReporter()) {}
 
-  /// A row of the benchmark that is running; written when the library reports it.
-  void add(ResultRow row) { waiting_.push_back(std::move(row)); }
-  int64_t failures() const { return failures_; }  ///< benchmarks that ended in an error
+  /// A run of this benchmark has ended. `keep` is called if the library reports it.
+  void ran(const std::string& benchmark, Keep keep) { runs_[benchmark].push_back({false, std::move(keep)}); }
+  void failed(const std::string& benchmark) { runs_[benchmark].push_back({true, {}}); }
+  int64_t failures() const { return failures_; }  ///< reported runs that ended in an error
 
-  bool ReportContext(const Context& context) override;
-  void ReportRuns(const std::vector<Run>& runs) override;
-  void Finalize() override;
+  bool ReportContext(const Context& context) override { return display_->ReportContext(context); }
+  void ReportRuns(const std::vector<Run>& reported) override;
+  void Finalize() override { display_->Finalize(); }
 
  private:
-  std::filesystem::path file_;
-  benchmark::BenchmarkReporter* display_;  ///< the library's own
-  std::vector<ResultRow> waiting_;
+  struct Ended {
+    bool failed;
+    Keep keep;
+  };
+  benchmark::BenchmarkReporter* display_;           ///< the library's own
+  std::map<std::string, std::vector<Ended>> runs_;  ///< by benchmark, in order; none that were reported
   int64_t failures_ = 0;
 };
 

@@ -88,14 +88,16 @@ class FakeModel final : public InferenceModel {
       if (made > 0) result.burst_seconds.push_back(0.01);
     }
     if (drop_a_token) result.tokens[0].pop_back();
-    const double noise = run_seconds * 0.001 * (device_.runs % 3);
     result.prefill_seconds = prefill_seconds;
-    result.decode_seconds = run_seconds + noise;
+    result.decode_seconds = decode_seconds(device_.runs);
     result.ttft_seconds = prefill_seconds + 0.01;
     result.kv_bytes_planned = rows * 5000;
     result.local_bytes = rows * 700;
     return result;
   }
+
+  /// Of the nth run: a little noise.
+  double decode_seconds(int nth) const { return run_seconds + run_seconds * 0.001 * (nth % 3); }
 
   static constexpr int64_t burst = 4;
   int64_t planned_row = 5000;

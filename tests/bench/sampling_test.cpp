@@ -7,6 +7,7 @@
 #include <random>
 
 #include "bench/runner.h"
+#include "bench/timings.h"
 #include "bench/training.h"
 #include "tests/bench/fake.h"
 #include "tests/support.h"
@@ -20,8 +21,9 @@ class SamplingTest : public ::testing::Test {
  protected:
   Timings run(const SamplingRule& by = rule) {
     const Case c = small_case(1);
-    const auto timings = sample(backend_, model_, request_of(c, c.batch, 1), by, {});
-    return timings.value();
+    auto sampler = request_sampler(backend_, model_, request_of(c, c.batch, 1), by, {});
+    const auto stop = sampler.take_all();
+    return sampler.finish(stop.value());
   }
 
   FakeBackend backend_;

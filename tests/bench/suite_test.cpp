@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <vector>
 
+#include "core/base/paths.h"
+#include "core/cost/kernel_rates.h"
 #include "core/results/results.h"
 #include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
@@ -23,7 +27,7 @@ class SuiteTest : public ::testing::Test {
   }
   /// Exit code; output and messages go to the members.
   int run(const std::string& program, const std::string& arguments) {
-    const int status = std::system(fmt::format("'{}/{}' --max_seconds=0.01 {} </dev/null >'{}' 2>'{}'",
+    const int status = std::system(fmt::format("'{}/{}' --benchmark_min_time=0.01 {} </dev/null >'{}' 2>'{}'",
                                                PHOTON_SUITE_FOLDER, program, arguments,
                                                (folder_ / "out").string(), (folder_ / "messages").string())
                                        .c_str());
@@ -36,6 +40,9 @@ class SuiteTest : public ::testing::Test {
     std::string text = out_;
     for (size_t at = 0; (at = text.find(": NaN", at)) != std::string::npos;) text.replace(at, 5, ": null");
     return nlohmann::json::parse(text);
+  }
+  static std::string photon_tiny() {
+    return (share_folder() / "configs" / "models" / "photon-tiny.toml").string();
   }
   std::filesystem::path csv() const { return folder_ / "rows.csv"; }
 
@@ -53,7 +60,7 @@ TEST_F(SuiteTest, NamesCarryPhaseModelGenerationBatchAndContext) {
       << messages_;
   EXPECT_EQ(std::count(out_.begin(), out_.end(), '\n'), 5 * (1 + 1 + 3));
   ASSERT_EQ(run("bench_ceilings", "--benchmark_list_tests --dtype=bfloat16"), 0);
-  EXPECT_EQ(out_, "ceilings/bfloat16/iterations:1/manual_time\n");
+  EXPECT_EQ(out_, "ceilings/bfloat16/manual_time\n");
 }
 
 TEST_F(SuiteTest, RowsOfEveryBackEndGoIntoOneFileWithTheirContext) {
@@ -92,6 +99,10 @@ TEST_F(SuiteTest, RefusesWhatItCannotDoBeforeItMeasures) {
   EXPECT_TRUE(holds(messages_, {"--batches", "'0'"}));
   EXPECT_EQ(run("bench_decode", "--seed=x"), 2);
   EXPECT_EQ(run("bench_decode", "--bathces=1"), 2);
+  EXPECT_EQ(run("bench_decode", "--max_seconds=1"), 2);
+  EXPECT_TRUE(holds(messages_, {"--benchmark_min_time"})) << "what has taken its place";
+  EXPECT_EQ(run("bench_decode", "--benchmark_filter=nothing"), 2);
+  EXPECT_TRUE(holds(messages_, {"nothing"}));
   EXPECT_EQ(run("bench_ceilings", "--results=" + csv().string()), 2);
   std::ofstream(csv()) << "schema_version,kind\n1,bench\n";
   EXPECT_EQ(run("bench_decode", "--results=" + csv().string()), 1);
@@ -105,6 +116,30 @@ TEST_F(SuiteTest, ABenchmarkThatFailsFailsTheProgramAndKeepsTheOthers) {
             1);
   EXPECT_TRUE(holds(out_ + messages_, {"ERROR", "smaller batch fits"}));
   EXPECT_EQ(read_results(csv()).size(), 1u);
+}
+
+TEST_F(SuiteTest, EveryRepetitionOfAKernelIsARateOfItsOwn) {
+  const auto rates = folder_ / "rates.csv";
+  ASSERT_EQ(run("bench_kernels", "--models=" + photon_tiny() +
+                                     " --contexts=16 --batches=2 --benchmark_filter='kernel/head.*hot' "
+                                     "--benchmark_repetitions=3 --benchmark_format=json --rates=" +
+                                     rates.string()),
+            0)
+      << messages_;
+  std::vector<double> samples;
+  const auto json = report();
+  for (const auto& b : json["benchmarks"]) {
+    if (b["run_type"] != "iteration") continue;
+    samples.push_back(b["samples"].get<double>());
+    EXPECT_EQ(std::fmod(b["iterations"].get<double>(), samples.back()), 0.0) << "whole samples of runs";
+  }
+  const auto kept = read_kernel_rates(rates);
+  ASSERT_EQ(kept.size(), samples.size());
+  ASSERT_EQ(kept.size() % 3, 0u);
+  for (size_t i = 0; i < kept.size(); ++i) {
+    EXPECT_EQ(kept[i].samples, samples[i]);
+    EXPECT_EQ(kept[i].kernel, kept[i - i % 3].kernel);
+  }
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Everything here is a Debian 12 package; `./photon setup` installs them.
+# Everything here is a package of Debian 12 and 13; `./photon setup` installs them.
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(Eigen3 3.4 REQUIRED NO_MODULE)

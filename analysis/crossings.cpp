@@ -73,22 +73,22 @@ int64_t DecodeCase::whole(int64_t context) const {
   return std::max(context / meta * meta, meta);
 }
 
-Phase DecodeCase::phase(int64_t context, int64_t batch) const {
+Forwards DecodeCase::decode_step(int64_t context, int64_t batch) const {
   const Workload w{.prompt = context,
                    .new_tokens = spec.meta_context(),
                    .batch = batch,
                    .generation = generation,
                    .weight_bytes = element_bytes,
                    .kv_bytes = element_bytes};
-  Phase only;
+  Forwards only;
   visit_request(
-      spec, w, [](const Phase&) {}, [&](const Phase& phase) { only = phase; });
+      spec, w, [](const Forwards&) {}, [&](const Forwards& forwards) { only = forwards; });
   return only;
 }
 
-bool Comparison::holds(const Phase& phase, const Ceilings& ceilings) const {
+bool Comparison::holds(const Forwards& forwards, const Ceilings& ceilings) const {
   Work sum;
-  for (const Forward& forward : phase) {
+  for (const Forward& forward : forwards) {
     for (const Operation& op : forward) {
       const bool same_place = part && op.level == part->level && op.decoder == part->decoder;
       const bool own_cache =
@@ -124,16 +124,18 @@ std::string to_string(const Crossing& c) {
 Crossing over_batch(const DecodeCase& c, const Comparison& comparison, const Ceilings& ceilings,
                     int64_t context, int64_t most) {
   check(ceilings);
-  return solve({1, most},
-               [&](int64_t batch) { return comparison.holds(c.phase(c.whole(context), batch), ceilings); });
+  return solve({1, most}, [&](int64_t batch) {
+    return comparison.holds(c.decode_step(c.whole(context), batch), ceilings);
+  });
 }
 
 Crossing over_context(const DecodeCase& c, const Comparison& comparison, const Ceilings& ceilings,
                       int64_t batch, int64_t longest) {
   check(ceilings);
   const int64_t meta = c.spec.meta_context();
-  Crossing crossing = solve(knots_of(c.spec, c.whole(longest) / meta),
-                            [&](int64_t m) { return comparison.holds(c.phase(m * meta, batch), ceilings); });
+  Crossing crossing = solve(knots_of(c.spec, c.whole(longest) / meta), [&](int64_t m) {
+    return comparison.holds(c.decode_step(m * meta, batch), ceilings);
+  });
   crossing.low *= meta;
   crossing.high *= meta;
   for (int64_t& change : crossing.changes) change *= meta;
@@ -150,7 +152,7 @@ std::vector<NamedPart> cached_parts(const DecodeCase& c) {
 
 std::vector<NamedPart> product_parts(const DecodeCase& c) {
   std::vector<NamedPart> parts;
-  for (const Forward& forward : c.phase(c.spec.meta_context(), 1)) {
+  for (const Forward& forward : c.decode_step(c.spec.meta_context(), 1)) {
     for (const Operation& op : forward) {
       if (!is_product(op)) continue;
       const bool known = std::any_of(parts.begin(), parts.end(), [&](const NamedPart& p) {

@@ -24,12 +24,12 @@ struct DecodeCase {
   int64_t element_bytes = 2;  ///< of weights and caches
 
   /// `context` is a multiple of the meta-context, and at least one. Throws as check_workload.
-  Phase phase(int64_t context, int64_t batch) const;
+  Forwards decode_step(int64_t context, int64_t batch) const;
   /// Rounded down to whole meta-contexts, at least one.
   int64_t whole(int64_t context) const;
 };
 
-/// A comparison of two times or two sums of bytes within a phase.
+/// A comparison of two times or two sums of bytes within a decode step.
 struct Comparison {
   enum class Kind {
     kv_over_weights,       ///< bytes of growing caches > bytes of weights
@@ -46,7 +46,7 @@ struct Comparison {
   std::optional<Part> part = {};
 
   /// True if the first is larger.
-  bool holds(const Phase& phase, const Ceilings& ceilings) const;
+  bool holds(const Forwards& forwards, const Ceilings& ceilings) const;
 };
 
 /// Where a comparison holds in a range of whole numbers.

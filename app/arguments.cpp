@@ -16,7 +16,7 @@
 #include "app/command.h"
 #include "core/model/dtype.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 /// CLI11's own say what it always said.
@@ -246,4 +246,4 @@ bool CommandLine::subcommand_given() const {
   return !app_->get_subcommands().empty();
 }
 
-}  // namespace photon
+}  // namespace photon::app

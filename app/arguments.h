@@ -18,7 +18,7 @@ class App;
 class Option;
 }  // namespace CLI
 
-namespace photon {
+namespace photon::app {
 
 /// What the text of an argument must be: wrong use is refused before a file is opened.
 struct Check {
@@ -128,4 +128,4 @@ class CommandLine {
   CLI::App* app_;
 };
 
-}  // namespace photon
+}  // namespace photon::app

@@ -9,7 +9,7 @@
 #include "app/arguments.h"
 #include "core/backend/backend.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Adds the subcommand to `app`; its callback does the work and throws Error or UsageError.
 using CommandSetup = std::function<void(CommandLine& app)>;
@@ -29,4 +29,4 @@ struct RegisterCommand {
 /// The back ends of this build.
 const BackendRegistry& backends();
 
-}  // namespace photon
+}  // namespace photon::app

@@ -3,7 +3,7 @@
 
 #include <fstream>
 
-namespace photon {
+namespace photon::app {
 
 std::vector<std::string> command_line() {
   std::ifstream in("/proc/self/cmdline", std::ios::binary);
@@ -12,4 +12,4 @@ std::vector<std::string> command_line() {
   return words;
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-namespace photon {
+namespace photon::app {
 
 /// Its words as the shell gave them.
 std::vector<std::string> command_line();
 
-}  // namespace photon
+}  // namespace photon::app

@@ -10,7 +10,7 @@
 #include "app/command.h"
 #include "core/base/known_configs.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 /// {md,json,csv} of a help text.
@@ -124,4 +124,4 @@ std::vector<std::string> completions(const CLI::App& app, const std::vector<std:
   return all;
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -9,10 +9,10 @@ namespace CLI {
 class App;
 }  // namespace CLI
 
-namespace photon {
+namespace photon::app {
 
 /// What the last of `words` may become, of which it is a beginning: subcommands, options, and the values of
 /// an option or a positional argument that takes words of a closed list. Empty where that is a file.
 std::vector<std::string> completions(const CLI::App& app, const std::vector<std::string>& words);
 
-}  // namespace photon
+}  // namespace photon::app

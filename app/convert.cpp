@@ -13,7 +13,7 @@
 #include "core/base/error.h"
 #include "core/text/checkpoint_text.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 namespace fs = std::filesystem;
@@ -98,4 +98,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{25, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

@@ -10,7 +10,7 @@
 #include "app/command.h"
 #include "app/json.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 void print(const CorpusSummary& s) {
@@ -77,7 +77,7 @@ void setup(CommandLine& app) {
       .capture_default_str();
   build
       .add_option("--out", o->out,
-                  "Folder to make, or to go on with; a finished one stays until the new one is")
+                  "Folder to make, or to resume in; a finished corpus stays until the new one is there")
       .required()
       .type_name("DIR");
   const Argument given =
@@ -121,4 +121,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{30, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

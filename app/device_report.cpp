@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-namespace photon {
+namespace photon::app {
 
 DType dtype_for(const Backend& backend, const std::string& name) {
   return name.empty() ? backend.own_dtype() : parse_dtype(name);
@@ -28,4 +28,4 @@ void print_kernels(const Backend& backend) {
   for (const std::string& line : lines) fmt::print(stderr, "  {}\n", line);
 }
 
-}  // namespace photon
+}  // namespace photon::app

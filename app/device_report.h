@@ -6,7 +6,7 @@
 
 #include "core/backend/backend.h"
 
-namespace photon {
+namespace photon::app {
 
 /// The dtype of that name; empty: the one the back end computes in by itself.
 DType dtype_for(const Backend& backend, const std::string& name);
@@ -15,4 +15,4 @@ void print_plan(const MemoryPlan& plan);
 /// On standard error, where the back end runs kernels: each, how often, and from which file.
 void print_kernels(const Backend& backend);
 
-}  // namespace photon
+}  // namespace photon::app

@@ -6,7 +6,7 @@
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 
 void require_writable(const std::filesystem::path& file) {
   if (std::filesystem::is_directory(file)) {
@@ -15,4 +15,4 @@ void require_writable(const std::filesystem::path& file) {
   const AtomicFile probe(file);  // goes again without commit()
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -4,10 +4,10 @@
 
 #include <filesystem>
 
-namespace photon {
+namespace photon::app {
 
 /// Throws Error if a file cannot be written there: its folder is missing, it is a folder itself, nobody may.
 /// Nothing is left.
 void require_writable(const std::filesystem::path& file);
 
-}  // namespace photon
+}  // namespace photon::app

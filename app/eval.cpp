@@ -21,8 +21,10 @@
 #include "core/text/token_file.h"
 #include "trainer/quality_row.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
+
+using namespace trainer;
 
 constexpr int64_t usual_context = 2048;
 
@@ -253,4 +255,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{60, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

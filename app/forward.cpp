@@ -16,7 +16,7 @@
 #include "core/model/safetensors.h"
 #include "core/text/token_file.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -61,11 +61,11 @@ TokenBatch read_tokens(const std::filesystem::path& file) {
 }
 
 template <class T>
-void write(const std::filesystem::path& file, const std::vector<Stream>& streams) {
+void write(const std::filesystem::path& file, const std::vector<NamedTensor>& streams) {
   std::vector<TensorPlan> plan;
-  for (const Stream& s : streams) plan.push_back({s.name, stored_type<T>(), s.shape});
+  for (const NamedTensor& s : streams) plan.push_back({s.name, stored_type<T>(), s.shape});
   SafetensorsWriter writer(file, plan);
-  for (const Stream& s : streams) {
+  for (const NamedTensor& s : streams) {
     const std::vector<T> values(s.values.begin(), s.values.end());
     writer.write<T>(s.name, values);
   }
@@ -79,14 +79,14 @@ void run(const Options& options) {
   const Checkpoint checkpoint = load_checkpoint(options.checkpoint);
   const TokenBatch batch = read_tokens(options.tokens);
   const auto model = backend->inference(checkpoint.spec, checkpoint.parameters, dtype);
-  const std::vector<Stream> streams = model->forward(batch);
+  const std::vector<NamedTensor> streams = model->forward(batch);
   if (dtype == DType::float64) {
     write<double>(options.out, streams);
   } else {
     write<float>(options.out, streams);
   }
   fmt::print(stderr, "{}: {} streams of {} rows of {} tokens, {} on {}\n", options.out.string(),
-             streams.size(), batch.rows, batch.length, to_string(dtype), backend->device_name());
+             streams.size(), batch.sequences, batch.length, to_string(dtype), backend->device_name());
   print_kernels(*backend);
 }
 
@@ -111,4 +111,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{30, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

@@ -16,7 +16,7 @@
 #include "core/model/selection.h"
 #include "core/text/checkpoint_text.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -163,4 +163,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{45, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

@@ -11,7 +11,7 @@
 #include "core/model/model_config.h"
 #include "core/model/parameters.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -51,4 +51,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{20, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

@@ -10,7 +10,7 @@
 #include "app/json.h"
 #include "core/model/model_config.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -47,4 +47,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{10, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

@@ -10,7 +10,7 @@
 
 #include "core/base/csv.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -66,4 +66,4 @@ void print_json(const Json& all, const Json& rows, const std::string& format) {
   }
 }
 
-}  // namespace photon
+}  // namespace photon::app

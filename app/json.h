@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace photon {
+namespace photon::app {
 
 /// What is not known is null, never zero.
 inline nlohmann::ordered_json or_null(const std::optional<double>& value) {
@@ -26,4 +26,4 @@ inline void print_json(const nlohmann::ordered_json& row, const std::string& for
   print_json(row, row, format);
 }
 
-}  // namespace photon
+}  // namespace photon::app

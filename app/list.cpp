@@ -15,7 +15,7 @@
 #include "core/model/model_config.h"
 #include "core/model/parameters.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 std::string describe_model(const std::filesystem::path& file) {
@@ -98,4 +98,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{5, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

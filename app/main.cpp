@@ -18,7 +18,7 @@
 #include "reference/backend.h"
 #include "reference/blas.h"
 
-namespace photon {
+namespace photon::app {
 
 std::vector<Command>& commands() {
   static std::vector<Command> all;
@@ -35,7 +35,7 @@ const BackendRegistry& backends() {
   return registry;
 }
 
-}  // namespace photon
+}  // namespace photon::app
 
 namespace {
 
@@ -48,15 +48,15 @@ int run(int argc, char** argv) {
   CLI::App app{"PHOTON, Block Transformer and vanilla language models: train, generate, measure, compare",
                "photon"};
   app.require_subcommand(1);
-  app.set_version_flag("--version", photon::version_text);
+  app.set_version_flag("--version", photon::app::version_text);
   app.footer(
       "Exit codes: 0 done, 1 failed, 2 wrong use (nothing was read or written), 130 interrupted (Ctrl-C).");
-  auto list = photon::commands();
+  auto list = photon::app::commands();
   std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.rank < b.rank; });
-  photon::CommandLine line(app);
+  photon::app::CommandLine line(app);
   for (const auto& command : list) command.setup(line);
   app.parse_complete_callback([] {
-    if (const std::string warning = photon::build_warning(); !warning.empty()) {
+    if (const std::string warning = photon::app::build_warning(); !warning.empty()) {
       fmt::print(stderr, "photon: warning: {}\n", warning);
     }
   });
@@ -65,7 +65,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   if (std::string_view(argv[1]) == "complete") {  // a shell asks (completion.h)
-    for (const std::string& word : photon::completions(app, {argv + 2, argv + argc}))
+    for (const std::string& word : photon::app::completions(app, {argv + 2, argv + argc}))
       fmt::print("{}\n", word);
     return 0;
   }
@@ -74,7 +74,7 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help and --version
     // CLI11 would say that something else is missing where a word is misspelt.
-    const std::string unknown = photon::unknown_word(app, {argv + 1, argv + argc});
+    const std::string unknown = photon::app::unknown_word(app, {argv + 1, argv + argc});
     throw photon::UsageError(
         fmt::format("{}\nphoton: --help says more", unknown.empty() ? std::string(e.what()) : unknown));
   }
@@ -84,7 +84,7 @@ int run(int argc, char** argv) {
 int guarded_run(int argc, char** argv) {
   try {
     const int code = run(argc, argv);
-    photon::finish_standard_output();
+    photon::app::finish_standard_output();
     return code;
   } catch (const photon::UsageError& e) {
     fmt::print(stderr, "photon: {}\n", e.what());
@@ -100,7 +100,7 @@ int guarded_run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  photon::secure_standard_streams();
+  photon::app::secure_standard_streams();
   photon::reference::use_best_blas(argv);
   const int code = guarded_run(argc, argv);
   std::fflush(stdout);  // what was printed before a failure; a second failure changes nothing

@@ -11,7 +11,7 @@
 #include "core/model/model_config.h"
 #include "core/model/parameters.h"
 
-namespace photon {
+namespace photon::app {
 
 ModelSource model_source(const std::string& path, const std::vector<std::string>& overrides) {
   if (!std::filesystem::is_directory(path)) return {load_model_spec(path, overrides), ""};
@@ -28,4 +28,4 @@ std::vector<float> parameters_of(const ModelSource& source, uint64_t seed) {
   return std::move(load_checkpoint(source.checkpoint).parameters);
 }
 
-}  // namespace photon
+}  // namespace photon::app

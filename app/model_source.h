@@ -8,7 +8,7 @@
 
 #include "core/model/model_spec.h"
 
-namespace photon {
+namespace photon::app {
 
 struct ModelSource {
   ModelSpec spec;
@@ -22,4 +22,4 @@ ModelSource model_source(const std::string& path, const std::vector<std::string>
 /// parameter_list order; `seed` is that of fresh weights.
 std::vector<float> parameters_of(const ModelSource& source, uint64_t seed);
 
-}  // namespace photon
+}  // namespace photon::app

@@ -8,7 +8,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Throws Error if `folder` exists and is not an empty folder, unless `force`.
 inline void require_free(const std::filesystem::path& folder, bool force) {
@@ -18,4 +18,4 @@ inline void require_free(const std::filesystem::path& folder, bool force) {
       fmt::format("{}: exists already; choose another place or give --force to replace it", folder.string()));
 }
 
-}  // namespace photon
+}  // namespace photon::app

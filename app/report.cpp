@@ -10,7 +10,7 @@
 #include "analysis/report/report.h"
 #include "app/command.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 void setup(CommandLine& app) {
@@ -48,4 +48,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{80, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

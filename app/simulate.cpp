@@ -20,10 +20,10 @@
 #include "core/base/interrupt.h"
 #include "core/model/model_config.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
-using namespace simulation;
+using namespace analysis::simulation;
 
 struct Options {
   std::vector<std::filesystem::path> models;
@@ -125,7 +125,7 @@ std::vector<int64_t> replicas_of(const std::string& text) {
 EfficiencyBand efficiency_of(const Options& o, std::span<const ResultRow> measured,
                              const MeasuredAs& wanted) {
   EfficiencyBand band;
-  band.source = "the floor: what no machine beats";
+  band.source = "the floor: a lower bound for every machine";
   if (!o.measured.empty()) {
     try {
       band = measured_band(measured, wanted);
@@ -267,7 +267,7 @@ void warn(const Row& row) {
   } else if (row.verdict == "too short") {
     fmt::print(
         stderr,
-        "{}: too short to tell what goes on for ever: half of the requests stay {:.3g} s or longer, and "
+        "{}: too short to tell the steady state: half of the requests stay {:.3g} s or longer, and "
         "they arrive for {:.3g} s; --requests N\n",
         who, row.total_p50_seconds, static_cast<double>(row.requests) / row.offered_requests_per_s);
   }
@@ -448,4 +448,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{65, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

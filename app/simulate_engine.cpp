@@ -12,10 +12,10 @@
 #include "core/base/random.h"
 #include "core/model/parameters.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
-using namespace simulation;
+using namespace analysis::simulation;
 
 std::vector<int32_t> random_prompt(const ModelSpec& spec, const Request& r, uint64_t seed, uint64_t index) {
   const Philox random(seed);
@@ -108,4 +108,4 @@ Row run_engine(const Study& study, const Trace* trace, const std::string& device
   return row;
 }
 
-}  // namespace photon
+}  // namespace photon::app

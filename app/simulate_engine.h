@@ -9,12 +9,13 @@
 
 #include "analysis/simulation/study.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Generates every request of `study` on `device` with fresh weights and random prompts, then lets them queue
 /// for one server as they arrive. The row's band is "engine". Throws UsageError unless the study is one
 /// replica with one row and one sample and no shared prefix, Error when interrupted.
-simulation::Row run_engine(const simulation::Study& study, const simulation::Trace* trace,
-                           const std::string& device, const std::function<bool()>& interrupted);
+analysis::simulation::Row run_engine(const analysis::simulation::Study& study,
+                                     const analysis::simulation::Trace* trace, const std::string& device,
+                                     const std::function<bool()>& interrupted);
 
-}  // namespace photon
+}  // namespace photon::app

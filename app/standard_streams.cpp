@@ -12,7 +12,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 /// Opened for the other direction, /dev/null refuses what its descriptor is for.
@@ -58,4 +58,4 @@ void finish_standard_output() {
                           errno == 0 ? "" : std::string(": ") + std::strerror(errno)));
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -9,7 +9,7 @@
 #include "app/arguments.h"
 #include "bench/sweep.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Whole numbers as bench::parse_sweep takes them; its refusals name `option`.
 inline Check numbers(const char* option, bool allow_max = false) {
@@ -22,4 +22,4 @@ Check words(T (*parse)(std::string_view)) {
   return parsed_by([=](const std::string& text) { bench::parse_list<T>(text, parse); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -11,7 +11,7 @@
 #include "core/base/read_file.h"
 #include "core/base/utf8.h"
 
-namespace photon {
+namespace photon::app {
 
 void warn(std::string_view message) {
   fmt::print(stderr, "warning: {}\n", message);
@@ -36,7 +36,7 @@ std::string read_text_input(const std::filesystem::path& path) {
   return text;
 }
 
-int64_t trained_context(const std::optional<RunState>& training, const ModelSpec& spec) {
+int64_t trained_context(const std::optional<trainer::RunState>& training, const ModelSpec& spec) {
   if (training) {
     const auto found = training->identity.find("context");
     if (found != training->identity.end()) return std::stoll(found->second);
@@ -44,4 +44,4 @@ int64_t trained_context(const std::optional<RunState>& training, const ModelSpec
   return spec.trained_context;
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -11,7 +11,7 @@
 #include "core/model/model_spec.h"
 #include "trainer/run_state.h"
 
-namespace photon {
+namespace photon::app {
 
 /// The bytes of a file, "-" being standard input. Warns where they do not look like text.
 std::string read_text_input(const std::filesystem::path& path);
@@ -21,8 +21,8 @@ std::string binary_sign(std::string_view text);
 
 /// Tokens of the longest text that the weights were trained on, here or before they were imported; 0 is
 /// unknown.
-int64_t trained_context(const std::optional<RunState>& training, const ModelSpec& spec);
+int64_t trained_context(const std::optional<trainer::RunState>& training, const ModelSpec& spec);
 
 void warn(std::string_view message);
 
-}  // namespace photon
+}  // namespace photon::app

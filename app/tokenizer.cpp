@@ -15,7 +15,7 @@
 #include "core/base/line_reader.h"
 #include "core/base/utf8.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -98,4 +98,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{32, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

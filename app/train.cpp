@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// photon train: trains a model by a config, or goes on with a run that was stopped.
+// photon train: trains a model by a config, or resumes a run that was stopped.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,8 +10,10 @@
 #include "core/base/error.h"
 #include "trainer/trainer.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
+
+using namespace trainer;
 
 struct Options {
   std::filesystem::path config;
@@ -28,7 +30,7 @@ void run(Options options) {
   const auto backend = backends().make(config.device);
   const TrainResult result = train(config, *backend, options.resume);
   if (!result.finished) {
-    throw Error(fmt::format("stopped after step {} of {}; go on with: photon train {} --resume", result.step,
+    throw Error(fmt::format("stopped after step {} of {}; resume with: photon train {} --resume", result.step,
                             result.steps, (config.out / "train.toml").string()));
   }
   fmt::print(stderr, "{}: {} steps, {} tokens, {:.3g} training FLOPs{}\n", result.checkpoint.string(),
@@ -38,14 +40,14 @@ void run(Options options) {
 
 void setup(CommandLine& app) {
   const auto options = std::make_shared<Options>();
-  CommandLine command = app.add_subcommand("train", "Train a model, or go on with a run that was stopped");
+  CommandLine command = app.add_subcommand("train", "Train a model, or resume a run that was stopped");
   command.add_option("config", options->config, "Training config: a name (photon list) or a file")
       .required()
       .type_name("CONFIG")
       .names(ConfigKind::training);
   command.add_flag(
       "--resume", options->resume,
-      "Go on from the run's last checkpoint as if it had never stopped; from the start if there is none");
+      "Resume from the run's last checkpoint as if it had never stopped; from the start if there is none");
   command.add_overrides(
       options->overrides,
       "Override a key of the config: seed=2, budget.steps=500; of the model: model.width=64");
@@ -65,4 +67,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{50, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

@@ -10,7 +10,7 @@
 
 #include "core/base/nearest.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 /// Those of option groups too, which CLI11 holds as subcommands without a name.
@@ -147,4 +147,4 @@ std::string unknown_word(const CLI::App& app, const std::vector<std::string>& wo
   return "";
 }
 
-}  // namespace photon
+}  // namespace photon::app

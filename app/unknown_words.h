@@ -9,10 +9,10 @@ namespace CLI {
 class App;
 }
 
-namespace photon {
+namespace photon::app {
 
 /// "unknown option '--bacth' of photon bench; did you mean '--batch'?" for the first such word; "" if all are
 /// known.
 std::string unknown_word(const CLI::App& app, const std::vector<std::string>& words);
 
-}  // namespace photon
+}  // namespace photon::app

@@ -6,7 +6,7 @@
 #include "core/base/build_info.h"
 #include "reference/blas.h"
 
-namespace photon {
+namespace photon::app {
 
 std::string version_text() {
   const BuildInfo info = build_info();
@@ -29,4 +29,4 @@ std::string build_warning() {
   return "";
 }
 
-}  // namespace photon
+}  // namespace photon::app

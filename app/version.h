@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace photon {
+namespace photon::app {
 
 /// Version, commit, compilation and BLAS, a line each.
 std::string version_text();
@@ -12,4 +12,4 @@ std::string version_text();
 /// What makes this build's timings worthless, or "".
 std::string build_warning();
 
-}  // namespace photon
+}  // namespace photon::app

@@ -25,7 +25,7 @@ struct SweepPreset {
   int64_t cache_bytes = 0;  ///< that the caches of the largest batch may take; 0: what fits into memory
   /// Above 0: cache_bytes is raised until architectures fill their caches to this share (equal_memory.h).
   double equal_within = 0.0;
-  /// What stands in the place of the preset's own values on this device, a line each: "regimes: pf/16 for
+  /// What stands in place of the preset's own values on this device, a line each: "regimes: pf/16 for
   /// pf". Empty at full size.
   std::vector<std::string> scaled;
 };

@@ -36,14 +36,14 @@ class Inference final : public InferenceModel {
 
   const ModelSpec& spec() const override { return spec_; }
 
-  std::vector<Stream> forward(const TokenBatch& batch) override {
+  std::vector<NamedTensor> forward(const TokenBatch& batch) override {
     model_.forward(batch);
-    std::vector<Stream> out;
-    out.push_back(stream("logits", logits(model_), batch.rows));
+    std::vector<NamedTensor> out;
+    out.push_back(stream("logits", logits(model_), batch.sequences));
     for (int l = 1; l <= spec_.depth(); ++l)
-      out.push_back(stream(fmt::format("x.{}", l), model_.x(l), batch.rows));
+      out.push_back(stream(fmt::format("x.{}", l), model_.x(l), batch.sequences));
     for (int l = 0; l <= spec_.depth(); ++l) {
-      out.push_back(stream(fmt::format("xhat.{}", l), model_.xhat(l), batch.rows));
+      out.push_back(stream(fmt::format("xhat.{}", l), model_.xhat(l), batch.sequences));
     }
     return out;
   }
@@ -80,7 +80,7 @@ class Inference final : public InferenceModel {
     // Caches reach to the end of the last meta-context.
     const int64_t meta = spec_.meta_context();
     w.new_tokens = (w.prompt + w.new_tokens + meta - 1) / meta * meta - w.prompt;
-    const auto rows = static_cast<double>(w.rows());
+    const auto rows = static_cast<double>(w.sequences());
     // A request beyond all memory must not overflow what counts it; a third of a shared cache, three times,
     // is the cache.
     const auto bytes = [](double b) { return static_cast<int64_t>(std::round(std::min(b, 0x1p60))); };
@@ -90,8 +90,8 @@ class Inference final : public InferenceModel {
   }
 
  private:
-  static Stream stream(std::string name, const Matrix<S>& m, int64_t rows) {
-    Stream s{std::move(name), {rows, m.rows() / rows, m.cols()}, {}};
+  static NamedTensor stream(std::string name, const Matrix<S>& m, int64_t rows) {
+    NamedTensor s{std::move(name), {rows, m.rows() / rows, m.cols()}, {}};
     s.values.assign(m.data(), m.data() + m.size());
     return s;
   }

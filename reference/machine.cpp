@@ -175,7 +175,7 @@ void Machine<S>::sample(const Units& tokens) {
       for (int64_t row = first_row; row < first_row + samples(tokens.of); ++row) {
         RowText& t = texts_[row];
         int32_t& token = t.tokens[at];
-        if (at >= t.known) token = sampler_.pick(log_probs, request_->first_row + row, at);
+        if (at >= t.known) token = sampler_.sample(log_probs, request_->first_sequence + row, at);
         t.log_probs[at] = log_probs[token];
       }
     }

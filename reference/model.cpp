@@ -23,7 +23,7 @@ const Matrix<S>& Model<S>::xhat(int l) const {
 
 template <class S>
 void Model<S>::forward(const TokenBatch& batch) {
-  if (batch.rows < 1) throw Error(fmt::format("model '{}': a batch without rows", spec_.name));
+  if (batch.sequences < 1) throw Error(fmt::format("model '{}': a batch without rows", spec_.name));
   if (batch.length < 1 || batch.length % spec_.meta_context() != 0) {
     throw Error(fmt::format("model '{}': {} tokens a row do not divide by the meta-context of {} tokens",
                             spec_.name, batch.length, spec_.meta_context()));
@@ -42,7 +42,7 @@ void Model<S>::forward(const TokenBatch& batch) {
     return;
   }
   LevelTape<S>& t = level(1);
-  t.decoder.begin(weights_.level(1).decoder, spec_.norm_eps, ropes_[0], batch.rows, {});
+  t.decoder.begin(weights_.level(1).decoder, spec_.norm_eps, ropes_[0], batch.sequences, {});
   t.xhat_below = t.decoder.forward(token_embeddings_);
 }
 
@@ -61,7 +61,8 @@ void Model<S>::encode() {
     LevelTape<S>& t = level(l);
     chunk_units(weights_.level(l).chunker, spec_.norm_eps, l == 1 ? x0_ : level(l - 1).x,
                 spec_.level(l).chunk, t.chunk_normed, t.a);
-    t.encoder.begin(weights_.level(l).encoder, spec_.norm_eps, ropes_[l], batch_->rows, spec_.visibility(l));
+    t.encoder.begin(weights_.level(l).encoder, spec_.norm_eps, ropes_[l], batch_->sequences,
+                    spec_.visibility(l));
     t.x = t.encoder.forward(t.a);
   }
 }
@@ -78,8 +79,8 @@ void Model<S>::decode_level(int l) {
   const LevelWeights<S>& w = weights_.level(l);
   const LevelSpec& s = spec_.level(l);
   const ConditioningWindow window{s.converter_context, spec_.conditioning(l) == Conditioning::previous};
-  const Index chunks = units(l) / batch_->rows;
-  gather_conditioning(window, xhat(l), w.start, batch_->rows, chunks, chunks, t.conditioning);
+  const Index chunks = units(l) / batch_->sequences;
+  gather_conditioning(window, xhat(l), w.start, batch_->sequences, chunks, chunks, t.conditioning);
   affine<S>(t.conditioning, w.converter, w.converter_bias, t.prefix);
   t.decoder.begin(w.decoder, spec_.norm_eps, ropes_[l - 1], units(l), {});
   t.xhat_below.resize(units(l - 1), spec_.shape(l - 1).width);
@@ -140,7 +141,7 @@ LossValues<S> Model<S>::losses(const TokenBatch& batch, const LossConfig& config
   const bool differentiate = gradients != nullptr;
   if (differentiate) begin_gradients(gradients);
   LossValues<S> values;
-  if (const Index scored = batch.rows * (batch.length - 1); scored > 0) {
+  if (const Index scored = batch.sequences * (batch.length - 1); scored > 0) {
     const double factor = weight / static_cast<double>(scored);
     values.token = head_loss_(xhat(0), weights_.head, shifted_targets(spec_, batch.ids, batch.length),
                               S(static_cast<Real<S>>(factor)), differentiate ? &d_xhat(0) : nullptr,
@@ -186,9 +187,9 @@ Wide<S> Model<S>::context_loss(const LossConfig& config, S factor, bool gradient
   RowVector<S> target;
   for (int l = 1; l <= spec_.depth(); ++l) {
     const LevelTape<S>& t = level(l);
-    const Index m = units(l) / batch_->rows;
+    const Index m = units(l) / batch_->sequences;
     if (m == 1) continue;
-    const Index count = batch_->rows * (m - 1);
+    const Index count = batch_->sequences * (m - 1);
     const bool differentiate = gradients && factor != S(0);
     Wide<S> sum(0);
     for (Index r = 0; r < t.x.rows(); ++r) {

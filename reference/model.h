@@ -83,7 +83,9 @@ class Model {
 
   const LevelTape<S>& level(int l) const { return tape_[l - 1]; }
   LevelTape<S>& level(int l) { return tape_[l - 1]; }
-  Index units(int l) const { return batch_->rows * (batch_->length / spec_.cumulative_chunk(l)); }  // B M_l
+  Index units(int l) const {
+    return batch_->sequences * (batch_->length / spec_.cumulative_chunk(l));
+  }  // B M_l
   bool known_beforehand(int l) const { return spec_.feedback(l) != Feedback::reconstructed; }
 
   struct LevelGradients {

@@ -89,7 +89,7 @@ void Model<S>::converter_backward(int l) {
   scratch_.resize(t.conditioning.rows(), t.conditioning.cols());
   linear_input_gradient<S>(d(l).prefix, weights_.level(l).converter, scratch_);
   const ConditioningWindow window{s.converter_context, spec_.conditioning(l) == Conditioning::previous};
-  scatter_conditioning(window, scratch_, batch_->rows, d_xhat(l), gradients.start);
+  scatter_conditioning(window, scratch_, batch_->sequences, d_xhat(l), gradients.start);
 }
 
 template <class S>

@@ -9,7 +9,7 @@
 
 namespace photon::reference {
 
-int32_t Sampler::pick(std::span<const double> log_probs, int64_t row, int64_t position) const {
+int32_t Sampler::sample(std::span<const double> log_probs, int64_t sequence, int64_t position) const {
   if (sampling_.temperature == 0.0) {
     return static_cast<int32_t>(std::max_element(log_probs.begin(), log_probs.end()) - log_probs.begin());
   }
@@ -37,7 +37,8 @@ int32_t Sampler::pick(std::span<const double> log_probs, int64_t row, int64_t po
     total = sum;
   }
   const double threshold =
-      total * Philox(sampling_.seed).uniform(static_cast<uint64_t>(row), static_cast<uint64_t>(position));
+      total *
+      Philox(sampling_.seed).uniform(static_cast<uint64_t>(sequence), static_cast<uint64_t>(position));
   double sum = 0.0;
   for (size_t i = 0; i < weight.size(); ++i) {
     sum += weight[i];

@@ -16,7 +16,7 @@ class Sampler {
   explicit Sampler(const Sampling& sampling) : sampling_(sampling) {}
 
   /// log-probabilities (V) of the unmodified distribution. Ties go to the lower id.
-  int32_t pick(std::span<const double> log_probs, int64_t row, int64_t position) const;
+  int32_t sample(std::span<const double> log_probs, int64_t sequence, int64_t position) const;
 
  private:
   Sampling sampling_;

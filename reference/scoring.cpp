@@ -9,10 +9,10 @@ namespace {
 constexpr Index block = 512;
 
 TokenBatch padded(const TokenBatch& batch, int64_t multiple) {
-  TokenBatch out{batch.rows, (batch.length + multiple - 1) / multiple * multiple, {}};
-  out.ids.assign(out.rows * out.length, 0);
-  for (int64_t b = 0; b < batch.rows; ++b) {
-    const auto row = batch.row(b);
+  TokenBatch out{batch.sequences, (batch.length + multiple - 1) / multiple * multiple, {}};
+  out.ids.assign(out.sequences * out.length, 0);
+  for (int64_t b = 0; b < batch.sequences; ++b) {
+    const auto row = batch.sequence(b);
     std::copy(row.begin(), row.end(), out.ids.begin() + b * out.length);
   }
   return out;

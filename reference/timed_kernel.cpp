@@ -242,7 +242,7 @@ class ProductKernel final : public Repeated {
     head_log_probs<S>(*x, weight, y_, log_probs_);
     for (Index r = 0; r < x->rows(); ++r) {
       const auto row = static_cast<size_t>(r * out_);
-      chosen_ += sampler_.pick({log_probs_.data() + row, static_cast<size_t>(out_)}, r, 0);
+      chosen_ += sampler_.sample({log_probs_.data() + row, static_cast<size_t>(out_)}, r, 0);
     }
   }
 

@@ -9,7 +9,7 @@
 #include "core/base/random.h"
 #include "core/base/read_file.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 TokenFile open_split(const std::filesystem::path& file, const ModelSpec& spec, int64_t context) {
@@ -43,8 +43,9 @@ Batches::Batches(const TrainConfig& config, const ModelSpec& spec)
 }
 
 TokenBatch Batches::training(int64_t step, int64_t first, int64_t rows) const {
-  TokenBatch batch{
-      .rows = rows, .length = context_, .ids = std::vector<int32_t>(static_cast<size_t>(rows * context_))};
+  TokenBatch batch{.sequences = rows,
+                   .length = context_,
+                   .ids = std::vector<int32_t>(static_cast<size_t>(rows * context_))};
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t sequence = (step - 1) * batch_ + first + r;
     train_.read(order_.start(sequence),
@@ -55,8 +56,9 @@ TokenBatch Batches::training(int64_t step, int64_t first, int64_t rows) const {
 
 TokenBatch Batches::validation(int64_t first, int64_t rows) const {
   const int64_t windows = validation_->size() / context_;
-  TokenBatch batch{
-      .rows = rows, .length = context_, .ids = std::vector<int32_t>(static_cast<size_t>(rows * context_))};
+  TokenBatch batch{.sequences = rows,
+                   .length = context_,
+                   .ids = std::vector<int32_t>(static_cast<size_t>(rows * context_))};
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t window = (first + r) * windows / validation_rows_;
     validation_->read(window * context_,
@@ -70,4 +72,4 @@ std::string Batches::identity() const {
                      train_.tokenizer_hash(), validation_ ? validation_->size() : 0);
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -11,7 +11,7 @@
 #include "trainer/config.h"
 #include "trainer/data_order.h"
 
-namespace photon {
+namespace photon::trainer {
 
 class Batches {
  public:
@@ -38,4 +38,4 @@ class Batches {
   int64_t validation_rows_ = 0;
 };
 
-}  // namespace photon
+}  // namespace photon::trainer

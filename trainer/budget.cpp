@@ -8,7 +8,7 @@
 #include "core/base/error.h"
 #include "core/cost/cost.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 double flops_per_step(const TrainConfig& config, const ModelSpec& spec) {
@@ -40,4 +40,4 @@ RunLength run_length(const TrainConfig& config, const ModelSpec& spec, const Mod
   return length;
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -8,7 +8,7 @@
 #include "core/model/model_spec.h"
 #include "trainer/config.h"
 
-namespace photon {
+namespace photon::trainer {
 
 struct RunLength {
   int64_t steps = 0;
@@ -23,4 +23,4 @@ struct RunLength {
 /// throws Error if that is none or if the context does not divide by a model's meta-context.
 RunLength run_length(const TrainConfig& config, const ModelSpec& spec, const ModelSpec* matched);
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -7,7 +7,7 @@
 
 #include "core/base/config.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 constexpr int64_t largest_count = int64_t{1} << 40;
@@ -183,4 +183,4 @@ std::string to_toml(const TrainConfig& c) {
   return out;
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

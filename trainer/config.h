@@ -12,7 +12,7 @@
 #include "core/backend/trainable_model.h"
 #include "trainer/schedule.h"
 
-namespace photon {
+namespace photon::trainer {
 
 /// When a run ends. Under a match it is the budget of the matched model, not of this one.
 struct Budget {
@@ -71,4 +71,4 @@ std::string to_toml(const TrainConfig& config);
 
 std::string_view to_string(Match match);
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -7,7 +7,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 constexpr uint64_t shift_stream = uint64_t{1} << 63;
@@ -53,4 +53,4 @@ uint64_t DataOrder::permute(uint64_t epoch, uint64_t index) const {
   return x;
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

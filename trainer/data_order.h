@@ -9,7 +9,7 @@
 
 #include "core/base/random.h"
 
-namespace photon {
+namespace photon::trainer {
 
 class DataOrder {
  public:
@@ -31,4 +31,4 @@ class DataOrder {
   int half_bits_ = 1;  ///< of the Feistel network
 };
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -9,7 +9,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 struct Window {
@@ -117,7 +117,7 @@ std::optional<double> difference_error(const Sum& a, const Sum& b) {
 }
 
 TokenBatch gather(std::span<const int32_t> tokens, std::span<const Window> windows, int64_t length) {
-  TokenBatch batch{.rows = std::ssize(windows), .length = length, .ids = {}};
+  TokenBatch batch{.sequences = std::ssize(windows), .length = length, .ids = {}};
   batch.ids.resize(windows.size() * static_cast<size_t>(length));
   for (size_t r = 0; r < windows.size(); ++r) {
     const auto from = tokens.subspan(windows[r].begin, static_cast<size_t>(windows[r].length));
@@ -202,13 +202,13 @@ GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> to
   for (int64_t first = 0; first < total; first += options.batch) {
     const int64_t rows = std::min(options.batch, total - first);
     const auto ids = tokens.subspan(first * options.context, static_cast<size_t>(rows * options.context));
-    const TokenBatch batch{.rows = rows, .length = options.context, .ids = {ids.begin(), ids.end()}};
+    const TokenBatch batch{.sequences = rows, .length = options.context, .ids = {ids.begin(), ids.end()}};
     GenerationRequest request;
     request.new_tokens = options.context - prompt;
     request.generation = Generation::recgen;
     request.schedule = schedule;
     for (int64_t r = 0; r < rows; ++r) {
-      const auto row = batch.row(r);
+      const auto row = batch.sequence(r);
       request.prompts.emplace_back(row.begin(), row.begin() + prompt);
       request.forced.emplace_back(row.begin() + prompt, row.end());
     }
@@ -229,4 +229,4 @@ GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> to
   return {recgen.result(), hiergen.result(), difference_error(recgen, hiergen)};
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

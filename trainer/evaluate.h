@@ -12,7 +12,7 @@
 
 #include "core/backend/backend.h"
 
-namespace photon {
+namespace photon::trainer {
 
 /// Sums over scored tokens.
 struct Score {
@@ -65,4 +65,4 @@ GenerationScores score_recgen(InferenceModel& model, std::span<const int32_t> to
                               const TokenBytes& bytes,
                               const std::function<void(int64_t done, int64_t total)>& progress = {});
 
-}  // namespace photon
+}  // namespace photon::trainer

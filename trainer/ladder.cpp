@@ -10,7 +10,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 /// The rate beyond `edge`, away from `neighbour`, in round numbers: 5e-4, 1e-3, 2e-3 goes on with 4e-3.
@@ -75,4 +75,4 @@ bool extend(Ladder& ladder, const Rung& best) {
   return batches.size() + rates.size() > before.batches.size() + before.learning_rates.size();
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

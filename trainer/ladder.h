@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace photon {
+namespace photon::trainer {
 
 /// What a model is trained with.
 struct Rung {
@@ -47,4 +47,4 @@ const Tried& best_of(std::span<const Tried> tried);
 /// is no batch below one sequence, so that edge is none.
 bool extend(Ladder& ladder, const Rung& best);
 
-}  // namespace photon
+}  // namespace photon::trainer

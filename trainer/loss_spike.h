@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace photon {
+namespace photon::trainer {
 
 struct LossSpike {
   // All three are state of the run and stored with its checkpoints.
@@ -33,4 +33,4 @@ struct LossSpike {
   }
 };
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -6,7 +6,7 @@
 #include "core/base/error.h"
 #include "core/cost/training_floor.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 double gib(int64_t bytes) {
@@ -70,4 +70,4 @@ TrainConfig with_planned_memory(TrainConfig config, const ModelSpec& spec, const
   return config;
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

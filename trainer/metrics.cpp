@@ -15,7 +15,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 constexpr std::string_view header =
@@ -101,4 +101,4 @@ void MetricsFile::append(const MetricsRow& row) {
   }
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

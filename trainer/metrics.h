@@ -9,7 +9,7 @@
 
 #include "core/backend/trainable_model.h"
 
-namespace photon {
+namespace photon::trainer {
 
 struct MetricsRow {
   int64_t step = 0;            ///< from 1
@@ -47,4 +47,4 @@ class MetricsFile {
   int descriptor_ = -1;
 };
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trainer/quality_row.h"
 
-namespace photon {
+namespace photon::trainer {
 
 ResultRow quality_row(const ModelSpec& spec, const ScoredCheckpoint& q) {
   ResultRow row;
@@ -40,4 +40,4 @@ ResultRow quality_row(const ModelSpec& spec, const ScoredCheckpoint& q) {
   return row;
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

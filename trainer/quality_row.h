@@ -13,7 +13,7 @@
 #include "trainer/evaluate.h"
 #include "trainer/run_state.h"
 
-namespace photon {
+namespace photon::trainer {
 
 struct ScoredCheckpoint {
   std::filesystem::path checkpoint;
@@ -30,4 +30,4 @@ struct ScoredCheckpoint {
 /// Of kind "eval"; identity and back end are the caller's to fill.
 ResultRow quality_row(const ModelSpec& spec, const ScoredCheckpoint& quality);
 
-}  // namespace photon
+}  // namespace photon::trainer

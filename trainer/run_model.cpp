@@ -13,7 +13,7 @@
 #include "core/text/token_file.h"
 #include "core/text/tokenizer.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 namespace fs = std::filesystem;
@@ -44,7 +44,7 @@ void require_same_tokens(const TrainConfig& config, const RunModel& model, const
 void fit_vocabulary(const TrainConfig& config, ModelSpec& spec, const TokenFile& tokens) {
   if (tokens.vocab() == spec.vocab) return;
   if (tokens.vocab() > spec.vocab && !names_vocabulary(config.model_set)) {
-    fmt::print(stderr, "{}: a vocabulary of {}, as {} has, in the place of {}\n", spec.name, tokens.vocab(),
+    fmt::print(stderr, "{}: a vocabulary of {}, as {} has, in place of {}\n", spec.name, tokens.vocab(),
                config.data.string(), spec.vocab);
     spec.vocab = tokens.vocab();
     spec.validate();
@@ -93,4 +93,4 @@ std::vector<float> first_parameters(const RunModel& model, uint64_t seed) {
   return load_checkpoint(model.checkpoint).parameters;
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

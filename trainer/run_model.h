@@ -10,7 +10,7 @@
 #include "core/model/model_spec.h"
 #include "trainer/config.h"
 
-namespace photon {
+namespace photon::trainer {
 
 struct RunModel {
   ModelSpec spec;
@@ -28,4 +28,4 @@ ModelSpec matched_spec(const TrainConfig& config);
 /// parameter_list order: of the checkpoint, or fresh ones of `seed`.
 std::vector<float> first_parameters(const RunModel& model, uint64_t seed);
 
-}  // namespace photon
+}  // namespace photon::trainer

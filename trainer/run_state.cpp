@@ -11,7 +11,7 @@
 #include "core/model/flat_tensors.h"
 #include "core/model/parameters.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 namespace fs = std::filesystem;
@@ -88,4 +88,4 @@ std::optional<RunState> load_run_state(const fs::path& folder) {
   return read_state(folder / state_name);
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -13,7 +13,7 @@
 #include "core/model/checkpoint.h"
 #include "trainer/loss_spike.h"
 
-namespace photon {
+namespace photon::trainer {
 
 struct RunState {
   int64_t step = 0;    ///< updates made
@@ -44,4 +44,4 @@ TrainingCheckpoint load_run(const std::filesystem::path& folder);
 /// state.json alone; nothing if the checkpoint was not trained here.
 std::optional<RunState> load_run_state(const std::filesystem::path& folder);
 
-}  // namespace photon
+}  // namespace photon::trainer

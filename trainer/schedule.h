@@ -9,7 +9,7 @@
 #include <numbers>
 #include <string_view>
 
-namespace photon {
+namespace photon::trainer {
 
 enum class RateShape { cosine, linear, constant };
 
@@ -36,4 +36,4 @@ struct RateSchedule {
   }
 };
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -27,7 +27,7 @@
 #include "trainer/run_state.h"
 #include "trainer/schedule.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 namespace fs = std::filesystem;
@@ -159,7 +159,7 @@ class Run {
     }
     if (!resume) {
       throw Error(
-          fmt::format("{}: holds a run already; --resume goes on with it, another --out starts a new one",
+          fmt::format("{}: holds a run already; --resume resumes it, another --out starts a new one",
                       checkpoint().string()));
     }
     TrainingCheckpoint saved = load_run(checkpoint());
@@ -210,7 +210,7 @@ class Run {
 
   void describe_extension(int64_t steps_before) const {
     fmt::print(stderr,
-               "{}: longer from here on, {} steps where it had {}: the learning rate goes on with {:.3g} "
+               "{}: longer from here on, {} steps where it had {}: the learning rate continues with {:.3g} "
                "after {:.3g}\n",
                checkpoint().string(), state_.steps, steps_before, schedule_.rate(state_.step + 1),
                schedule_for(steps_before).rate(state_.step));
@@ -371,4 +371,4 @@ TrainResult train(const TrainConfig& config, Backend& backend, bool resume) {
   return Run(config, backend, resume).train();
 }
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -11,7 +11,7 @@
 #include "core/base/error.h"
 #include "trainer/config.h"
 
-namespace photon {
+namespace photon::trainer {
 
 struct TrainResult {
   std::filesystem::path checkpoint;
@@ -37,4 +37,4 @@ class Diverged : public Error {
 /// a loss or gradient that is not finite (the last checkpoint stays).
 TrainResult train(const TrainConfig& config, Backend& backend, bool resume);
 
-}  // namespace photon
+}  // namespace photon::trainer

@@ -15,7 +15,7 @@
 #include "core/base/error.h"
 #include "core/cost/cost.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 namespace {
 
 constexpr int64_t query_group = 4;  // query heads of a KV head, grouped-query
@@ -48,9 +48,9 @@ Cost cost_of_spec(const ModelSpec& spec, Generation generation, int64_t context,
   Cost cost{.held = kv_bytes_ideal(spec, w)};
   w.prompt = w.prompt / spec.meta_context() * spec.meta_context();
   visit_request(
-      spec, w, [](const Phase&) {},
-      [&](const Phase& phase) {
-        const Work work = total(phase);
+      spec, w, [](const Forwards&) {},
+      [&](const Forwards& forwards) {
+        const Work work = total(forwards);
         cost.read += work.kv_read_bytes / answer_tokens;
         cost.written += work.kv_write_bytes / answer_tokens;
       });
@@ -205,4 +205,4 @@ std::vector<Alternative> alternatives(const ModelSpec& base, int64_t element_byt
   return list;
 }
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

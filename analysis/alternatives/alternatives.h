@@ -12,7 +12,7 @@
 
 #include "core/model/model_spec.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 /// What becomes of the base model's answers.
 enum class Answers {
@@ -57,4 +57,4 @@ std::vector<Alternative> alternatives(const ModelSpec& base, int64_t element_byt
 /// divide.
 ModelSpec hierarchy_of(const ModelSpec& base, int levels);
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 /// Bytes of keys and values that decoding one token moves.
 struct Moved {
@@ -33,4 +33,4 @@ struct HeadCache {
   Moved step(int64_t tokens) const { return {held(tokens), token_bytes()}; }
 };
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

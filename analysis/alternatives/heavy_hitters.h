@@ -11,7 +11,7 @@
 
 #include "analysis/alternatives/head_cache.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 struct HeavyHitters {
   HeadCache full;
@@ -28,4 +28,4 @@ struct HeavyHitters {
   }
 };
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

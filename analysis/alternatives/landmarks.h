@@ -11,7 +11,7 @@
 
 #include "analysis/alternatives/head_cache.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 struct Landmarks {
   HeadCache full;
@@ -29,4 +29,4 @@ struct Landmarks {
   }
 };
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

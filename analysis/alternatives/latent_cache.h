@@ -10,7 +10,7 @@
 
 #include "analysis/alternatives/head_cache.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 struct LatentCache {
   int64_t layers = 0;
@@ -23,4 +23,4 @@ struct LatentCache {
   Moved step(int64_t tokens) const { return {held(tokens), token_bytes()}; }
 };
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

@@ -9,7 +9,7 @@
 
 #include "analysis/alternatives/head_cache.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 struct Contiguous {
   HeadCache full;
@@ -29,4 +29,4 @@ struct Paged {
   double mean_waste() const { return 0.5 * static_cast<double>(page - 1) * full.token_bytes(); }
 };
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

@@ -10,7 +10,7 @@
 
 #include "analysis/alternatives/head_cache.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 struct RoundedCache {
   int64_t layers = 0;
@@ -30,4 +30,4 @@ struct RoundedCache {
   Moved step(int64_t tokens) const { return {held(tokens), token_bytes()}; }
 };
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

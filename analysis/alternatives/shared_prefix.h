@@ -9,7 +9,7 @@
 
 #include "analysis/alternatives/head_cache.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 struct SharedPrefix {
   HeadCache full;
@@ -23,4 +23,4 @@ struct SharedPrefix {
   Moved step(int64_t tokens) const { return {held(tokens), full.token_bytes()}; }
 };
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/alternatives/shortened.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 namespace {
 
 HeadCache one_layer(HeadCache base) {
@@ -47,4 +47,4 @@ Shortened funnel(HeadCache base) {
   return {one_layer(base), {{encoder - 2 * third + 2, 1}, {third, 2}, {third, 4}}};
 }
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

@@ -16,7 +16,7 @@
 
 #include "analysis/alternatives/head_cache.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 struct Shortened {
   struct Stage {
@@ -37,4 +37,4 @@ Shortened hourglass(HeadCache base,
                     int64_t shortening);  ///< a quarter of the layers full, half of them, a quarter
 Shortened funnel(HeadCache base);         ///< thirds at 1, 1/2, 1/4 of the length; two full layers
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

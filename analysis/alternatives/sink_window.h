@@ -9,7 +9,7 @@
 
 #include "analysis/alternatives/head_cache.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 
 struct SinkWindow {
   HeadCache full;
@@ -22,4 +22,4 @@ struct SinkWindow {
   }
 };
 
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

@@ -26,7 +26,7 @@ std::string spec_name(const PaperRow& row) {
 FloorAtBatch floor_at(const ModelSpec& spec, Workload w, int64_t batch, const Ceilings& ceilings) {
   w.batch = batch;
   const RequestFloor f = request_floor(spec, w, ceilings);
-  const auto tokens = static_cast<double>(w.rows() * w.new_tokens);
+  const auto tokens = static_cast<double>(w.sequences() * w.new_tokens);
   return {batch, tokens / f.seconds(), tokens / (f.prefill.serial_seconds + f.decode.serial_seconds)};
 }
 

@@ -8,7 +8,7 @@
 #include <limits>
 #include <span>
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 inline constexpr int batch_count = 10;
 /// Student's t at 9 degrees of freedom: 95 % lie within.
@@ -23,4 +23,4 @@ inline double batch_error(double whole, std::span<const double> batches) {
   return batch_t * std::sqrt(squares / (batch_count * (batch_count - 1.0)));
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -10,7 +10,7 @@
 
 #include "core/base/error.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 /// The plans of requests that fit, and their means.
@@ -180,4 +180,4 @@ double capacity_requests_per_s(std::span<const Request> requests, const ReplicaC
   return per_step / seconds;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

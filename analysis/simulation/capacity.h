@@ -7,7 +7,7 @@
 
 #include "analysis/simulation/replica.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 /// Requests a second of one replica, from requests that stand for all that arrive; those that no empty
 /// replica could hold are left out. The batch is as full as memory, the limit of rows and the prefill of a
@@ -15,4 +15,4 @@ namespace photon::simulation {
 double capacity_requests_per_s(std::span<const Request> requests, const ReplicaConfig& config,
                                StepCosts& costs);
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

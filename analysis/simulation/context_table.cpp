@@ -3,7 +3,7 @@
 
 #include <bit>
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 constexpr int64_t exact_units = 64;
@@ -40,4 +40,4 @@ ContextTable::ContextTable(int64_t last, const std::function<double(int64_t)>& e
   }
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 class ContextTable {
  public:
@@ -38,4 +38,4 @@ class ContextTable {
   std::vector<Line> lines_;
 };
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

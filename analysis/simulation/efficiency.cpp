@@ -13,7 +13,7 @@
 #include "core/base/error.h"
 #include "core/base/quantile.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 std::array<double, 3> parse_band(const std::string& text, const std::string& option) {
   std::vector<double> values;
   for (size_t begin = 0; begin <= text.size();) {
@@ -85,4 +85,4 @@ EfficiencyBand measured_band(std::span<const ResultRow> rows, const MeasuredAs& 
   return {at(0.1), at(0.5), at(0.9), fmt::format("{} measured rows", prefill.size())};
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

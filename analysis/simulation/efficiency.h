@@ -11,7 +11,7 @@
 #include "analysis/simulation/model_costs.h"
 #include "core/results/results.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 struct EfficiencyBand {
   Efficiency low, mid, high;
@@ -38,4 +38,4 @@ struct MeasuredAs {
 /// does not know, and tells nothing about other batches and contexts.
 EfficiencyBand measured_band(std::span<const ResultRow> rows, const MeasuredAs& wanted);
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -9,7 +9,7 @@
 
 #include "core/base/error.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 class Fleet {
@@ -126,4 +126,4 @@ Outcome simulate(std::span<const Request> requests, const FleetConfig& config, S
   return outcome;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

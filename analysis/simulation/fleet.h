@@ -11,7 +11,7 @@
 
 #include "analysis/simulation/replica.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 inline constexpr int64_t most_replicas = 4096;
 
@@ -41,4 +41,4 @@ struct Outcome {
 /// UsageError on a fleet of no or more than most_replicas replicas.
 Outcome simulate(std::span<const Request> requests, const FleetConfig& config, StepCosts& costs);
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -11,7 +11,7 @@
 #include "analysis/simulation/batches.h"
 #include "analysis/simulation/histogram.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 class GapRecord {
  public:
@@ -37,4 +37,4 @@ class GapRecord {
   std::array<LogHistogram, batch_count> batches_;
 };
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

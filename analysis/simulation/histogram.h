@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 class LogHistogram {
  public:
@@ -47,4 +47,4 @@ class LogHistogram {
   int64_t total_ = 0;
 };
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -11,7 +11,7 @@
 #include "core/base/error.h"
 #include "core/base/random.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 // Counters of the random numbers: one stream each.
@@ -178,4 +178,4 @@ std::vector<Request> make_requests(const Load& load, const Trace* trace) {
   return requests;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

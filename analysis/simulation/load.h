@@ -12,7 +12,7 @@
 #include "analysis/simulation/request.h"
 #include "analysis/simulation/trace.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 /// How long prompts or answers are, in tokens.
 struct LengthLaw {
@@ -54,4 +54,4 @@ struct Load {
 /// no load.
 std::vector<Request> make_requests(const Load& load, const Trace* trace);
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -8,7 +8,7 @@
 
 #include "core/base/error.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 /// Prompts whose costs tell what a unit adds and what a prompt does once.
@@ -19,18 +19,18 @@ bool is_attention(const Operation& op) {
   return op.kind == Operation::Kind::attention;
 }
 
-double launches(const Phase& phase) {
+double launches(const Forwards& forwards) {
   double sum = 0.0;
-  for (const Forward& forward : phase) {
+  for (const Forward& forward : forwards) {
     for (const Operation& op : forward) sum += op.launches;
   }
   return sum;
 }
 
-/// Attention of one level in a phase.
-Work attention_work(const Phase& phase, int level) {
+/// Attention of one level in a prefill or a decode step.
+Work attention_work(const Forwards& forwards, int level) {
   Work sum;
-  for (const Forward& forward : phase) {
+  for (const Forward& forward : forwards) {
     for (const Operation& op : forward) {
       if (is_attention(op) && op.level == std::max(level, 1)) sum += op.work;
     }
@@ -83,25 +83,25 @@ Workload ModelCosts::workload(int64_t prompt, int64_t answer, int64_t samples) c
           .kv_bytes = s_.kv_bytes};
 }
 
-/// The decode phase of `batch` rows that make unit number `unit`.
-Phase ModelCosts::decode_phase(int64_t unit, Generation generation, int64_t batch) const {
+/// The decode step of `batch` rows that make unit number `unit`.
+Forwards ModelCosts::decode_step(int64_t unit, Generation generation, int64_t batch) const {
   Workload w = workload(unit * s_.spec.meta_context(), s_.spec.meta_context(), 1);
   w.batch = batch;
   w.generation = generation;
-  Phase phase;
+  Forwards forwards;
   visit_request(
-      s_.spec, w, [](const Phase&) {}, [&](const Phase& p) { phase = p; });
-  return phase;
+      s_.spec, w, [](const Forwards&) {}, [&](const Forwards& p) { forwards = p; });
+  return forwards;
 }
 
 void ModelCosts::compile_decode(int64_t last_unit) {
   const ModelSpec& spec = s_.spec;
-  const Phase phase = decode_phase(1, s_.generation);
+  const Forwards forwards = decode_step(1, s_.generation);
   for (size_t rows = 1; rows <= decode_launch_seconds_.size(); ++rows) {
     decode_launch_seconds_[rows - 1] =
-        launches(decode_phase(1, s_.generation, static_cast<int64_t>(rows))) * c_.launch_seconds;
+        launches(decode_step(1, s_.generation, static_cast<int64_t>(rows))) * c_.launch_seconds;
   }
-  for (const Forward& forward : phase) {
+  for (const Forward& forward : forwards) {
     for (const Operation& op : forward) {
       if (is_attention(op)) continue;
       const Product made{op.work.weight_bytes / c_.bandwidth, op.work.flops / c_.matrix_rate, 0.0, 1.0};
@@ -116,7 +116,7 @@ void ModelCosts::compile_decode(int64_t last_unit) {
     }
   }
   // What a level writes and computes is the same in both generations; recgen leaves the lower ones out.
-  const Phase all = decode_phase(1, Generation::hiergen);
+  const Forwards all = decode_step(1, Generation::hiergen);
   for (int l = spec.first_encoder(); l <= spec.depth(); ++l) {
     Level level;
     level.level = l;
@@ -126,7 +126,7 @@ void ModelCosts::compile_decode(int64_t last_unit) {
     const auto work = [&](int64_t unit) {
       // A vanilla model has no unit 0: its first one sees an empty cache.
       if (l == 0 && unit == 0) return Work{};
-      return attention_work(decode_phase(unit, s_.generation), l);
+      return attention_work(decode_step(unit, s_.generation), l);
     };
     if (level.decodes) {
       level.read_bytes.emplace(last_unit, [&](int64_t unit) { return work(unit).kv_read_bytes; });
@@ -137,15 +137,15 @@ void ModelCosts::compile_decode(int64_t last_unit) {
 }
 
 void ModelCosts::compile_prefill() {
-  const auto phase_of = [&](int64_t units) {
-    Phase phase;
+  const auto prefill_of = [&](int64_t units) {
+    Forwards forwards;
     visit_request(
-        s_.spec, workload(units * s_.spec.meta_context(), 0, 1), [&](const Phase& p) { phase = p; },
-        [](const Phase&) {});
-    return phase;
+        s_.spec, workload(units * s_.spec.meta_context(), 0, 1), [&](const Forwards& p) { forwards = p; },
+        [](const Forwards&) {});
+    return forwards;
   };
-  const Phase small = phase_of(short_prompt);
-  const Phase large = phase_of(long_prompt);
+  const Forwards small = prefill_of(short_prompt);
+  const Forwards large = prefill_of(long_prompt);
   prefill_launch_seconds_ = launches(small) * c_.launch_seconds;
   for (size_t f = 0; f < small.size(); ++f) {
     for (size_t i = 0; i < small[f].size(); ++i) {
@@ -281,4 +281,4 @@ double ModelCosts::room_bytes(int64_t memory_bytes) const {
   return room;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -17,7 +17,7 @@
 #include "core/cost/cost.h"
 #include "core/cost/floor.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 /// Serial floor / time of a regime: above 0 and up to 1.
 struct Efficiency {
@@ -73,7 +73,7 @@ class ModelCosts final : public StepCosts {
 
   void compile_decode(int64_t last_unit);
   void compile_prefill();
-  Phase decode_phase(int64_t unit, Generation generation, int64_t batch = 1) const;
+  Forwards decode_step(int64_t unit, Generation generation, int64_t batch = 1) const;
   Workload workload(int64_t prompt, int64_t answer, int64_t samples) const;
   double kept_units(const Level& level, int64_t unit) const;
   double prefill_seconds(std::span<const PrefillPiece> pieces) const;
@@ -92,4 +92,4 @@ class ModelCosts final : public StepCosts {
   double prefill_launch_seconds_ = 0.0;
 };
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -8,7 +8,7 @@
 
 #include "core/base/error.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 void Replica::enqueue(int64_t request, const ServicePlan& plan) {
   queue_.push_back({request, plan});
@@ -130,4 +130,4 @@ void Replica::finish(int64_t request, double held_bytes, double now) {
   ++finished_;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

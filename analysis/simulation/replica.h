@@ -14,7 +14,7 @@
 #include "analysis/simulation/gap_record.h"
 #include "analysis/simulation/step_costs.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 struct ReplicaConfig {
   double room_bytes = 0.0;    ///< of memory, for what requests hold
@@ -105,4 +105,4 @@ class Replica {
   StepSums sums_;
 };
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 struct Request {
   double arrival = 0.0;  ///< seconds
@@ -18,4 +18,4 @@ inline constexpr int64_t longest_text = int64_t{1} << 24;
 /// Requests of one simulation at most.
 inline constexpr int64_t most_requests = int64_t{1} << 25;
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -12,7 +12,7 @@
 #include "core/base/csv.h"
 #include "core/base/error.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 /// Every digit that reading back needs; "" for an empty cell.
@@ -193,4 +193,4 @@ std::vector<Row> read_rows(const std::filesystem::path& file) {
   return rows;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

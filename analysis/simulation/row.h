@@ -12,7 +12,7 @@
 #include <variant>
 #include <vector>
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 struct Row {
   static constexpr int64_t version = 2;
@@ -71,4 +71,4 @@ std::string to_markdown(std::span<const Row> rows);
 /// Throws Error with file and line on another header or version and on cells that do not fit.
 std::vector<Row> read_rows(const std::filesystem::path& file);
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -8,7 +8,7 @@
 #include "analysis/simulation/row.h"
 #include "core/base/table.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 /// With so many digits that count; large and small numbers in one notation as far as it goes.
@@ -62,4 +62,4 @@ std::string to_markdown(std::span<const Row> rows) {
   return above + markdown_table(table, 1, Cells::padded);
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -9,7 +9,7 @@
 
 #include "analysis/simulation/request.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 /// What a request will take of a replica: some prefill, some decode steps, or both.
 struct ServicePlan {
@@ -44,4 +44,4 @@ class StepCosts {
   virtual double step_seconds(std::span<const PrefillPiece> prefill, std::span<const DecodeRow> rows) = 0;
 };
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -10,7 +10,7 @@
 #include "analysis/simulation/capacity.h"
 #include "core/base/error.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 /// Requests a second that arrive, mean; NaN if they do so at once.
@@ -295,4 +295,4 @@ std::vector<Row> run_study(const Study& study, const Trace* trace, const std::fu
   return rows;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -14,7 +14,7 @@
 #include "analysis/simulation/summary.h"
 #include "core/cost/hardware.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 /// Share of the requests that must be within the limits where the fewest replicas are looked for.
 inline constexpr double wanted_share = 0.99;
@@ -54,4 +54,4 @@ ModelCosts study_costs(const Study& study, const Efficiency& efficiency, std::sp
 /// A row with what is known beforehand.
 Row describe(const Study& study, std::span<const Request> requests);
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -9,7 +9,7 @@
 
 #include "analysis/simulation/batches.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 size_t warm_up(std::span<const Request> requests) {
@@ -228,4 +228,4 @@ double mean_total_seconds(std::span<const Request> requests, const Outcome& outc
   return sum / count;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -10,7 +10,7 @@
 #include "analysis/simulation/fleet.h"
 #include "analysis/simulation/row.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 /// What a request must not exceed to count as served well. Seconds.
 struct Limits {
@@ -46,4 +46,4 @@ void summarize(std::span<const Request> requests, int64_t unit, const FleetConfi
 /// Mean time from arrival to last token of the requests that percentiles count; NaN without one.
 double mean_total_seconds(std::span<const Request> requests, const Outcome& outcome);
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -14,7 +14,7 @@
 #include "core/base/error.h"
 #include "core/base/line_reader.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 namespace {
 
 template <class T>
@@ -136,4 +136,4 @@ Trace read_trace(const std::filesystem::path& file) {
   return trace;
 }
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

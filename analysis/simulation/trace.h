@@ -9,7 +9,7 @@
 
 #include "analysis/simulation/request.h"
 
-namespace photon::simulation {
+namespace photon::analysis::simulation {
 
 struct Trace {
   std::vector<Request> requests;  ///< arrivals in seconds after the first line's
@@ -21,4 +21,4 @@ struct Trace {
 /// above longest_text, and on a trace without a request.
 Trace read_trace(const std::filesystem::path& file);
 
-}  // namespace photon::simulation
+}  // namespace photon::analysis::simulation

@@ -24,7 +24,7 @@
 #include "core/base/interrupt.h"
 #include "core/cost/training_floor.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -290,4 +290,4 @@ void bench_acceptance(const AcceptanceOptions& options) {
   if (missed > 0) throw Error(fmt::format("{} of {} targets were not reached", missed, outcomes.size()));
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace photon {
+namespace photon::app {
 
 struct AcceptanceOptions {
   std::filesystem::path preset;
@@ -25,4 +25,4 @@ struct AcceptanceOptions {
 /// reference disagree, before anything is measured, and if a target was missed, after all.
 void bench_acceptance(const AcceptanceOptions& options);
 
-}  // namespace photon
+}  // namespace photon::app

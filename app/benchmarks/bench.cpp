@@ -7,7 +7,7 @@
 #include "app/benchmarks/training.h"
 #include "app/command.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 void setup(CommandLine& app) {
@@ -26,4 +26,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{55, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

@@ -12,7 +12,7 @@
 #include "bench/machine.h"
 #include "core/base/atomic_file.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -45,4 +45,4 @@ void add_bench_ceilings(CommandLine command) {
   command.callback([o] { run(*o); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

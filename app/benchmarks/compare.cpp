@@ -10,7 +10,7 @@
 #include "bench/compare.h"
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -55,4 +55,4 @@ void add_bench_compare(CommandLine command) {
   command.callback([o] { run(*o); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

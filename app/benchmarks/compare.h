@@ -4,9 +4,9 @@
 
 #include "app/arguments.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Makes `command` this one.
 void add_bench_compare(CommandLine command);
 
-}  // namespace photon
+}  // namespace photon::app

@@ -14,7 +14,7 @@
 #include "bench/preset.h"
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -47,7 +47,7 @@ void sweep(const Options& o) {
                .format = o.format,
                .out = o.out,
                .resume = true,
-               .goes_on = "the same command",
+               .resumes_by = "the same command",
                .profile = {},
                .rates = o.rates,
                .cache_bytes = p.cache_bytes,
@@ -109,4 +109,4 @@ void add_bench_preset(CommandLine command) {
   command.callback([o] { run(*o); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

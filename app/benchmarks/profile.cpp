@@ -10,7 +10,7 @@
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 /// A case as the name of an NVTX range: these separate ranges from each other and from their domain.
@@ -73,4 +73,4 @@ void finish_profile(const std::vector<LaunchSum>& sums, const std::filesystem::p
   say(fmt::format("written to {}", file.string()));
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -11,7 +11,7 @@
 #include "bench/training.h"
 #include "core/cost/launch_sums.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Profiles the cases of one loaded model, adds what they launched to `sums`; says what is too large.
 void profile_cases(std::vector<bench::Case> cases, InferenceModel& model, bench::Runner& runner,
@@ -25,4 +25,4 @@ void profile_step(Backend& backend, const bench::TrainingCase& c, const std::vec
 /// there is nothing.
 void finish_profile(const std::vector<LaunchSum>& sums, const std::filesystem::path& file);
 
-}  // namespace photon
+}  // namespace photon::app

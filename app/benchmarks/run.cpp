@@ -15,7 +15,7 @@
 #include "bench/sweep.h"
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -76,7 +76,7 @@ void run(const Options& o) {
                .format = o.format,
                .out = o.out,
                .resume = o.resume,
-               .goes_on = "--resume",
+               .resumes_by = "--resume",
                .profile = o.profile,
                .rates = o.rates,
                .cache_bytes = o.cache_mib << 20});
@@ -155,4 +155,4 @@ void add_bench_run(CommandLine command) {
   });
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -5,9 +5,9 @@
 #include "app/arguments.h"
 #include "bench/sampling.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Makes `command` this one. `photon bench` without a subcommand is it, too.
 void add_bench_run(CommandLine command);
 
-}  // namespace photon
+}  // namespace photon::app

@@ -4,7 +4,7 @@
 #include "app/arguments.h"
 #include "bench/sampling.h"
 
-namespace photon {
+namespace photon::app {
 
 /// --min-samples and --max-seconds; `rule` must live until the command line is parsed.
 inline void add_sampling_rule(CommandLine& command, bench::SamplingRule& rule) {
@@ -16,4 +16,4 @@ inline void add_sampling_rule(CommandLine& command, bench::SamplingRule& rule) {
       .capture_default_str();
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -22,7 +22,7 @@
 #include "core/base/error.h"
 #include "core/base/interrupt.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 constexpr const char* nothing_fits = "no case fits into memory: nothing was measured";
@@ -157,9 +157,9 @@ void bench_sweep(const SweepOptions& o) {
     throw Error(fmt::format("interrupted; {} rows were measured{}", output.added(),
                             o.out.empty()
                                 ? " and printed"
-                                : fmt::format(" and kept in {}: {} goes on", o.out.string(), o.goes_on)));
+                                : fmt::format(" and kept in {}: {} resumes", o.out.string(), o.resumes_by)));
   }
   if (count.skipped == count.total) throw Error(nothing_fits);
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -11,7 +11,7 @@
 #include "bench/sampling.h"
 #include "core/backend/backend.h"
 
-namespace photon {
+namespace photon::app {
 
 struct SweepOptions {
   std::vector<std::string> models;     ///< specs or checkpoint folders
@@ -24,7 +24,7 @@ struct SweepOptions {
   std::string format;
   std::filesystem::path out;      ///< empty: none
   bool resume = false;            ///< leave out what `out` holds
-  std::string goes_on;            ///< what resumes after an interrupt, "--resume"
+  std::string resumes_by;            ///< what resumes after an interrupt, "--resume"
   std::filesystem::path profile;  ///< not empty: each case once for a profiler, no rows
   std::filesystem::path rates;    ///< of RunnerOptions; empty: none
   int64_t cache_bytes = 0;        ///< that the caches of the largest batch may take; 0: what fits into memory
@@ -35,4 +35,4 @@ struct SweepOptions {
 /// Throws Error if interrupted, with the number of rows that were kept, and if no case fits into memory.
 void bench_sweep(const SweepOptions& options);
 
-}  // namespace photon
+}  // namespace photon::app

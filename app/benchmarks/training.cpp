@@ -24,7 +24,7 @@
 #include "core/base/interrupt.h"
 #include "core/cost/training_floor.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -150,4 +150,4 @@ void add_bench_training(CommandLine command) {
   command.callback([o] { run(*o); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

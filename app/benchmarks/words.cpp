@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 std::string phase_outcome(const ResultRow& row, const std::string& name) {
@@ -45,4 +45,4 @@ std::string outcome(const ResultRow& row, const bench::Runner& runner) {
                                          runner.held_back_by()));
 }
 
-}  // namespace photon
+}  // namespace photon::app

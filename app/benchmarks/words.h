@@ -6,7 +6,7 @@
 
 #include "bench/runner.h"
 
-namespace photon {
+namespace photon::app {
 
 void say(const std::string& line);
 
@@ -18,4 +18,4 @@ void print_ceilings(DType dtype, const Ceilings& c);
 /// A row that was just measured, in a sentence.
 std::string outcome(const ResultRow& row, const bench::Runner& runner);
 
-}  // namespace photon
+}  // namespace photon::app

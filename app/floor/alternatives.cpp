@@ -15,9 +15,10 @@
 #include "core/model/dtype.h"
 #include "core/model/model_config.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
+namespace alternatives = analysis::alternatives;
 using alternatives::Alternative;
 using alternatives::Cost;
 
@@ -131,4 +132,4 @@ void add_floor_alternatives(CommandLine command) {
   command.callback([o] { run(*o); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -8,7 +8,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 
 int64_t parse_batch(const std::string& text) {
   if (text == "max") return 0;
@@ -21,4 +21,4 @@ int64_t parse_batch(const std::string& text) {
   return value;
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string>
 
-namespace photon {
+namespace photon::app {
 
 /// Rows from 1, or 0 for "max". Throws UsageError.
 int64_t parse_batch(const std::string& text);
 
-}  // namespace photon
+}  // namespace photon::app

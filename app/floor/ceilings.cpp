@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 std::string notes(const FloorCeilings& c, const Hardware::Origins& from) {
@@ -55,4 +55,4 @@ nlohmann::ordered_json to_json(const FloorCeilings& c) {
   return json;
 }
 
-}  // namespace photon
+}  // namespace photon::app

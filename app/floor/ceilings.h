@@ -8,7 +8,7 @@
 
 #include "core/cost/hardware.h"
 
-namespace photon {
+namespace photon::app {
 
 struct FloorCeilings {
   Hardware hardware;
@@ -25,4 +25,4 @@ std::string describe(const FloorCeilings& ceilings);
 /// Values and origins; null where a launch's cost is not known.
 nlohmann::ordered_json to_json(const FloorCeilings& ceilings);
 
-}  // namespace photon
+}  // namespace photon::app

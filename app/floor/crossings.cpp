@@ -20,7 +20,7 @@
 #include "core/cost/hardware.h"
 #include "core/model/model_config.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 using namespace analysis;
@@ -274,4 +274,4 @@ void add_floor_crossings(CommandLine command) {
   command.callback([o] { run(*o); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

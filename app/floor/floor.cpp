@@ -7,7 +7,7 @@
 #include "app/floor/request.h"
 #include "app/floor/training.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 void setup(CommandLine& app) {
@@ -29,4 +29,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{60, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

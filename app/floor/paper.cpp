@@ -12,7 +12,7 @@
 #include "app/json.h"
 #include "core/cost/hardware.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 using namespace analysis;
@@ -266,4 +266,4 @@ void add_floor_paper(CommandLine command) {
   command.callback([o] { run(*o); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -10,7 +10,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 using Column = std::string KernelRate::*;
@@ -73,4 +73,4 @@ FloorPrediction floor_prediction(const ModelSpec& spec, const Workload& workload
   return out;
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -9,7 +9,7 @@
 #include "core/backend/backend.h"
 #include "core/cost/kernel_rates.h"
 
-namespace photon {
+namespace photon::app {
 
 struct FloorPrediction {
   std::string machine;                ///< whose rates: device, back end, element type, commit
@@ -22,4 +22,4 @@ struct FloorPrediction {
 FloorPrediction floor_prediction(const ModelSpec& spec, const Workload& workload, DType dtype,
                                  const std::filesystem::path& rates);
 
-}  // namespace photon
+}  // namespace photon::app

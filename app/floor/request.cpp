@@ -19,7 +19,7 @@
 #include "core/cost/hardware.h"
 #include "core/model/model_config.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -50,7 +50,7 @@ struct Result {
 
   /// A batch that the machine cannot hold has floors, but no throughput on it.
   bool fits() const { return workload.batch <= fitting; }
-  double tokens() const { return static_cast<double>(workload.rows() * workload.new_tokens); }
+  double tokens() const { return static_cast<double>(workload.sequences() * workload.new_tokens); }
   std::optional<double> throughput() const { return rate(floor.seconds()); }
   std::optional<double> serial_throughput() const {
     return rate(floor.prefill.serial_seconds + floor.decode.serial_seconds);
@@ -170,9 +170,9 @@ void print_operations(const Result& r) {
     ++row.count;
   };
   visit_request(
-      r.spec, r.workload, [](const Phase&) {},
-      [&](const Phase& phase) {
-        for (const Forward& forward : phase) std::for_each(forward.begin(), forward.end(), add);
+      r.spec, r.workload, [](const Forwards&) {},
+      [&](const Forwards& forwards) {
+        for (const Forward& forward : forwards) std::for_each(forward.begin(), forward.end(), add);
       });
   fmt::print("\nDecode by operation (whole batch, whole request; other bytes are in no floor):\n\n");
   fmt::print(
@@ -215,7 +215,7 @@ void print_throughput(const Result& r) {
                *r.serial_throughput() / 1e3);
     return;
   }
-  const double caches = r.kv_per_sample * static_cast<double>(r.workload.rows());
+  const double caches = r.kv_per_sample * static_cast<double>(r.workload.sequences());
   fmt::print(
       "\nno throughput: {} do not fit {:.2g} of {}'s {:.4g} GiB: weights {:.4g} GiB, caches at the end "
       "{:.4g} GiB, ideal; "
@@ -346,4 +346,4 @@ void add_floor_request(CommandLine command) {
   });
 }
 
-}  // namespace photon
+}  // namespace photon::app

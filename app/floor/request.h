@@ -4,9 +4,9 @@
 
 #include "app/arguments.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Makes `command` this one. `photon floor` without a subcommand is it, too.
 void add_floor_request(CommandLine command);
 
-}  // namespace photon
+}  // namespace photon::app

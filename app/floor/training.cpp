@@ -18,7 +18,7 @@
 #include "core/cost/training_floor.h"
 #include "core/model/model_config.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
 
 struct Options {
@@ -200,4 +200,4 @@ void add_floor_training(CommandLine command) {
   command.callback([o] { run(*o); });
 }
 
-}  // namespace photon
+}  // namespace photon::app

@@ -4,10 +4,10 @@
 
 #include "app/arguments.h"
 
-namespace photon {
+namespace photon::app {
 
 /// Makes `command` this one. The launches that it counts are those of the CUDA back end, whose emulation
 /// every build has.
 void add_floor_training(CommandLine command);
 
-}  // namespace photon
+}  // namespace photon::app

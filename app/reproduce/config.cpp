@@ -18,8 +18,10 @@
 #include "core/model/model_config.h"
 #include "core/model/parameters.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
+
+using namespace trainer;
 
 constexpr int64_t most = int64_t{1} << 40;
 
@@ -235,4 +237,4 @@ RunLength training_length(const StudyConfig& study, const StudyModel& model, con
   return run_length(train_config(study, model, rung, 0, {}), model.spec, &study.models[model.matched].spec);
 }
 
-}  // namespace photon
+}  // namespace photon::app

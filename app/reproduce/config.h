@@ -16,13 +16,13 @@
 #include "trainer/config.h"
 #include "trainer/ladder.h"
 
-namespace photon {
+namespace photon::app {
 
 struct StudyModel {
   std::filesystem::path file;
   ModelSpec spec;
-  size_t matched = 0;  ///< index of the model whose budget it shares; its own where it sets one
-  Rung rung = {};      ///< what it is trained with under the study's match
+  size_t matched = 0;       ///< index of the model whose budget it shares; its own where it sets one
+  trainer::Rung rung = {};  ///< what it is trained with under the study's match
   std::string ladder =
       {};  ///< the file in whose rows that is the best rung, an edge on no side; "" if in none
 };
@@ -35,7 +35,7 @@ struct StudyTraining {
   double warmup =
       0.0;  ///< part of the run's steps: architectures differ in steps, not in the schedule's shape
   double tokens = 0.0;  ///< of the model that sets the budget
-  Match match = Match::flops;
+  trainer::Match match = trainer::Match::flops;
   LossConfig loss;
   int64_t validations = 0;      ///< times in a run
   int64_t validation_rows = 0;  ///< sequences each time
@@ -56,7 +56,7 @@ struct StudyConfig {
   double test = 0.0;
 
   StudyTraining training;
-  Ladder ladder;             ///< what `--ladder` begins with; empty: the study has none
+  trainer::Ladder ladder;    ///< what `--ladder` begins with; empty: the study has none
   uint64_t ladder_seed = 0;  ///< of its trainings
   std::vector<std::string>
       ladder_models;  ///< names of those to try, so that a ladder can be run in parts; empty: all
@@ -82,13 +82,14 @@ StudyConfig load_study(const std::filesystem::path& file, const std::vector<std:
 inline constexpr std::string_view diverged_stop = "diverged";
 
 /// What a row of kind ladder says was tried; nothing of a row that lacks batch, rate or loss.
-std::optional<Tried> tried_in(const ResultRow& row);
+std::optional<trainer::Tried> tried_in(const ResultRow& row);
 
 /// The config of one training of the study, writing into `out`.
-TrainConfig train_config(const StudyConfig& study, const StudyModel& model, const Rung& rung, uint64_t seed,
-                         const std::filesystem::path& out);
+trainer::TrainConfig train_config(const StudyConfig& study, const StudyModel& model,
+                                  const trainer::Rung& rung, uint64_t seed, const std::filesystem::path& out);
 
 /// How long such a training is.
-RunLength training_length(const StudyConfig& study, const StudyModel& model, const Rung& rung);
+trainer::RunLength training_length(const StudyConfig& study, const StudyModel& model,
+                                   const trainer::Rung& rung);
 
-}  // namespace photon
+}  // namespace photon::app

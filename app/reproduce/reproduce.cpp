@@ -25,8 +25,10 @@
 #include "trainer/budget.h"
 #include "trainer/ladder.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
+
+using namespace trainer;
 
 struct Options {
   std::filesystem::path config;
@@ -182,4 +184,4 @@ void setup(CommandLine& app) {
 const RegisterCommand registered{10, setup};
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::app

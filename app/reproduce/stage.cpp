@@ -11,7 +11,7 @@
 #include "core/base/random.h"
 #include "core/base/read_file.h"
 
-namespace photon {
+namespace photon::app {
 
 void Stages::run(const std::string& name, const std::filesystem::path& output, const std::string& inputs,
                  const std::function<void()>& work) {
@@ -48,4 +48,4 @@ std::string file_digest(const std::filesystem::path& file) {
   return fmt::format("{:016x}", stable_hash(read_file(file)));
 }
 
-}  // namespace photon
+}  // namespace photon::app

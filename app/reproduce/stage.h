@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace photon {
+namespace photon::app {
 
 class Stages {
  public:
@@ -32,4 +32,4 @@ class Stages {
 /// A short digest of a file's content for `inputs`; "absent" if it is not there.
 std::string file_digest(const std::filesystem::path& file);
 
-}  // namespace photon
+}  // namespace photon::app

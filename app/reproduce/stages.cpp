@@ -25,8 +25,10 @@
 #include "trainer/quality_row.h"
 #include "trainer/trainer.h"
 
-namespace photon {
+namespace photon::app {
 namespace {
+
+using namespace trainer;
 
 namespace fs = std::filesystem;
 
@@ -187,9 +189,9 @@ bool StudyRun::train(const StudyTrainingRun& run) {
       config.match_model = folder / "match.toml";
     }
     try {
-      const TrainResult result = photon::train(config, backend_, true);
+      const TrainResult result = trainer::train(config, backend_, true);
       if (!result.finished) {
-        throw Error(fmt::format("interrupted after step {} of {}; the same command goes on from there",
+        throw Error(fmt::format("interrupted after step {} of {}; the same command resumes from there",
                                 result.step, result.steps));
       }
     } catch (const Diverged& e) {
@@ -374,4 +376,4 @@ std::vector<ResultRow> StudyRun::climb() {
   return rows;
 }
 
-}  // namespace photon
+}  // namespace photon::app

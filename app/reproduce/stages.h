@@ -12,12 +12,12 @@
 #include "core/backend/backend.h"
 #include "core/results/results.h"
 
-namespace photon {
+namespace photon::app {
 
 /// A training of the study: what, with which batch and rate, from which seed, and where.
 struct StudyTrainingRun {
   const StudyModel& model;
-  Rung rung;
+  trainer::Rung rung;
   uint64_t seed = 0;
   std::filesystem::path folder;
   bool on_trial = false;  ///< on a rung of the ladder: that it diverges is a result; no mfu is measured
@@ -47,7 +47,7 @@ class StudyRun {
   void evaluate(const StudyTrainingRun& run);
   ResultRow validation_row(const StudyModel& model, const std::filesystem::path& checkpoint) const;
   ResultRow diverged_row(const StudyTrainingRun& run) const;
-  ResultRow try_rung(const StudyModel& model, const Rung& rung);
+  ResultRow try_rung(const StudyModel& model, const trainer::Rung& rung);
   void benchmark(const StudyModel& model);
   StudyTrainingRun run_of(const StudyModel& model, uint64_t seed) const;
   std::filesystem::path results_file(const std::string& name);
@@ -64,4 +64,4 @@ class StudyRun {
   std::vector<std::filesystem::path> metrics_;
 };
 
-}  // namespace photon
+}  // namespace photon::app

@@ -16,7 +16,7 @@
 namespace photon {
 
 /// One named output of a forward pass, (B, rows, width) in row-major double.
-struct Stream {
+struct NamedTensor {
   std::string name;  ///< "logits", "x.l", "xhat.l"
   std::vector<int64_t> shape;
   std::vector<double> values;
@@ -29,9 +29,9 @@ class InferenceModel {
   virtual const ModelSpec& spec() const = 0;
   /// Every stream of the teacher-forced forward pass. Throws Error unless the length divides by the
   /// meta-context.
-  virtual std::vector<Stream> forward(const TokenBatch& batch) = 0;
-  /// log p(token | earlier ones) in double, (rows, length); a vanilla model cannot predict the first token: 0
-  /// there.
+  virtual std::vector<NamedTensor> forward(const TokenBatch& batch) = 0;
+  /// log p(token | earlier ones) in double, (sequences, length); a vanilla model cannot predict the first
+  /// token: 0 there.
   virtual std::vector<double> token_log_probs(const TokenBatch& batch) = 0;
   virtual GenerationResult generate(const GenerationRequest& request) = 0;
   /// What generate(request) will hold; it throws Error where this does not fit.

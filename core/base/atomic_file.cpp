@@ -51,7 +51,7 @@ std::vector<fs::path> leftovers(const fs::path& folder, std::string_view mark) {
   return found;
 }
 
-/// Puts `aside` in the place of `folder`, which exists, and leaves the old one under the returned name.
+/// Puts `aside` in place of `folder`, which exists, and leaves the old one under the returned name.
 fs::path swap_in(const fs::path& aside, const fs::path& folder) {
   if (::renameat2(AT_FDCWD, aside.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) == 0) return aside;
   if (errno != EINVAL && errno != ENOSYS) fail(folder, "replace", errno);

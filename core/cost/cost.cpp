@@ -23,22 +23,22 @@ Work total(const Forward& forward) {
   return sum;
 }
 
-Work total(const Phase& phase) {
+Work total(const Forwards& forwards) {
   Work sum;
-  for (const Forward& forward : phase) sum += total(forward);
+  for (const Forward& forward : forwards) sum += total(forward);
   return sum;
 }
 
-Work total(const std::vector<Phase>& phases) {
+Work total(const std::vector<Forwards>& steps) {
   Work sum;
-  for (const Phase& phase : phases) sum += total(phase);
+  for (const Forwards& forwards : steps) sum += total(forwards);
   return sum;
 }
 
-std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Phase>& phases) {
+std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Forwards>& steps) {
   std::vector<CacheRows> rows(static_cast<size_t>(spec.depth()) + 1);
-  for (const Phase& phase : phases) {
-    for (const Forward& forward : phase) {
+  for (const Forwards& forwards : steps) {
+    for (const Forward& forward : forwards) {
       for (const Operation& op : forward) {
         if (op.kind != Operation::Kind::attention) continue;
         CacheRows& level = rows[op.decoder ? 0 : static_cast<size_t>(op.level)];  // a decoder's: vanilla's

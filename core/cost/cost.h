@@ -16,15 +16,15 @@ namespace photon {
 /// What is asked of a model, and in what it computes.
 struct Workload {
   int64_t prompt = 0;      ///< tokens in, each prompt
-  int64_t new_tokens = 0;  ///< tokens out, each row
+  int64_t new_tokens = 0;  ///< tokens out, each sequence
   int64_t batch = 1;       ///< prompts
-  int64_t samples = 1;     ///< rows of each prompt, sharing its prefill
+  int64_t samples = 1;     ///< sequences of each prompt, sharing its prefill
   Generation generation = Generation::hiergen;
   Schedule schedule = Schedule::streamed;
   int64_t weight_bytes = 2;  ///< of one element
   int64_t kv_bytes = 2;      ///< of one element
 
-  int64_t rows() const { return batch * samples; }
+  int64_t sequences() const { return batch * samples; }
 };
 
 /// Sums; the unit of everything but FLOPs is bytes.
@@ -63,29 +63,29 @@ using Forward = std::vector<Operation>;
 
 /// Forwards between two points at which everything before is done: the prefill, a meta-context, a token of
 /// vanilla; under the unrolled schedule, after the latents, all chunks of the answer together.
-using Phase = std::vector<Forward>;
+using Forwards = std::vector<Forward>;
 
 struct RequestCost {
-  Phase prefill;
-  std::vector<Phase> decode;
+  Forwards prefill;
+  std::vector<Forwards> decode;
 };
 
 /// Throws Error on a workload that generation refuses or whose counts do not fit their integers.
 void check_workload(const ModelSpec& spec, const Workload& workload);
-/// The whole request, whole batch, phase by phase: `prefill` is called once, with no forwards where there is
-/// nothing to encode, then `decode` for each phase. None is kept, so an answer may be long. Throws as
+/// The whole request, whole batch, step by step: `prefill` is called once, with no forwards where there is
+/// nothing to encode, then `decode` for each step. None is kept, so an answer may be long. Throws as
 /// check_workload.
 void visit_request(const ModelSpec& spec, const Workload& workload,
-                   const std::function<void(const Phase&)>& prefill,
-                   const std::function<void(const Phase&)>& decode);
+                   const std::function<void(const Forwards&)>& prefill,
+                   const std::function<void(const Forwards&)>& decode);
 /// All of it at once; up to 2^18 new tokens. Throws Error beyond, and as check_workload.
 RequestCost request_cost(const ModelSpec& spec, const Workload& workload);
 
 Work total(const Forward& forward);
-Work total(const Phase& phase);
-Work total(const std::vector<Phase>& phases);
+Work total(const Forwards& forwards);
+Work total(const std::vector<Forwards>& steps);
 /// By level, 0 .. L; index 0 is vanilla's stack.
-std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Phase>& phases);
+std::vector<CacheRows> cache_rows(const ModelSpec& spec, const std::vector<Forwards>& steps);
 
 /// Bytes the growing caches hold at the end of the request, of one row (sample); what samples of a prompt
 /// share is divided among them. Units are floor((P + N) / C_{<=l}), fewer under a window (design, "KV bytes,

@@ -26,16 +26,16 @@ class CostMachine {
   /// Meta-context number q of every row is next; vanilla's are tokens.
   void begin(int64_t q) {
     meta_context_ = q;
-    phase_.clear();
+    forwards_.clear();
   }
-  const Phase& phase() const { return phase_; }
+  const Forwards& forwards() const { return forwards_; }
 
   // The operations of the walk (core/model/decode_walk.h).
 
   void convert(const Units& g) {
     const LevelSpec& s = spec_.level(g.level);
     const int64_t out = s.prefix * spec_.shape(g.level - 1).width;
-    phase_.emplace_back();
+    forwards_.emplace_back();
     matrix(Operation::Kind::converter, g.level,
            static_cast<double>(s.converter_context * s.shape.width * out), all(g));
   }
@@ -65,7 +65,7 @@ class CostMachine {
   }
 
   void feed(const Units& g, int64_t) {
-    phase_.emplace_back();
+    forwards_.emplace_back();
     if (plan_.level(g.level).feedback == Feedback::token) embeddings(spec_.base.width, true, all(g));
   }
 
@@ -77,7 +77,7 @@ class CostMachine {
   }
 
   void encode(const Units& g) {
-    phase_.emplace_back();
+    forwards_.emplace_back();
     chunker(g);
     stack(spec_.shape(g.level), spec_.encoder_layers(g.level), std::max(g.level, 1), is_vanillas(g.level),
           all(g));
@@ -93,12 +93,12 @@ class CostMachine {
  private:
   int64_t all(const Units& g) const {
     if (g.of == Stretch::prompt) return w_.batch * g.count;
-    return w_.rows() * g.count * (g.of == Stretch::answer ? answer_ : 1);
+    return w_.sequences() * g.count * (g.of == Stretch::answer ? answer_ : 1);
   }
   /// Its one stack is a decoder's, and has the growing cache of an encoder.
   static bool is_vanillas(int l) { return l == 0; }
 
-  void add(const Operation& op) { phase_.back().push_back(op); }
+  void add(const Operation& op) { forwards_.back().push_back(op); }
 
   void stack(const StackShape& shape, int64_t layers, int level, bool decoder, int64_t rows) {
     add({.kind = Operation::Kind::stack,
@@ -179,8 +179,8 @@ class CostMachine {
     // What the prompt left is read once for all of its samples.
     const int64_t prompt_units = prefilled_ * plan_.level(g.level).units;
     const int64_t shared = w_.samples > 1 ? std::max<int64_t>(0, prompt_units - first) : 0;
-    attention(g.level, w_.rows(), g.count, n - first, false, static_cast<double>(w_.rows()) * pairs,
-              {w_.rows() * (n - first - shared) + w_.batch * shared, w_.rows() * g.count});
+    attention(g.level, w_.sequences(), g.count, n - first, false, static_cast<double>(w_.sequences()) * pairs,
+              {w_.sequences() * (n - first - shared) + w_.batch * shared, w_.sequences() * g.count});
   }
 
   const DecodePlan& plan_;
@@ -189,7 +189,7 @@ class CostMachine {
   int64_t prefilled_ = 0;  ///< meta-contexts of every prompt
   int64_t answer_ = 0;     ///< and behind them
   int64_t meta_context_ = 0;
-  Phase phase_;
+  Forwards forwards_;
 };
 
 }  // namespace
@@ -230,22 +230,22 @@ void check_workload(const ModelSpec& spec, const Workload& w) {
 }
 
 void visit_request(const ModelSpec& spec, const Workload& workload,
-                   const std::function<void(const Phase&)>& prefill,
-                   const std::function<void(const Phase&)>& decode) {
+                   const std::function<void(const Forwards&)>& prefill,
+                   const std::function<void(const Forwards&)>& decode) {
   check_workload(spec, workload);
   const DecodePlan plan(spec, workload.generation, workload.schedule);
   CostMachine machine(plan, workload);
   if (machine.prefilled() > 0) photon::prefill(plan, machine, machine.prefilled());
-  prefill(machine.phase());
+  prefill(machine.forwards());
   for (int64_t q = 0; q < machine.answer(); ++q) {
     machine.begin(machine.prefilled() + q);
     decode_meta_context(plan, machine);
-    decode(machine.phase());
+    decode(machine.forwards());
   }
   if (workload.schedule == Schedule::unrolled && machine.answer() > 0) {
     machine.begin(machine.prefilled());
     decode_rest_of_answer(plan, machine);
-    decode(machine.phase());
+    decode(machine.forwards());
   }
 }
 
@@ -258,8 +258,8 @@ RequestCost request_cost(const ModelSpec& spec, const Workload& workload) {
   }
   RequestCost cost;
   visit_request(
-      spec, workload, [&](const Phase& phase) { cost.prefill = phase; },
-      [&](const Phase& phase) { cost.decode.push_back(phase); });
+      spec, workload, [&](const Forwards& forwards) { cost.prefill = forwards; },
+      [&](const Forwards& forwards) { cost.decode.push_back(forwards); });
   return cost;
 }
 

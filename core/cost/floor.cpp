@@ -24,10 +24,10 @@ class Clock {
     }
   }
 
-  void add(const Phase& phase) {
+  void add(const Forwards& forwards) {
     double memory = 0.0;
     double arithmetic = 0.0;
-    for (const Forward& forward : phase) {
+    for (const Forward& forward : forwards) {
       for (const Operation& op : forward) {
         const double bytes = memory_seconds(op);
         const double flops = op.work.flops / c_.matrix_rate;
@@ -91,7 +91,7 @@ RequestFloor request_floor(const RequestCost& cost, const Ceilings& ceilings, Me
   RequestFloor floor;
   clock.add(cost.prefill);
   floor.prefill = clock.take();
-  for (const Phase& phase : cost.decode) clock.add(phase);
+  for (const Forwards& forwards : cost.decode) clock.add(forwards);
   floor.decode = clock.take();
   return floor;
 }
@@ -102,11 +102,11 @@ RequestFloor request_floor(const ModelSpec& spec, const Workload& workload, cons
   RequestFloor floor;
   visit_request(
       spec, workload,
-      [&](const Phase& prefill) {
+      [&](const Forwards& prefill) {
         clock.add(prefill);
         floor.prefill = clock.take();
       },
-      [&](const Phase& phase) { clock.add(phase); });
+      [&](const Forwards& forwards) { clock.add(forwards); });
   floor.decode = clock.take();
   return floor;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Times that nothing can beat (docs/numbers.md): the floor, perfect overlap of memory and arithmetic within
-// a meta-context; and the serial floor, perfect kernels one after another. Ceilings come from measurement in
+// Lower bounds on time (docs/numbers.md): the floor, perfect overlap of memory and arithmetic within a
+// meta-context; and the serial floor, perfect kernels one after another. Ceilings come from measurement in
 // the same process or from a hardware file.
 #pragma once
 

@@ -181,9 +181,9 @@ void visit_kernels(const ModelSpec& spec, const Workload& workload,
                    const std::function<void(const KernelVisit&)>& prefill,
                    const std::function<void(const KernelVisit&)>& decode) {
   Recency recency(weights_bytes(spec, workload.weight_bytes) +
-                  kv_bytes_ideal(spec, workload) * static_cast<double>(workload.rows()));
-  const auto visit = [&](const Phase& phase, const std::function<void(const KernelVisit&)>& receiver) {
-    for (const Forward& forward : phase) {
+                  kv_bytes_ideal(spec, workload) * static_cast<double>(workload.sequences()));
+  const auto visit = [&](const Forwards& forwards, const std::function<void(const KernelVisit&)>& receiver) {
+    for (const Forward& forward : forwards) {
       for (const Operation& op : forward) {
         const double distance = recency.visit(op);
         if (const auto use = kernel_of(spec, op)) {
@@ -195,8 +195,8 @@ void visit_kernels(const ModelSpec& spec, const Workload& workload,
     }
   };
   visit_request(
-      spec, workload, [&](const Phase& phase) { visit(phase, prefill); },
-      [&](const Phase& phase) { visit(phase, decode); });
+      spec, workload, [&](const Forwards& forwards) { visit(forwards, prefill); },
+      [&](const Forwards& forwards) { visit(forwards, decode); });
 }
 
 std::vector<KernelPlace> kernels_of(const ModelSpec& spec, const Workload& workload) {

@@ -33,16 +33,17 @@ struct Sampling {
   bool operator==(const Sampling&) const = default;
 };
 
-/// New tokens of one row, in order, as soon as the host can read them.
+/// New tokens of one sequence, in order, as soon as the host can read them.
 struct Burst {
-  int64_t row = 0;
+  int64_t sequence = 0;
   std::span<const int32_t> tokens;
 };
 
 struct GenerationRequest {
   std::vector<std::vector<int32_t>> prompts;
-  int64_t samples = 1;     ///< rows of one prompt share its prefill; row r continues prompts[r / samples]
-  int64_t new_tokens = 0;  ///< a row
+  int64_t samples =
+      1;  ///< sequences of one prompt share its prefill; sequence r continues prompts[r / samples]
+  int64_t new_tokens = 0;  ///< of each sequence
   Generation generation = Generation::hiergen;
   Schedule schedule = Schedule::streamed;
   /// What parts recgen from hiergen, each taken back by itself; both taken back, recgen is hiergen. Streamed
@@ -50,11 +51,11 @@ struct GenerationRequest {
   bool recgen_observes_upward = false;  ///< chunker L takes X^(L-1), so the lower encoders run and cache
   bool recgen_keeps_reading_feedback = false;  ///< feedback at levels >= 2 is the reading's
   Sampling sampling;
-  int64_t first_row =
-      0;  ///< random numbers of row r are those of row first_row + r: a batch can be cut anywhere
-  std::optional<int32_t> end_of_text;  ///< ends a row when sampled; unset: never
-  /// A row: tokens that overwrite what would be sampled, from its first new token on (teacher forcing a text
-  /// under a generation). Empty, or one entry a row.
+  /// Random numbers of sequence r are those of first_sequence + r: a batch can be cut anywhere.
+  int64_t first_sequence = 0;
+  std::optional<int32_t> end_of_text;  ///< ends a sequence when sampled; unset: never
+  /// Tokens that overwrite what would be sampled, from a sequence's first new token on (teacher forcing a
+  /// text under a generation). Empty, or one entry a sequence.
   std::vector<std::vector<int32_t>> forced;
   std::function<bool(const Burst&)> on_burst;  ///< false ends the generation early
 };
@@ -69,7 +70,7 @@ struct CacheRows {
 };
 
 struct GenerationResult {
-  std::vector<std::vector<int32_t>> tokens;  ///< a row: the new ones, end of text included
+  std::vector<std::vector<int32_t>> tokens;  ///< of each sequence the new ones, end of text included
   std::vector<std::vector<double>>
       log_probs;  ///< of those tokens under the unmodified (temperature 1) distribution
   double prefill_seconds = 0.0;
@@ -78,9 +79,9 @@ struct GenerationResult {
   std::vector<double> burst_seconds;    ///< between consecutive bursts of the batch
   std::vector<CacheRows> prefill_rows;  ///< by level; index 0 for vanilla, 1 .. L else
   std::vector<CacheRows> decode_rows;
-  int64_t kv_bytes_planned = 0;  ///< reserved for the growing caches, all rows
+  int64_t kv_bytes_planned = 0;  ///< reserved for the growing caches, all sequences
   int64_t kv_bytes_held = 0;     ///< of it in use at the end
-  int64_t local_bytes = 0;       ///< reserved for local decoder caches, all rows
+  int64_t local_bytes = 0;       ///< reserved for local decoder caches, all sequences
 };
 
 }  // namespace photon

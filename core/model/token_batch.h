@@ -8,13 +8,13 @@
 
 namespace photon {
 
-/// (rows, length) token ids, row major.
+/// (sequences, length) token ids, row major.
 struct TokenBatch {
-  int64_t rows = 0;
+  int64_t sequences = 0;
   int64_t length = 0;
   std::vector<int32_t> ids;
 
-  std::span<const int32_t> row(int64_t b) const {
+  std::span<const int32_t> sequence(int64_t b) const {
     return {ids.data() + b * length, static_cast<size_t>(length)};
   }
 };

@@ -90,7 +90,7 @@ class Sources {
 };
 
 void stop_if_asked(const InterruptGuard& guard) {
-  if (guard.requested()) throw Error("interrupted; the same command goes on where this one stopped");
+  if (guard.requested()) throw Error("interrupted; the same command resumes where this one stopped");
 }
 
 json write_documents(const CorpusConfig& config, Sources& sources, const InterruptGuard& guard) {

@@ -19,7 +19,7 @@ void refuse_other_settings(const CorpusConfig& config);
 /// Where the corpus that will replace the one in `folder` is made.
 std::filesystem::path rebuild_folder(const std::filesystem::path& folder);
 
-/// Puts a finished rebuild in the place of the corpus in `folder`; without one it does nothing. Killed at any
+/// Puts a finished rebuild in place of the corpus in `folder`; without one it does nothing. Killed at any
 /// moment, the next call goes on. Other files in `folder` stay.
 void finish_rebuild(const std::filesystem::path& folder);
 

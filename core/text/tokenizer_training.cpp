@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Training of a tokenizer: SentencePiece's BPE trainer, kept away from what makes it end the process, and its
-// refusals in words of the user's.
+// refusals in the user's words.
 #include <fmt/format.h>
 #include <sentencepiece_trainer.h>
 

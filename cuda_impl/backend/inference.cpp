@@ -22,7 +22,7 @@ class Inference final : public InferenceModel {
         generator_(spec_, weights_.view(), stream_, linear_, limits) {}
 
   const ModelSpec& spec() const override { return spec_; }
-  std::vector<photon::Stream> forward(const TokenBatch& batch) override { return forward_.streams(batch); }
+  std::vector<NamedTensor> forward(const TokenBatch& batch) override { return forward_.streams(batch); }
   std::vector<double> token_log_probs(const TokenBatch& batch) override {
     return forward_.token_log_probs(batch);
   }

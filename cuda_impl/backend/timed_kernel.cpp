@@ -14,8 +14,8 @@
 #include "cuda_impl/device/repeated_array.h"
 #include "cuda_impl/kernels/decode_attention.h"
 #include "cuda_impl/kernels/local_attention.h"
-#include "cuda_impl/kernels/pick.h"
 #include "cuda_impl/kernels/prefill_attention.h"
+#include "cuda_impl/kernels/sample.h"
 #include "cuda_impl/model/rotations.h"
 #include "cuda_impl/model/stack.h"
 
@@ -238,21 +238,21 @@ class GraphKernel final : public TimedKernel {
     const LinearScratch scratch{unwritten(k_.rows * k_.in), nullptr};
     parts_.emplace_back(static_cast<size_t>(k_.rows * greedy_parts(static_cast<int32_t>(k_.out))));
     const auto rows = static_cast<size_t>(k_.rows);
-    Pick pick;
-    pick.logits = a.out_float;
-    pick.vocab = static_cast<int32_t>(k_.out);
-    pick.states = k_.rows;
-    pick.rows = {values(integers_, std::vector<int32_t>(rows, 0)),
-                 values(floats_, std::vector<float>(rows, 0.0f)),
-                 1,
-                 values(integers_, std::vector<int32_t>(rows, 0)),
-                 values(integers_, std::vector<int32_t>(rows, 0)),
-                 values(integers_, std::vector<int32_t>(rows, 1))};
-    return [this, a, scratch, pick, parts = parts_.back().data(), all = matrices()](int64_t c) {
+    Sample sample;
+    sample.logits = a.out_float;
+    sample.vocab = static_cast<int32_t>(k_.out);
+    sample.states = k_.rows;
+    sample.rows = {values(integers_, std::vector<int32_t>(rows, 0)),
+                   values(floats_, std::vector<float>(rows, 0.0f)),
+                   1,
+                   values(integers_, std::vector<int32_t>(rows, 0)),
+                   values(integers_, std::vector<int32_t>(rows, 0)),
+                   values(integers_, std::vector<int32_t>(rows, 1))};
+    return [this, a, scratch, sample, parts = parts_.back().data(), all = matrices()](int64_t c) {
       Linear one = a;
       one.weight = all[c];
       linear_(stream_, "head", one, scratch);
-      pick_greedy(stream_, pick, parts);
+      sample_greedy(stream_, sample, parts);
     };
   }
 

@@ -67,7 +67,7 @@ GenerationBuffers GenerationBuffers::lay_out(Arena& arena, const DecodePlan& dec
     }
     level.history = arena.take<bf16>(Use::workspace, plan.rows * s.converter_context * s.shape.width);
     level.conditioning = arena.take<bf16>(Use::workspace, chunks * s.converter_context * s.shape.width);
-    level.made = arena.take<bf16>(Use::workspace, chunks * s.chunk * below.width);
+    level.xhat = arena.take<bf16>(Use::workspace, chunks * s.chunk * below.width);
 
     const int64_t step = plan.rows * cache.step_units;
     const int64_t unit_width = l == 1 ? spec.embedding_width() : below.width;

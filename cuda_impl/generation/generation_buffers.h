@@ -9,7 +9,7 @@
 #include "cuda_impl/device/arena.h"
 #include "cuda_impl/generation/generation_plan.h"
 #include "cuda_impl/kernels/cache_view.h"
-#include "cuda_impl/kernels/pick.h"
+#include "cuda_impl/kernels/sample.h"
 #include "cuda_impl/kernels/token_rows.h"
 #include "cuda_impl/model/stack.h"
 
@@ -31,7 +31,7 @@ struct LevelBuffers {
   std::vector<LocalCache> local;    ///< by decoder layer
   bf16* history = nullptr;          ///< (rows, K, D_l)
   bf16* conditioning = nullptr;     ///< (chunks, K · D_l)
-  bf16* made = nullptr;             ///< (chunks · C_l, D_{l-1}): Xhat^(l-1)
+  bf16* xhat = nullptr;             ///< (chunks · C_l, D_{l-1}): Xhat^(l-1)
   bf16* units = nullptr;      ///< (rows · units of a step · C_l, D_{l-1}, or D_1 / C_1): into chunker l
   bf16* prefilled = nullptr;  ///< (units of a prefill pass, D_l): X^(l)
 };

@@ -46,7 +46,7 @@ GenerationResult Generator::run(const GenerationRequest& request) {
   check_request(spec_, request);
   const DecodePlan decode(spec_, request);
   const Session session{decode, plan_generation(decode, request, limits_), request.sampling,
-                        request.first_row};
+                        request.first_sequence};
   if (!session_.has_value() || !(*session_ == session)) place(session);
   started_ = last_burst_ = now();
   set_up(request);

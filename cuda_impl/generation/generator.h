@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Generation on the device (PHOTON, appendix A). One meta-context (vanilla: one token) with all its chunks,
-// steps, picks, cache writes and encoder steps is one graph (device/graph): the first runs launch by launch,
-// the second is recorded, the rest are replayed. Where rows stand and what they say lies on the device, and
-// the host reads each meta-context's tokens while the next is made.
+// steps, samples, cache writes and encoder steps is one graph (device/graph): the first runs launch by
+// launch, the second is recorded, the rest are replayed. Where rows stand and what they say lies on the
+// device, and the host reads each meta-context's tokens while the next is made.
 #pragma once
 
 #include <cstdint>

@@ -83,7 +83,7 @@ void Machine::convert(const Units& g) {
   }
   multiply_converter(g.level, conditioning, all(g));
   // One by one, Xhat^(l-1) of a unit lies where X^(l-1) of it will, for chunker l.
-  xhat(g.level - 1) = {one_by_one(g) ? b.units : b.made, g.first * s.chunk, a_sequence(g) * s.chunk,
+  xhat(g.level - 1) = {one_by_one(g) ? b.units : b.xhat, g.first * s.chunk, a_sequence(g) * s.chunk,
                        spec_.shape(g.level - 1).width};
 }
 
@@ -126,10 +126,10 @@ void Machine::feed(const Units& g, int64_t j) {
 
 void Machine::sample(const Units& tokens) {
   const int64_t width = spec_.base.width;
-  Pick how{.count = static_cast<int32_t>(a_sequence(tokens)),
-           .rows = token_rows(),
-           .first = static_cast<int32_t>(tokens.first),
-           .step = static_cast<int32_t>(tokens.step)};
+  Sample how{.count = static_cast<int32_t>(a_sequence(tokens)),
+             .rows = token_rows(),
+             .first = static_cast<int32_t>(tokens.first),
+             .step = static_cast<int32_t>(tokens.step)};
   if (tokens.of == Stretch::prompt) {
     how.samples = static_cast<int32_t>(session_->plan.samples);
     how.row_of = b_->order + session_->plan.prompts + first_ * session_->plan.samples;
@@ -137,10 +137,10 @@ void Machine::sample(const Units& tokens) {
     how.first = 0;  // the rows stand where the prompt ends
   }
   if (decode_plan().tokens_last) {
-    pick({xhat(0).at, width, nullptr}, all(tokens), how);
+    sample_from({xhat(0).at, width, nullptr}, all(tokens), how);
   } else {
     const Strided states = last_rows(width);
-    pick({states.at, states.stride, w_.level(1).decoder.norm}, all(tokens), how);
+    sample_from({states.at, states.stride, w_.level(1).decoder.norm}, all(tokens), how);
   }
 }
 

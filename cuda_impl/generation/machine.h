@@ -86,7 +86,7 @@ class Machine {
   void encode_prompts(const StackWeights& w, const Units& g);
   void encode_step(const StackWeights& w, const Units& g, bf16* x);
   void norm(const StackWeights& w, Strided x, int64_t rows, Strided to, std::optional<Strided> also = {});
-  void pick(const HeadInput& in, int64_t states, const Pick& how);
+  void sample_from(const HeadInput& in, int64_t states, const Sample& how);
   void embed_tokens(const bf16* table, int64_t width, const TokenSlots& slots, int64_t count, Strided to);
 
   bf16* residual() const { return b_->x[current_]; }

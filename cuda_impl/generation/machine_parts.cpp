@@ -158,7 +158,7 @@ void Machine::encode_step(const StackWeights& w, const Units& g, bf16* x) {
   run_layers(stream_, linear_, w, b_->scratch, x, all(g), attend);
 }
 
-void Machine::pick(const HeadInput& in, int64_t states, const Pick& how) {
+void Machine::sample_from(const HeadInput& in, int64_t states, const Sample& how) {
   const Stream::Scope scope(stream_, "head");
   const int64_t width = spec_.base.width;
   for (int64_t first = 0; first < states; first += session_->plan.head_rows) {
@@ -174,21 +174,21 @@ void Machine::pick(const HeadInput& in, int64_t states, const Pick& how) {
              .in = width,
              .out_width = spec_.vocab},
             b_->scratch.linear);
-    Pick p = how;
+    Sample p = how;
     p.logits = b_->logits;
     p.vocab = static_cast<int32_t>(spec_.vocab);
     p.states = rows;
     p.first_state = first;
     const Sampling& s = session_->sampling;
     if (s.temperature == 0.0) {
-      pick_greedy(stream_, p, b_->parts);
+      sample_greedy(stream_, p, b_->parts);
     } else {
-      pick_sampled(stream_, p,
-                   {.temperature = static_cast<float>(s.temperature),
-                    .top_k = static_cast<int32_t>(std::min<int64_t>(s.top_k, spec_.vocab)),
-                    .top_p = static_cast<float>(s.top_p),
-                    .seed = s.seed,
-                    .first_row = session_->first_row});
+      sample_random(stream_, p,
+                    {.temperature = static_cast<float>(s.temperature),
+                     .top_k = static_cast<int32_t>(std::min<int64_t>(s.top_k, spec_.vocab)),
+                     .top_p = static_cast<float>(s.top_p),
+                     .seed = s.seed,
+                     .first_sequence = session_->first_sequence});
     }
   }
 }

@@ -14,7 +14,7 @@ struct Session {
   DecodePlan decode;
   GenerationPlan plan;
   Sampling sampling;
-  int64_t first_row = 0;
+  int64_t first_sequence = 0;
   bool operator==(const Session&) const = default;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tokens of a batch on the device: which positions a launch writes, which of them are given, and where a
-// row stands. Shared by what picks tokens and what hands them out.
+// row stands. Shared by what samples tokens and what hands them out.
 #pragma once
 
 #include <cstdint>

@@ -23,10 +23,10 @@ std::vector<T> read(const T* from, int64_t count) {
 }
 
 TokenBatch padded(const TokenBatch& batch, int64_t multiple) {
-  TokenBatch out{batch.rows, (batch.length + multiple - 1) / multiple * multiple, {}};
-  out.ids.assign(out.rows * out.length, 0);
-  for (int64_t b = 0; b < batch.rows; ++b) {
-    const auto row = batch.row(b);
+  TokenBatch out{batch.sequences, (batch.length + multiple - 1) / multiple * multiple, {}};
+  out.ids.assign(out.sequences * out.length, 0);
+  for (int64_t b = 0; b < batch.sequences; ++b) {
+    const auto row = batch.sequence(b);
     std::copy(row.begin(), row.end(), out.ids.begin() + b * out.length);
   }
   return out;
@@ -52,7 +52,8 @@ ForwardPass::ForwardPass(const ModelSpec& spec, const ModelWeights& weights, Str
 
 void ForwardPass::for_each_pass(const TokenBatch& batch, const Use& use) {
   check_batch(spec_, batch);
-  const int64_t step = std::clamp<int64_t>(pass_tokens / batch.length, 1, std::max<int64_t>(1, batch.rows));
+  const int64_t step =
+      std::clamp<int64_t>(pass_tokens / batch.length, 1, std::max<int64_t>(1, batch.sequences));
   Head head;
   const auto lay_out = [&](Arena& arena, int64_t sequences) {
     const int64_t rows = std::min(head_rows, sequences * batch.length);
@@ -62,8 +63,8 @@ void ForwardPass::for_each_pass(const TokenBatch& batch, const Use& use) {
     head.losses = arena.take<float>(Arena::Use::workspace, rows);
     return tape;
   };
-  for (int64_t first = 0; first < batch.rows; first += step) {
-    const int64_t sequences = std::min(step, batch.rows - first);
+  for (int64_t first = 0; first < batch.sequences; first += step) {
+    const int64_t sequences = std::min(step, batch.sequences - first);
     Arena measured;
     lay_out(measured, sequences);
     if (measured.bytes() > memory_.bytes()) {
@@ -93,15 +94,15 @@ void ForwardPass::logits(const bf16* states, int64_t rows, float* to) {
                   .out_width = spec_.vocab});
 }
 
-std::vector<photon::Stream> ForwardPass::streams(const TokenBatch& batch) {
-  std::vector<photon::Stream> out;
+std::vector<NamedTensor> ForwardPass::streams(const TokenBatch& batch) {
+  std::vector<NamedTensor> out;
   const auto units = [&](int l) { return batch.length / (l == 0 ? 1 : spec_.cumulative_chunk(l)); };
-  out.push_back({"logits", {batch.rows, batch.length, spec_.vocab}, {}});
+  out.push_back({"logits", {batch.sequences, batch.length, spec_.vocab}, {}});
   for (int l = 1; l <= spec_.depth(); ++l) {
-    out.push_back({fmt::format("x.{}", l), {batch.rows, units(l), spec_.shape(l).width}, {}});
+    out.push_back({fmt::format("x.{}", l), {batch.sequences, units(l), spec_.shape(l).width}, {}});
   }
   for (int l = 0; l <= spec_.depth(); ++l) {
-    out.push_back({fmt::format("xhat.{}", l), {batch.rows, units(l), spec_.shape(l).width}, {}});
+    out.push_back({fmt::format("xhat.{}", l), {batch.sequences, units(l), spec_.shape(l).width}, {}});
   }
   for_each_pass(batch, [&](const ModelTape& tape, const Head& head, int64_t, int64_t sequences) {
     for (int64_t r = 0; r < tape.units(0); r += head_rows) {
@@ -111,7 +112,7 @@ std::vector<photon::Stream> ForwardPass::streams(const TokenBatch& batch) {
       const std::vector<float> values = read(head.logits, rows * spec_.vocab);
       out[0].values.insert(out[0].values.end(), values.begin(), values.end());
     }
-    const auto append = [&](photon::Stream& to, const bf16* from) {
+    const auto append = [&](NamedTensor& to, const bf16* from) {
       for (const bf16 v : read(from, sequences * to.shape[1] * to.shape[2])) {
         to.values.push_back(static_cast<double>(to_float(v)));
       }

@@ -21,7 +21,7 @@ class ForwardPass {
   ForwardPass(const ModelSpec& spec, const ModelWeights& weights, Stream& stream, Matmul& matmul);
 
   /// "logits", "x.l" and "xhat.l" as InferenceModel::forward describes them.
-  std::vector<photon::Stream> streams(const TokenBatch& batch);
+  std::vector<NamedTensor> streams(const TokenBatch& batch);
   /// As InferenceModel::token_log_probs.
   std::vector<double> token_log_probs(const TokenBatch& batch);
 

@@ -95,7 +95,7 @@ class Trainable final : public TrainableModel {
 
   Losses run(const TokenBatch& batch, PassShape shape) {
     check_batch(spec_, batch);
-    shape.sequences = batch.rows;
+    shape.sequences = batch.sequences;
     shape.length = batch.length;
     TrainingPass& pass = this->pass(shape);
     if (active_ != &pass) {
@@ -177,7 +177,7 @@ std::vector<Launch> training_launches(const ModelSpec& spec, const TokenBatch& b
   const TrainedParameters parameters(spec, {}, stream);
   Arena measuring;
   TrainingPass pass(measuring, spec,
-                    {.sequences = batch.rows,
+                    {.sequences = batch.sequences,
                      .length = batch.length,
                      .loss = loss,
                      .gradients = true,

@@ -59,11 +59,12 @@ TEST(Crossings, AreWhatAScanOfTheWholeRangeFinds) {
       const int64_t context = meta * dice(1, 60);
       const Crossing batches = over_batch(c, comparison, ceilings, context, 200);
       for (int64_t b = 1; b <= 200; ++b)
-        ASSERT_EQ(batches.holds_at(b), comparison.holds(c.phase(context, b), ceilings)) << "batch " << b;
+        ASSERT_EQ(batches.holds_at(b), comparison.holds(c.decode_step(context, b), ceilings))
+            << "batch " << b;
       const int64_t batch = dice(1, 40);
       const Crossing contexts = over_context(c, comparison, ceilings, batch, 150 * meta);
       for (int64_t m = 1; m <= 150; ++m)
-        ASSERT_EQ(contexts.holds_at(m * meta), comparison.holds(c.phase(m * meta, batch), ceilings))
+        ASSERT_EQ(contexts.holds_at(m * meta), comparison.holds(c.decode_step(m * meta, batch), ceilings))
             << m << " meta-contexts";
       for (const int64_t change : contexts.changes) EXPECT_EQ(change % meta, 0);
       found += static_cast<int>(batches.changes.size() + contexts.changes.size());
@@ -83,8 +84,8 @@ TEST(Crossings, TurnExactlyWhereTheyAreToldTo) {
     const Crossing kv = over_batch(c, {Kind::kv_over_weights}, ceilings, context);
     ASSERT_LE(kv.changes.size(), 1u);
     for (const int64_t b : kv.changes) {
-      const Work before = total(c.phase(context, b - 1));
-      const Work at = total(c.phase(context, b));
+      const Work before = total(c.decode_step(context, b - 1));
+      const Work at = total(c.decode_step(context, b));
       EXPECT_LE(before.kv_bytes(), before.weight_bytes);
       EXPECT_GT(at.kv_bytes(), at.weight_bytes);
     }
@@ -104,7 +105,7 @@ TEST(Crossings, OverBatchesEqualTheClosedForm) {
     const DecodeCase c = random_case(dice, i % 4);
     const Ceilings ceilings = random_ceilings(dice);
     const int64_t context = c.spec.meta_context() * dice(1, 1000);
-    const Work one = total(c.phase(context, 1));
+    const Work one = total(c.decode_step(context, 1));
     const auto weights = static_cast<int64_t>(one.weight_bytes);
     const auto kv = static_cast<int64_t>(one.kv_bytes());
     const Crossing caches = over_batch(c, {Kind::kv_over_weights}, ceilings, context);

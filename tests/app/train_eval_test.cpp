@@ -160,7 +160,7 @@ TEST_F(TrainAndEval, KilledAndResumedTheRunIsTheSame) {
     const Outcome o = photon(resumed, signal, std::chrono::milliseconds(20 + random() % 200));
     if (o.code == 0) break;
     if (o.code == 130) {
-      EXPECT_NE(o.messages.find("go on with: photon train"), std::string::npos) << o.messages;
+      EXPECT_NE(o.messages.find("resume with: photon train"), std::string::npos) << o.messages;
     } else {
       EXPECT_EQ(o.code, -1) << o.messages;
     }

@@ -189,7 +189,7 @@ class MadeUpModel final : public InferenceModel {
  public:
   MadeUpModel() : spec_(small_spec(0)) {}
   const ModelSpec& spec() const override { return spec_; }
-  std::vector<Stream> forward(const TokenBatch&) override { return {}; }
+  std::vector<NamedTensor> forward(const TokenBatch&) override { return {}; }
   std::vector<double> token_log_probs(const TokenBatch&) override { return {}; }
   MemoryPlan memory_plan(const GenerationRequest&) const override { return {}; }
   GenerationResult generate(const GenerationRequest& request) override {

@@ -61,7 +61,7 @@ class FakeModel final : public InferenceModel {
  public:
   FakeModel(ModelSpec spec, FakeDevice& device) : spec_(std::move(spec)), device_(device) {}
   const ModelSpec& spec() const override { return spec_; }
-  std::vector<Stream> forward(const TokenBatch&) override { return {}; }
+  std::vector<NamedTensor> forward(const TokenBatch&) override { return {}; }
   std::vector<double> token_log_probs(const TokenBatch&) override { return {}; }
 
   MemoryPlan memory_plan(const GenerationRequest& request) const override {
@@ -117,7 +117,7 @@ class FakeTrainable final : public TrainableModel {
   FakeTrainable(ModelSpec spec, FakeDevice& device) : spec_(std::move(spec)), device_(device) {}
   const ModelSpec& spec() const override { return spec_; }
   Losses accumulate_gradients(const TokenBatch& batch, const LossConfig&, double) override {
-    tokens += batch.rows * batch.length;
+    tokens += batch.sequences * batch.length;
     return {.token = loss};
   }
   Losses evaluate(const TokenBatch&, const LossConfig&) override { return {}; }

@@ -190,8 +190,8 @@ TEST_P(DeviceModel, ForwardEqualsReference) {
   errors.add(fast, exact, [&](uint64_t seed) {
     photon::testing::NaiveModel<float> plain(spec, m.parameters, seed);
     std::vector<double> out;
-    for (int64_t r = 0; r < batch.rows; ++r) {
-      const auto row = batch.row(r);
+    for (int64_t r = 0; r < batch.sequences; ++r) {
+      const auto row = batch.sequence(r);
       const auto values = plain.log_probs({row.begin(), row.end()});
       out.insert(out.end(), values.begin(), values.end());
     }
@@ -349,13 +349,13 @@ TEST_P(DeviceModel, LaunchesAddUpToTheCostModel) {
       double launches = 0.0;
       for (const LaunchRecord& r : records) launches += books.contains(r.op) ? 0.0 : 1.0;
       double foreseen = 0.0;
-      const auto add = [&](const Phase& phase) {
-        for (const Forward& forward : phase) {
+      const auto add = [&](const Forwards& forwards) {
+        for (const Forward& forward : forwards) {
           for (const Operation& op : forward) foreseen += op.launches;
         }
       };
       add(cost.prefill);
-      for (const Phase& phase : cost.decode) add(phase);
+      for (const Forwards& forwards : cost.decode) add(forwards);
       EXPECT_EQ(launches, foreseen) << where;
     }
   }

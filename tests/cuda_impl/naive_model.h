@@ -57,8 +57,8 @@ class NaiveModel {
   T loss(const TokenBatch& batch, const LossConfig& config) {
     T token = T(0);
     std::vector<Streams> rows;
-    for (int64_t b = 0; b < batch.rows; ++b) {
-      const auto ids = batch.row(b);
+    for (int64_t b = 0; b < batch.sequences; ++b) {
+      const auto ids = batch.sequence(b);
       const std::vector<int32_t> text(ids.begin(), ids.end());
       rows.push_back(spec_.depth() == 0 ? Streams{} : streams(text, {}));
       const Rows states = spec_.depth() == 0 ? vanilla(text) : rows.back().xhat[0];
@@ -68,7 +68,7 @@ class NaiveModel {
                                static_cast<size_t>(text[i + shift]));
       }
     }
-    T total = token / T(static_cast<float>(batch.rows * (batch.length - 1)));
+    T total = token / T(static_cast<float>(batch.sequences * (batch.length - 1)));
     for (int l = 1; l <= spec_.depth(); ++l) {
       const auto i = static_cast<size_t>(l);
       Rows made, aims, before, after;

@@ -168,7 +168,7 @@ struct Device {
 
   Losses run(const TokenBatch& batch, PassShape shape, bool eager = false,
              std::vector<LaunchRecord>* records = nullptr) {
-    shape.sequences = batch.rows;
+    shape.sequences = batch.sequences;
     shape.length = batch.length;
     Arena measured;
     TrainingPass(measured, spec, shape);
@@ -186,7 +186,7 @@ struct Device {
   /// replayed.
   std::vector<std::pair<double, std::vector<float>>> repeat(const TokenBatch& batch, PassShape shape,
                                                             int times) {
-    shape.sequences = batch.rows;
+    shape.sequences = batch.sequences;
     shape.length = batch.length;
     Arena measured;
     TrainingPass(measured, spec, shape);
@@ -296,7 +296,7 @@ TEST_P(DeviceTraining, ComputesWhatTheCostModelSays) {
     for (const LaunchRecord& r : records) {
       if (r.scope.find("again") == std::string::npos) flops += r.work.flops;
     }
-    const double expected = static_cast<double>(batch.rows) * training_flops(spec, batch.length);
+    const double expected = static_cast<double>(batch.sequences) * training_flops(spec, batch.length);
     EXPECT_NEAR(flops, expected, 1e-9 * expected);
   }
 }
@@ -438,7 +438,7 @@ TEST(DeviceTrainingSteps, TakeTheMemoryOfThePlan) {
   for (const Recompute recompute : {Recompute::none, Recompute::inner, Recompute::layer}) {
     const LossConfig loss{.alpha = 0.1, .beta = 0.1, .detach_targets = false};
     const TokenBatch batch = some_batch(spec, test_seed());
-    const TrainingPlan plan = plan_training(spec, batch.rows, batch.length, loss, recompute);
+    const TrainingPlan plan = plan_training(spec, batch.sequences, batch.length, loss, recompute);
     const int64_t before = free_memory();
     const auto model = make_trainable(spec, rounded_parameters(spec), recompute);
     model->accumulate_gradients(batch, loss, 1.0);

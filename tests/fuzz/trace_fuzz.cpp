@@ -52,7 +52,7 @@ constexpr auto words = std::to_array<std::string_view>({"TIMESTAMP",
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace photon::simulation;
+  using namespace photon::analysis::simulation;
   static photon::testing::MemoryFile file("input.csv");
   file.hold(data, size);
   try {

@@ -173,7 +173,7 @@ TEST_P(Generation, RowDoesNotDependOnItsBatch) {
   for (size_t r = 0; r < request.prompts.size(); ++r) {
     GenerationRequest alone = request;
     alone.prompts = {request.prompts[r]};
-    alone.first_row = static_cast<int64_t>(r);
+    alone.first_sequence = static_cast<int64_t>(r);
     EXPECT_EQ(m.generator.run(alone).tokens[0], together.tokens[r]) << "row " << r;
   }
 }
@@ -305,7 +305,7 @@ TEST(Generation, EndOfTextEndsARow) {
   request.end_of_text = free.tokens[0][10];
   std::vector<std::vector<int32_t>> bursts(2);
   request.on_burst = [&](const Burst& burst) {
-    auto& out = bursts[static_cast<size_t>(burst.row)];
+    auto& out = bursts[static_cast<size_t>(burst.sequence)];
     out.insert(out.end(), burst.tokens.begin(), burst.tokens.end());
     return true;
   };

@@ -156,12 +156,12 @@ TEST(Llama, AnImportedOneComputesWhatItsFormatMeans) {
   reference::add_backend(registry);
   const auto model = registry.make("cpu")->inference(imported.spec, imported.parameters, DType::float64);
   const ScalarLlama llama(folder / "llama");
-  for (const Stream& stream : model->forward(batch)) {
+  for (const NamedTensor& stream : model->forward(batch)) {
     if (stream.name != "logits") continue;
     ASSERT_EQ(stream.shape, (std::vector<int64_t>{2, 9, 13}));
     size_t at = 0;
-    for (int64_t b = 0; b < batch.rows; ++b) {
-      for (const Row& row : llama.logits(batch.row(b))) {
+    for (int64_t b = 0; b < batch.sequences; ++b) {
+      for (const Row& row : llama.logits(batch.sequence(b))) {
         for (const double logit : row) {
           ASSERT_NEAR(stream.values.at(at), logit, 1e-11 * (1.0 + std::abs(logit))) << "element " << at;
           ++at;

@@ -78,11 +78,11 @@ class BigramModel : public TrainableModel {
   Losses run(const TokenBatch& batch, double weight) {
     const auto width = static_cast<size_t>(spec_.base.width);
     const auto vocab = static_cast<size_t>(spec_.vocab);
-    const double per_target = 1.0 / static_cast<double>(batch.rows * (batch.length - 1));
+    const double per_target = 1.0 / static_cast<double>(batch.sequences * (batch.length - 1));
     double sum = 0.0;
     std::vector<double> p(vocab);
-    for (int64_t b = 0; b < batch.rows; ++b) {
-      const auto row = batch.row(b);
+    for (int64_t b = 0; b < batch.sequences; ++b) {
+      const auto row = batch.sequence(b);
       for (size_t t = 0; t + 1 < row.size(); ++t) {
         const size_t e = static_cast<size_t>(embedding_) + static_cast<size_t>(row[t]) * width;
         double total = 0.0;

@@ -9,7 +9,7 @@
 #include "core/cost/cost.h"
 #include "core/model/model_config.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 ModelSpec tiny(const char* name) {
@@ -62,4 +62,4 @@ TEST(Budget, WhatGivesNoStepOrDoesNotDivideIsRefused) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

@@ -7,7 +7,7 @@
 #include "core/base/error.h"
 #include "core/base/paths.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 const std::string smallest = R"(
@@ -120,4 +120,4 @@ TEST(TrainConfig, ExamplesAreValid) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

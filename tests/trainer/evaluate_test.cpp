@@ -17,7 +17,7 @@
 #include "tests/support.h"
 #include "trainer/quality_row.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 using testing::message_of;
@@ -42,17 +42,17 @@ class Recorder : public InferenceModel {
  public:
   explicit Recorder(ModelSpec spec) : spec_(std::move(spec)) {}
   const ModelSpec& spec() const override { return spec_; }
-  std::vector<Stream> forward(const TokenBatch&) override { return {}; }
+  std::vector<NamedTensor> forward(const TokenBatch&) override { return {}; }
   GenerationResult generate(const GenerationRequest&) override { return {}; }
   MemoryPlan memory_plan(const GenerationRequest&) const override { return {}; }
   std::vector<double> token_log_probs(const TokenBatch& batch) override {
     EXPECT_EQ(batch.length % spec_.meta_context(), 0);
-    EXPECT_EQ(std::ssize(batch.ids), batch.rows * batch.length);
-    largest_rows = std::max(largest_rows, batch.rows);
+    EXPECT_EQ(std::ssize(batch.ids), batch.sequences * batch.length);
+    largest_rows = std::max(largest_rows, batch.sequences);
     std::vector<double> out;
-    for (int64_t b = 0; b < batch.rows; ++b) {
+    for (int64_t b = 0; b < batch.sequences; ++b) {
       for (int64_t t = 0; t < batch.length; ++t)
-        out.push_back(log_prob(batch.row(b)[static_cast<size_t>(t)], t));
+        out.push_back(log_prob(batch.sequence(b)[static_cast<size_t>(t)], t));
     }
     return out;
   }
@@ -258,7 +258,7 @@ TEST_F(OnTheReference, RecGenIsScoredBesideTeacherForcingOnTheSameTokens) {
     for (int64_t w = 0; w < 4; ++w) {
       const auto begin = ids.begin() + w * context;
       const auto log_probs =
-          m->token_log_probs({.rows = 1, .length = context, .ids = {begin, begin + context}});
+          m->token_log_probs({.sequences = 1, .length = context, .ids = {begin, begin + context}});
       for (int64_t t = prompt; t < context; ++t) teacher -= log_probs[static_cast<size_t>(t)];
     }
     EXPECT_NEAR(streamed.hiergen.nll, teacher, 1e-9 * teacher);
@@ -300,4 +300,4 @@ TEST(QualityRow, SaysWhatTheModelWasGiven) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

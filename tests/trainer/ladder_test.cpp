@@ -11,7 +11,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 TEST(Ladder, TriesEveryBatchWithEveryRate) {
@@ -75,4 +75,4 @@ TEST(Ladder, IsKnownFromWhatWasTried) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

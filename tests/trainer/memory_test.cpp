@@ -15,7 +15,7 @@
 #include "tests/trainer/bigram_backend.h"
 #include "trainer/trainer.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 using testing::holds;
@@ -87,4 +87,4 @@ TEST(PlannedMemory, TheCpuForeseesItsOwn) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

@@ -10,7 +10,7 @@
 
 #include "core/base/error.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 namespace fs = std::filesystem;
@@ -97,4 +97,4 @@ TEST_F(Metrics, AFreshRunStartsAnew) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

@@ -13,7 +13,7 @@
 #include "trainer/loss_spike.h"
 #include "trainer/schedule.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 TEST(DataOrder, AnEpochIsEveryWindowOnceWithoutOverlap) {
@@ -125,4 +125,4 @@ TEST(LossSpike, SeesAJumpAndNotAFallOrNoise) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

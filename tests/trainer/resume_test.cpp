@@ -21,7 +21,7 @@
 #include "trainer/run_state.h"
 #include "trainer/trainer.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 namespace fs = std::filesystem;
@@ -92,7 +92,7 @@ void expect_same_run(const fs::path& a, const fs::path& b) {
   EXPECT_EQ(deterministic_metrics(a), deterministic_metrics(b));
 }
 
-/// What the killed processes run, in the place of tests. Slowed down so that a signal finds it at work.
+/// What the killed processes run, in place of tests. Slowed down so that a signal finds it at work.
 class ChildJob : public ::testing::Environment {
  public:
   void SetUp() override {
@@ -429,4 +429,4 @@ TEST_F(Resume, AFolderInUseIsRefused) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

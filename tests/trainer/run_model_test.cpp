@@ -13,7 +13,7 @@
 #include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
-namespace photon {
+namespace photon::trainer {
 namespace {
 
 using testing::holds;
@@ -67,7 +67,7 @@ class RunModelTest : public ::testing::Test {
 TEST_F(RunModelTest, ASmallerVocabularyBecomesThatOfTheCorpusAndIsSaid) {
   ::testing::internal::CaptureStderr();
   const RunModel model = run_model(config_);
-  EXPECT_TRUE(holds(::testing::internal::GetCapturedStderr(), {"16", "in the place of 8"}));
+  EXPECT_TRUE(holds(::testing::internal::GetCapturedStderr(), {"16", "in place of 8"}));
   EXPECT_EQ(model.spec.vocab, 16);
   EXPECT_EQ(matched_spec(config_).vocab, 16) << "both sides of a match have one vocabulary";
   EXPECT_EQ(first_parameters(model, 3), initial_parameters(model.spec, 3));
@@ -112,4 +112,4 @@ TEST_F(RunModelTest, ACheckpointOfOtherTokensIsRefusedWithTheRemedy) {
 }
 
 }  // namespace
-}  // namespace photon
+}  // namespace photon::trainer

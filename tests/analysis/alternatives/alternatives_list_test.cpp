@@ -24,7 +24,7 @@
 #include "tests/core/model/random_spec.h"
 #include "tests/support.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 namespace {
 
 using photon::testing::SpecDice;
@@ -197,4 +197,4 @@ TEST(Alternatives, RefusesWhatIsNoBase) {
 }
 
 }  // namespace
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

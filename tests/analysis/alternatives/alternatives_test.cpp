@@ -18,7 +18,7 @@
 #include "tests/core/model/random_spec.h"
 #include "tests/support.h"
 
-namespace photon::alternatives {
+namespace photon::analysis::alternatives {
 namespace {
 
 using photon::testing::SpecDice;
@@ -335,4 +335,4 @@ TEST(Alternatives, PagesPrefixesAndRounding) {
 }
 
 }  // namespace
-}  // namespace photon::alternatives
+}  // namespace photon::analysis::alternatives

@@ -71,7 +71,7 @@ struct Report : testing::Test {
   }
   /// Two loads of one fleet, and two contexts of it at once.
   void write_simulations() {
-    std::vector<photon::simulation::Row> rows(4);
+    std::vector<photon::analysis::simulation::Row> rows(4);
     for (size_t i = 0; i < rows.size(); ++i) {
       const double more = 10.0 * static_cast<double>(i + 1);
       rows[i].model = "photon-small";
@@ -91,7 +91,7 @@ struct Report : testing::Test {
       }
     }
     request.simulations = {folder / "simulation.csv"};
-    std::ofstream(request.simulations[0], std::ios::binary) << photon::simulation::to_csv(rows);
+    std::ofstream(request.simulations[0], std::ios::binary) << photon::analysis::simulation::to_csv(rows);
   }
 };
 

@@ -15,7 +15,7 @@
 namespace photon::testing {
 namespace {
 
-using namespace simulation;
+using namespace analysis::simulation;
 
 constexpr std::string_view header = "TIMESTAMP,ContextTokens,GeneratedTokens\n";
 

@@ -22,7 +22,7 @@
 namespace photon::testing {
 namespace {
 
-using namespace simulation;
+using namespace analysis::simulation;
 
 Ceilings h200() {
   Ceilings c;
@@ -53,13 +53,13 @@ Workload workload_of(const Service& s, int64_t prompt, int64_t answer, int64_t b
           .kv_bytes = s.kv_bytes};
 }
 
-/// Serial time of a phase in which the attention of a level is one operation: where a step makes several
+/// Serial time of forwards in which the attention of a level is one operation: where a step makes several
 /// units of a level, the simulator knows their sum alone, and a sum on both sides of the ridge between memory
 /// and arithmetic is faster than its terms one after another.
-double step_seconds(const Phase& phase, const Ceilings& c) {
+double step_seconds(const Forwards& forwards, const Ceilings& c) {
   double seconds = 0.0;
   std::map<int, std::pair<double, double>> attention;  // by level: of memory, of arithmetic
-  for (const Forward& forward : phase) {
+  for (const Forward& forward : forwards) {
     for (const Operation& op : forward) {
       const double memory = op.work.floor_bytes() / c.bandwidth;
       const double arithmetic = op.work.flops / c.matrix_rate;
@@ -86,8 +86,8 @@ struct ExactTimes {
 ExactTimes exact_times(const Service& s, const Workload& w, const Ceilings& c) {
   ExactTimes times;
   visit_request(
-      s.spec, w, [&](const Phase& phase) { times.prefill = step_seconds(phase, c); },
-      [&](const Phase& phase) { times.steps.push_back(step_seconds(phase, c)); });
+      s.spec, w, [&](const Forwards& forwards) { times.prefill = step_seconds(forwards, c); },
+      [&](const Forwards& forwards) { times.steps.push_back(step_seconds(forwards, c)); });
   return times;
 }
 
@@ -161,7 +161,8 @@ TEST(ModelCosts, BatchesAndSamplesTakeTheirSerialFloor) {
     ModelCosts costs(s, ceilings, {}, w.prompt + w.new_tokens);
     double exact = 0.0;  // of the last step
     visit_request(
-        s.spec, w, [](const Phase&) {}, [&](const Phase& phase) { exact = step_seconds(phase, ceilings); });
+        s.spec, w, [](const Forwards&) {},
+        [&](const Forwards& forwards) { exact = step_seconds(forwards, ceilings); });
     const std::vector<DecodeRow> rows(static_cast<size_t>(batch),
                                       {0, prompt_units, prompt_units + steps - 1});
     EXPECT_NEAR(costs.step_seconds({}, rows) / exact, 1.0, ContextTable::relative_error)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A server of queueing theory in the place of a model: one request at a time, its service time drawn or
+// A server of queueing theory in place of a model: one request at a time, its service time drawn or
 // fixed.
 #pragma once
 
@@ -13,18 +13,18 @@
 namespace photon::testing {
 
 /// Every request is one decode step of `service(number of the step)` seconds and holds one byte.
-class QueueCosts final : public simulation::StepCosts {
+class QueueCosts final : public analysis::simulation::StepCosts {
  public:
   explicit QueueCosts(std::function<double(uint64_t)> service) : service_(std::move(service)) {}
 
-  simulation::ServicePlan plan(const simulation::Request&) const override {
-    simulation::ServicePlan plan;
+  analysis::simulation::ServicePlan plan(const analysis::simulation::Request&) const override {
+    analysis::simulation::ServicePlan plan;
     plan.decode_steps = 1;
     plan.held_bytes = plan.prefill_bytes = 1.0;
     return plan;
   }
-  double step_seconds(std::span<const simulation::PrefillPiece>,
-                      std::span<const simulation::DecodeRow>) override {
+  double step_seconds(std::span<const analysis::simulation::PrefillPiece>,
+                      std::span<const analysis::simulation::DecodeRow>) override {
     return service_(steps_++);
   }
 
@@ -34,8 +34,8 @@ class QueueCosts final : public simulation::StepCosts {
 };
 
 /// One request in service, the others wait.
-inline simulation::FleetConfig single_server(int64_t replicas = 1) {
-  simulation::FleetConfig config;
+inline analysis::simulation::FleetConfig single_server(int64_t replicas = 1) {
+  analysis::simulation::FleetConfig config;
   config.replicas = replicas;
   config.replica.room_bytes = 1.0;
   return config;

@@ -16,7 +16,7 @@
 namespace photon::testing {
 namespace {
 
-using namespace simulation;
+using namespace analysis::simulation;
 
 constexpr int64_t many = 400'000;
 

@@ -22,7 +22,7 @@
 namespace photon::testing {
 namespace {
 
-using namespace simulation;
+using namespace analysis::simulation;
 
 Study study_of(const Subject& subject, double rate) {
   Study s = study_of(subject);

@@ -18,7 +18,7 @@
 namespace photon::testing {
 namespace {
 
-using namespace simulation;
+using namespace analysis::simulation;
 
 /// Serial floors of steps of a model without windows: reading causal, K = 1, two-byte numbers.
 class ByHand {

@@ -20,7 +20,7 @@
 namespace photon::testing {
 namespace {
 
-using namespace simulation;
+using namespace analysis::simulation;
 
 Study study_of(const std::string& model, double rate, Generation generation = Generation::hiergen) {
   const auto configs = share_folder() / "configs";

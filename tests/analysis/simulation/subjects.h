@@ -21,15 +21,15 @@ inline constexpr Subject subjects[] = {{"vanilla-600m", Generation::hiergen},
                                        {"photon-600m", Generation::recgen}};
 
 /// One H200 whose launches cost nothing, everything at once.
-inline simulation::Study study_of(const Subject& subject) {
+inline analysis::simulation::Study study_of(const Subject& subject) {
   const auto configs = share_folder() / "configs";
-  simulation::Study s;
+  analysis::simulation::Study s;
   s.service.spec = load_model_spec(configs / "models" / (std::string(subject.model) + ".toml"));
   s.service.generation = subject.generation;
   s.hardware = load_hardware(configs / "hardware" / "h200.toml");
   for (Hardware::Rates* rates : {&s.hardware.data_sheet, &s.hardware.reported, &s.hardware.measured})
     rates->launch_seconds = 0.0;
-  s.load.arrivals = {.kind = simulation::ArrivalLaw::Kind::at_once};
+  s.load.arrivals = {.kind = analysis::simulation::ArrivalLaw::Kind::at_once};
   s.load.seed = 1;
   return s;
 }

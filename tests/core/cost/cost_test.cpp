@@ -316,14 +316,14 @@ TEST(Cost, VisitingIsTheSameAsKeeping) {
     int prefills = 0;
     visit_request(
         spec, w,
-        [&](const Phase& phase) {
+        [&](const Forwards& forwards) {
           ++prefills;
-          EXPECT_EQ(total(phase).flops, total(cost.prefill).flops);
+          EXPECT_EQ(total(forwards).flops, total(cost.prefill).flops);
         },
-        [&](const Phase& phase) {
+        [&](const Forwards& forwards) {
           ASSERT_LT(phases, cost.decode.size());
-          EXPECT_EQ(total(phase).flops, total(cost.decode[phases]).flops);
-          EXPECT_EQ(total(phase).floor_bytes(), total(cost.decode[phases]).floor_bytes());
+          EXPECT_EQ(total(forwards).flops, total(cost.decode[phases]).flops);
+          EXPECT_EQ(total(forwards).floor_bytes(), total(cost.decode[phases]).floor_bytes());
           ++phases;
         });
     EXPECT_EQ(prefills, 1);
@@ -339,8 +339,8 @@ TEST(Cost, LongContextsAreCounted) {
   }
   int64_t forwards = 0;
   visit_request(
-      model("photon-600m"), {.prompt = 0, .new_tokens = 1 << 16}, [](const Phase&) {},
-      [&](const Phase& phase) { forwards += static_cast<int64_t>(phase.size()); });
+      model("photon-600m"), {.prompt = 0, .new_tokens = 1 << 16}, [](const Forwards&) {},
+      [&](const Forwards& step) { forwards += static_cast<int64_t>(step.size()); });
   EXPECT_EQ(forwards, (1 << 16) / 16 * (16 + 4 + 4 + 1));
 }
 

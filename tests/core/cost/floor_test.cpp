@@ -164,7 +164,7 @@ TEST(Floor, TargetsOnAnH200) {
     Workload w{.prompt = 128, .new_tokens = 2048, .generation = row.generation};
     w.batch = largest_batch(spec, w, h200.memory_bytes);
     const RequestFloor f = request_floor(spec, w, h200.ceilings(DType::bfloat16));
-    const double rate = static_cast<double>(w.rows() * w.new_tokens) / serial(f) / 1e3;
+    const double rate = static_cast<double>(w.sequences() * w.new_tokens) / serial(f) / 1e3;
     EXPECT_NEAR(row.fraction * rate, row.ktokens, 0.03 * row.ktokens)
         << row.model << ", " << to_string(row.generation) << ", batch " << w.batch;
   }

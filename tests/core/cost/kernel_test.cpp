@@ -93,9 +93,9 @@ TEST(Kernels, AreAsFarAwayAsWhatWasTouchedSince) {
     std::vector<std::pair<std::string, double>> touched;
     std::vector<int64_t> wanted;
     const double all = weights_bytes(r.spec, 2) +
-                       kv_bytes_ideal(r.spec, r.workload) * static_cast<double>(r.workload.rows());
-    const auto walk = [&](const Phase& phase) {
-      for (const Forward& forward : phase) {
+                       kv_bytes_ideal(r.spec, r.workload) * static_cast<double>(r.workload.sequences());
+    const auto walk = [&](const Forwards& forwards) {
+      for (const Forward& forward : forwards) {
         for (const Operation& op : forward) {
           const std::string place = fmt::format("{} {} {}", static_cast<int>(op.kind), op.level, op.decoder);
           double distance = op.work.floor_bytes() + op.work.other_bytes;

@@ -26,8 +26,8 @@ std::vector<NamedCase> op_cases() {
   add_latents_cases(cases);
   add_conditioning_backward_cases(cases);
   add_column_sums_cases(cases);
-  add_pick_greedy_cases(cases);
-  add_pick_sampled_cases(cases);
+  add_sample_greedy_cases(cases);
+  add_sample_random_cases(cases);
   add_cross_entropy_cases(cases);
   add_distance_cases(cases);
   add_sum_cases(cases);

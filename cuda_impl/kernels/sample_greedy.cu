@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cuda_impl/kernels/pick_place.h"
+#include "cuda_impl/kernels/sample_place.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
@@ -30,7 +30,7 @@ __device__ GreedyPart merged_over_warp(GreedyPart part) {
 constexpr int32_t no_column = 0x7fffffff;
 
 // One block a part.
-__global__ void __launch_bounds__(part_threads) greedy_part_kernel(Pick a, GreedyPart* parts) {
+__global__ void __launch_bounds__(part_threads) greedy_part_kernel(Sample a, GreedyPart* parts) {
   using Warps = GreedyPart[part_threads / warp_size];
   PHOTON_SHARED(Warps, warps);
   wait_for_previous_kernel();
@@ -52,20 +52,20 @@ __global__ void __launch_bounds__(part_threads) greedy_part_kernel(Pick a, Greed
   }
 }
 
-// One warp a pick.
+// One warp a sample.
 __global__ void __launch_bounds__(warp_size)
-    greedy_merge_kernel(Pick a, const GreedyPart* parts, int32_t parts_a_state) {
+    greedy_merge_kernel(Sample a, const GreedyPart* parts, int32_t parts_a_state) {
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const int64_t pick = blockIdx.x;
-  const int64_t state = pick / a.samples;
+  const int64_t sample = blockIdx.x;
+  const int64_t state = sample / a.samples;
   const auto lane = static_cast<int32_t>(threadIdx.x);
   GreedyPart part{-INFINITY, 0.0f, no_column};
   for (int32_t i = lane; i < parts_a_state; i += warp_size) {
     part = merged(part, parts[state * parts_a_state + i]);
   }
   part = merged_over_warp(part);
-  const PickPlace place(a, a.first_state * a.samples + pick);
+  const SamplePlace place(a, a.first_state * a.samples + sample);
   if (lane == 0 && place.position >= 0) {
     // Logits that are no numbers have no largest; the token must still be one.
     const int32_t token = place.given(a) ? place.token(a) : (part.best < a.vocab ? part.best : 0);
@@ -73,13 +73,13 @@ __global__ void __launch_bounds__(warp_size)
   }
 }
 
-double part_bytes(const Pick& a) {
+double part_bytes(const Sample& a) {
   return static_cast<double>(a.states) * greedy_parts(a.vocab) * sizeof(GreedyPart);
 }
-Work part_work(const Pick& a) {
+Work part_work(const Sample& a) {
   return {.other_bytes = static_cast<double>(a.states) * a.vocab * sizeof(float) + part_bytes(a)};
 }
-Work merge_work(const Pick& a) {
+Work merge_work(const Sample& a) {
   return {.other_bytes = a.samples * part_bytes(a)};
 }
 
@@ -89,19 +89,20 @@ int32_t greedy_parts(int32_t vocab) {
   return (vocab + part_columns - 1) / part_columns;
 }
 
-Work pick_greedy_work(const Pick& a) {
+Work sample_greedy_work(const Sample& a) {
   Work work = part_work(a);
   work += merge_work(a);
   return work;
 }
 
-void pick_greedy(Stream& stream, const Pick& a, GreedyPart* parts) {
+void sample_greedy(Stream& stream, const Sample& a, GreedyPart* parts) {
   const int32_t count = greedy_parts(a.vocab);
-  stream.launch({"pick_part", part_work(a)},
+  stream.launch({"sample_part", part_work(a)},
                 {dim3(static_cast<unsigned>(a.states), static_cast<unsigned>(count)), part_threads},
                 greedy_part_kernel, a, parts);
-  stream.launch({"pick_merge", merge_work(a)}, {dim3(static_cast<unsigned>(a.states * a.samples)), warp_size},
-                greedy_merge_kernel, a, parts, count);
+  stream.launch({"sample_merge", merge_work(a)},
+                {dim3(static_cast<unsigned>(a.states * a.samples)), warp_size}, greedy_merge_kernel, a, parts,
+                count);
 }
 
 }  // namespace photon::PHOTON_GPU

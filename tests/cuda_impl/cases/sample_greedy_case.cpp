@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/cuda_impl/cases/add_cases.h"
-#include "tests/cuda_impl/cases/pick_case.h"
+#include "tests/cuda_impl/cases/sample_case.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
 
-class PickGreedyCase : public PickCase {
+class SampleGreedyCase : public SampleCase {
  public:
-  PickGreedyCase(const PickShape& p, uint64_t seed)
-      : PickCase(p, seed), parts_(static_cast<size_t>(p.states * greedy_parts(p.vocab))) {}
+  SampleGreedyCase(const SampleShape& p, uint64_t seed)
+      : SampleCase(p, seed), parts_(static_cast<size_t>(p.states * greedy_parts(p.vocab))) {}
 
-  void launch(Stream& stream) override { pick_greedy(stream, op_, parts_.data()); }
-  Work work() const override { return pick_greedy_work(op_); }
+  void launch(Stream& stream) override { sample_greedy(stream, op_, parts_.data()); }
+  Work work() const override { return sample_greedy_work(op_); }
 
  private:
   /// The first of the largest.
@@ -28,8 +28,8 @@ class PickGreedyCase : public PickCase {
 
 }  // namespace
 
-void add_pick_greedy_cases(std::vector<NamedCase>& cases) {
-  std::vector<PickShape> all = {
+void add_sample_greedy_cases(std::vector<NamedCase>& cases) {
+  std::vector<SampleShape> all = {
       {.vocab = 1},
       {.states = 3, .vocab = 2},
       {.states = 5, .vocab = 13, .idle = true, .given = true},
@@ -45,9 +45,9 @@ void add_pick_greedy_cases(std::vector<NamedCase>& cases) {
     all.push_back({.states = states, .vocab = 32000, .large = true});
   }
   all.push_back({.states = 64, .vocab = 32000, .samples = 16, .large = true});
-  for (const PickShape& p : all) {
-    cases.push_back({"pick_greedy", name_of(p), p.large,
-                     [p](uint64_t seed) { return std::make_unique<PickGreedyCase>(p, seed); }});
+  for (const SampleShape& p : all) {
+    cases.push_back({"sample_greedy", name_of(p), p.large,
+                     [p](uint64_t seed) { return std::make_unique<SampleGreedyCase>(p, seed); }});
   }
 }
 

@@ -10,13 +10,13 @@
 
 namespace photon::PHOTON_GPU {
 
-struct Pick {
+struct Sample {
   const float* logits = nullptr;  ///< (states, vocab)
   int32_t vocab = 0;
   int64_t states = 0;
-  int64_t first_state = 0;  ///< of these among all that are picked from
-  int32_t samples = 1;      ///< tokens picked from each state, all for the same place in different rows
-  int32_t count = 1;        ///< pick p (state · samples + sample) is for token p % count of row p / count
+  int64_t first_state = 0;  ///< of these among all that are sampled from
+  int32_t samples = 1;      ///< tokens sampled from each state, all for the same place in different rows
+  int32_t count = 1;        ///< sample p (state · samples + sample) is for token p % count of row p / count
   const int32_t* row_of = nullptr;  ///< that row's number; null: itself
   TokenRows rows;
   int32_t first = 0;  ///< token i of a row stands at start + first + i · step
@@ -33,21 +33,21 @@ struct GreedyPart {
 /// Parts that a state's logits are cut into.
 int32_t greedy_parts(int32_t vocab);
 /// Of both launches.
-Work pick_greedy_work(const Pick& a);
+Work sample_greedy_work(const Sample& a);
 /// Two launches: the parts (states, greedy_parts(vocab)), then their merging.
-void pick_greedy(Stream& stream, const Pick& a, GreedyPart* parts);
+void sample_greedy(Stream& stream, const Sample& a, GreedyPart* parts);
 
-struct SampledPick {
+struct RandomSampling {
   float temperature = 1.0f;
   int32_t top_k = 0;  ///< 0: no limit
   float top_p = 1.0f;
   uint64_t seed = 0;
-  int64_t first_row = 0;  ///< random numbers of row r are those of first_row + r
+  int64_t first_sequence = 0;  ///< random numbers of row r are those of first_sequence + r
 };
 
-Work pick_sampled_work(const Pick& a);
+Work sample_random_work(const Sample& a);
 /// The inverse of the cumulative distribution at one uniform number: over the tokens in their order, or,
 /// where top_k or top_p restricts them, from the likeliest down.
-void pick_sampled(Stream& stream, const Pick& a, const SampledPick& sampling);
+void sample_random(Stream& stream, const Sample& a, const RandomSampling& sampling);
 
 }  // namespace photon::PHOTON_GPU

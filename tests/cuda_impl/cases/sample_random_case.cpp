@@ -6,37 +6,37 @@
 #include <numeric>
 
 #include "tests/cuda_impl/cases/add_cases.h"
-#include "tests/cuda_impl/cases/pick_case.h"
+#include "tests/cuda_impl/cases/sample_case.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
 
 struct Parameters {
-  PickShape shape;
+  SampleShape shape;
   float temperature = 1.0f;
   int32_t top_k = 0;
   float top_p = 1.0f;
-  int64_t first_row = 0;
+  int64_t first_sequence = 0;
 };
 
 std::string name_with(const Parameters& p) {
   std::string name = name_of(p.shape) + fmt::format(" temperature={}", p.temperature);
   if (p.top_k > 0) name += fmt::format(" top_k={}", p.top_k);
   if (p.top_p < 1.0f) name += fmt::format(" top_p={}", p.top_p);
-  if (p.first_row > 0) name += fmt::format(" first_row={}", p.first_row);
+  if (p.first_sequence > 0) name += fmt::format(" first_sequence={}", p.first_sequence);
   return name;
 }
 
 /// Weights in float err by a few of its roundings, in proportion to what they sum up to.
 constexpr double margin = 2e-6;
 
-class PickSampledCase : public PickCase {
+class SampleRandomCase : public SampleCase {
  public:
-  PickSampledCase(const Parameters& p, uint64_t seed)
-      : PickCase(p.shape, seed), how_{p.temperature, p.top_k, p.top_p, seed + 4, p.first_row} {}
+  SampleRandomCase(const Parameters& p, uint64_t seed)
+      : SampleCase(p.shape, seed), how_{p.temperature, p.top_k, p.top_p, seed + 4, p.first_sequence} {}
 
-  void launch(Stream& stream) override { pick_sampled(stream, op_, how_); }
-  Work work() const override { return pick_sampled_work(op_); }
+  void launch(Stream& stream) override { sample_random(stream, op_, how_); }
+  Work work() const override { return sample_random_work(op_); }
 
  private:
   bool restricted() const { return how_.top_k > 0 || how_.top_p < 1.0f; }
@@ -73,7 +73,7 @@ class PickSampledCase : public PickCase {
       sums.erase(last + 1, sums.end());
     }
     const double threshold =
-        sums.back() * Philox(how_.seed).uniform(static_cast<uint64_t>(how_.first_row + place.row),
+        sums.back() * Philox(how_.seed).uniform(static_cast<uint64_t>(how_.first_sequence + place.row),
                                                 static_cast<uint64_t>(place.position));
     const auto found = std::upper_bound(sums.begin(), sums.end() - 1, threshold);
     if (found != sums.begin() && threshold - *(found - 1) < near) return std::nullopt;
@@ -81,18 +81,18 @@ class PickSampledCase : public PickCase {
     return tokens[static_cast<size_t>(found - sums.begin())];
   }
 
-  SampledPick how_;
+  RandomSampling how_;
 };
 
 }  // namespace
 
-void add_pick_sampled_cases(std::vector<NamedCase>& cases) {
+void add_sample_random_cases(std::vector<NamedCase>& cases) {
   std::vector<Parameters> all = {
       {.shape = {.vocab = 1}},
       {.shape = {.states = 30, .vocab = 2}},
       {.shape = {.states = 40, .vocab = 13, .idle = true, .given = true},
        .temperature = 0.7f,
-       .first_row = 5},
+       .first_sequence = 5},
       {.shape = {.states = 30, .vocab = 52, .count = 3, .first = 2, .step = 2, .given = true}},
       {.shape = {.states = 10, .vocab = 300, .samples = 4, .mapped = true, .idle = true},
        .temperature = 1.7f},
@@ -111,14 +111,14 @@ void add_pick_sampled_cases(std::vector<NamedCase>& cases) {
       {.shape = {.states = 4, .vocab = 3000}, .temperature = 0.8f, .top_k = 40, .top_p = 0.95f},
   };
   for (const int64_t states : {1, 8, 64, 512, 2048}) {
-    const PickShape shape{.states = states, .vocab = 32000, .large = true};
+    const SampleShape shape{.states = states, .vocab = 32000, .large = true};
     all.push_back({.shape = shape});
     all.push_back({.shape = shape, .temperature = 0.8f, .top_k = 40, .top_p = 0.95f});
   }
   all.push_back({.shape = {.states = 64, .vocab = 32000, .samples = 16, .large = true}, .top_p = 0.95f});
   for (const Parameters& p : all) {
-    cases.push_back({"pick_sampled", name_with(p), p.shape.large,
-                     [p](uint64_t seed) { return std::make_unique<PickSampledCase>(p, seed); }});
+    cases.push_back({"sample_random", name_with(p), p.shape.large,
+                     [p](uint64_t seed) { return std::make_unique<SampleRandomCase>(p, seed); }});
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/cuda_impl/cases/pick_case.h"
+#include "tests/cuda_impl/cases/sample_case.h"
 
 #include <fmt/format.h>
 
@@ -27,7 +27,7 @@ std::vector<int32_t> random_tokens(int64_t count, int32_t vocab, uint64_t seed) 
 
 }  // namespace
 
-std::string name_of(const PickShape& p) {
+std::string name_of(const SampleShape& p) {
   std::string name = fmt::format("states={} vocab={}", p.states, p.vocab);
   if (p.samples > 1) name += fmt::format(" samples={}", p.samples);
   if (p.count > 1) name += fmt::format(" count={}", p.count);
@@ -41,7 +41,7 @@ std::string name_of(const PickShape& p) {
   return name;
 }
 
-RepeatedArray<float> PickCase::random_logits(const PickShape& p, uint64_t seed) {
+RepeatedArray<float> SampleCase::random_logits(const SampleShape& p, uint64_t seed) {
   const auto size = static_cast<size_t>(p.states * p.vocab);
   if (!p.ties) return {size, seed, logit_scale};
   std::vector<float> values = random_values<float>(size, seed, logit_scale);
@@ -49,7 +49,7 @@ RepeatedArray<float> PickCase::random_logits(const PickShape& p, uint64_t seed) 
   return RepeatedArray<float>(values);
 }
 
-PickCase::PickCase(const PickShape& p, uint64_t seed)
+SampleCase::SampleCase(const SampleShape& p, uint64_t seed)
     : p_(p),
       capacity_(latest_start + p.first + p.count * p.step + 1),
       logits_(random_logits(p, seed)),
@@ -85,7 +85,7 @@ PickCase::PickCase(const PickShape& p, uint64_t seed)
          .step = p.step};
 }
 
-void PickCase::add_log_prob(OpOutput& to, const Place& place, int32_t token, float fast) const {
+void SampleCase::add_log_prob(OpOutput& to, const Place& place, int32_t token, float fast) const {
   float high = -INFINITY;
   for (int32_t i = 0; i < p_.vocab; ++i) high = std::max(high, logit(place.state, i));
   float sum = 0.0f;
@@ -94,15 +94,15 @@ void PickCase::add_log_prob(OpOutput& to, const Place& place, int32_t token, flo
     sum += std::exp(logit(place.state, i) - high);
     exact_sum += std::exp(number(logit(place.state, i)) - number(high));
   }
-  const float picked = logit(place.state, token);
+  const float chosen = logit(place.state, token);
   const double log_sum = std::log(exact_sum);
   to.fast.push_back(number(fast));
-  to.naive.push_back(number(picked - high - std::log(sum)));
-  to.exact.push_back(number(picked) - number(high) - log_sum);
-  to.magnitude = std::max(to.magnitude, std::abs(number(picked)) + std::abs(number(high)) + log_sum);
+  to.naive.push_back(number(chosen - high - std::log(sum)));
+  to.exact.push_back(number(chosen) - number(high) - log_sum);
+  to.magnitude = std::max(to.magnitude, std::abs(number(chosen)) + std::abs(number(high)) + log_sum);
 }
 
-std::vector<OpOutput> PickCase::outputs() {
+std::vector<OpOutput> SampleCase::outputs() {
   OpOutput tokens = copied_output("tokens");
   OpOutput log_probs{"log_probs", {}, {}, {}, Precision::float32, 1.0};
   Untouched<int32_t> other_tokens(tokens_);
@@ -111,9 +111,9 @@ std::vector<OpOutput> PickCase::outputs() {
   const std::vector<float> log_probs_now = log_probs_.read();
   int64_t open = 0;
   int64_t checked = 0;
-  const int64_t picks = p_.states * p_.samples;
-  for (int64_t pick = 0; pick < picks; ++pick) {
-    const int64_t among_all = p_.first_state * p_.samples + pick;
+  const int64_t all = p_.states * p_.samples;
+  for (int64_t sample = 0; sample < all; ++sample) {
+    const int64_t among_all = p_.first_state * p_.samples + sample;
     const int64_t row = row_of_[static_cast<size_t>(among_all / p_.count)];
     const auto r = static_cast<size_t>(row);
     if (start_[r] < 0) continue;
@@ -121,8 +121,8 @@ std::vector<OpOutput> PickCase::outputs() {
     const auto at = static_cast<size_t>(row * capacity_ + position);
     other_tokens.touch(at);
     other_log_probs.touch(at);
-    if (pick % check_step(picks, most_checked) != 0) continue;
-    const Place place{pick / p_.samples, row, position};
+    if (sample % check_step(all, most_checked) != 0) continue;
+    const Place place{sample / p_.samples, row, position};
     const int32_t token = tokens_now[at];
     const bool in_vocabulary = token >= 0 && token < p_.vocab;
     const std::optional<int32_t> wanted =
@@ -133,7 +133,7 @@ std::vector<OpOutput> PickCase::outputs() {
     add_copied(tokens, token, wanted.value_or(in_vocabulary ? token : 0));
     if (in_vocabulary) add_log_prob(log_probs, place, token, log_probs_now[at]);
   }
-  OpOutput decided = copied_output("nine of ten picks are decided");
+  OpOutput decided = copied_output("nine of ten samples are decided");
   add_copied(decided, open <= std::max<int64_t>(1, checked / 10) ? 1 : 0, 1);
   tokens_.restore();
   log_probs_.restore();

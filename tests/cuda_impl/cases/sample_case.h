@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Picks of tokens from random logits, whoever chooses: rows that stand at different places, idle ones, given
-// tokens; log probabilities on the host.
+// Samples of tokens from random logits, whoever chooses: rows that stand at different places, idle ones,
+// given tokens; log probabilities on the host.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "cuda_impl/device/repeated_array.h"
-#include "cuda_impl/kernels/pick.h"
+#include "cuda_impl/kernels/sample.h"
 #include "tests/cuda_impl/cases/op_case.h"
 
 namespace photon::PHOTON_GPU {
 
-struct PickShape {
+struct SampleShape {
   int64_t states = 1;
   int32_t vocab = 2;
   int32_t samples = 1;
@@ -29,11 +29,11 @@ struct PickShape {
   bool large = false;
 };
 
-std::string name_of(const PickShape& p);
+std::string name_of(const SampleShape& p);
 
-class PickCase : public OpCase {
+class SampleCase : public OpCase {
  public:
-  PickCase(const PickShape& shape, uint64_t seed);
+  SampleCase(const SampleShape& shape, uint64_t seed);
 
   std::vector<OpOutput> outputs() override;
 
@@ -43,17 +43,17 @@ class PickCase : public OpCase {
     int64_t row;
     int64_t position;  ///< in the row's text
   };
-  /// The token to be picked there; nothing if rounding may decide between several.
+  /// The token to be chosen there; nothing if rounding may decide between several.
   virtual std::optional<int32_t> expected(const Place& place) const = 0;
   float logit(int64_t state, int32_t token) const {
     return logits_[static_cast<size_t>(state * p_.vocab + token)];
   }
 
-  PickShape p_;
-  Pick op_;
+  SampleShape p_;
+  Sample op_;
 
  private:
-  static RepeatedArray<float> random_logits(const PickShape& p, uint64_t seed);
+  static RepeatedArray<float> random_logits(const SampleShape& p, uint64_t seed);
   int64_t entries() const { return (p_.first_state + p_.states) * p_.samples / p_.count; }
   int64_t rows() const { return entries() + (p_.mapped ? 2 : 0); }
   void add_log_prob(OpOutput& to, const Place& place, int32_t token, float fast) const;

@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "core/base/philox.h"
-#include "cuda_impl/kernels/pick_place.h"
 #include "cuda_impl/kernels/reduce.h"
+#include "cuda_impl/kernels/sample_place.h"
 
 namespace photon::PHOTON_GPU {
 namespace {
@@ -30,7 +30,7 @@ __device__ uint32_t ordered(float x) {
 // A state's tokens by weight exp((logit - high) / temperature).
 class Distribution {
  public:
-  __device__ Distribution(const Pick& a, const SampledPick& s, const float* logits, Scratch& scratch)
+  __device__ Distribution(const Sample& a, const RandomSampling& s, const float* logits, Scratch& scratch)
       : logits_(logits), vocab_(a.vocab), scratch_(scratch) {
     float high = -INFINITY;
     for (int32_t i = first(); i < vocab_; i += step()) high = fmaxf(high, logits_[i]);
@@ -135,7 +135,8 @@ __device__ uint32_t largest_key(Enough enough) {
 
 // From the likeliest down: equal logits have equal weights, so their run is arithmetic, and no sorting is
 // needed to know where in the order a sum is reached.
-__device__ int32_t pick_restricted(Distribution& d, const SampledPick& s, int32_t vocab, double uniform) {
+__device__ int32_t sample_restricted(Distribution& d, const RandomSampling& s, int32_t vocab,
+                                     double uniform) {
   uint32_t lowest = 0;
   double all = 0.0;
   if (s.top_k > 0 && s.top_k < vocab) {
@@ -163,24 +164,24 @@ __device__ int32_t pick_restricted(Distribution& d, const SampledPick& s, int32_
   return d.find(fmax(0.0, place), [&](int32_t i) { return ordered(logits[i]) == key ? 1.0 : 0.0; });
 }
 
-// One block a pick.
-__global__ void __launch_bounds__(most_threads) sampled_kernel(Pick a, SampledPick s) {
+// One block a sample.
+__global__ void __launch_bounds__(most_threads) sampled_kernel(Sample a, RandomSampling s) {
   PHOTON_SHARED(Scratch, scratch);
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const int64_t pick = blockIdx.x;
-  const int64_t state = pick / a.samples;
-  const PickPlace place(a, a.first_state * a.samples + pick);
+  const int64_t sample = blockIdx.x;
+  const int64_t state = sample / a.samples;
+  const SamplePlace place(a, a.first_state * a.samples + sample);
   if (place.position >= 0) {  // the same for the whole block
     Distribution d(a, s, a.logits + state * a.vocab, scratch);
     int32_t token = 0;
     if (place.given(a)) {
       token = place.token(a);
     } else {
-      const double uniform = philox_uniform(s.seed, static_cast<uint64_t>(s.first_row + place.row),
+      const double uniform = philox_uniform(s.seed, static_cast<uint64_t>(s.first_sequence + place.row),
                                             static_cast<uint64_t>(place.position));
       if (s.top_k > 0 || s.top_p < 1.0f) {
-        token = pick_restricted(d, s, a.vocab, uniform);
+        token = sample_restricted(d, s, a.vocab, uniform);
       } else {
         const double threshold = d.mass_from(0) * uniform;
         token = d.find(threshold, [&](int32_t i) { return d.weight(i); });
@@ -197,13 +198,13 @@ __global__ void __launch_bounds__(most_threads) sampled_kernel(Pick a, SampledPi
 
 }  // namespace
 
-Work pick_sampled_work(const Pick& a) {
+Work sample_random_work(const Sample& a) {
   return {.other_bytes = static_cast<double>(a.states * a.samples) * a.vocab * sizeof(float)};
 }
 
-void pick_sampled(Stream& stream, const Pick& a, const SampledPick& sampling) {
+void sample_random(Stream& stream, const Sample& a, const RandomSampling& sampling) {
   const auto needed = static_cast<unsigned>((a.vocab + warp_size - 1) / warp_size) * warp_size;
-  stream.launch({"pick_sampled", pick_sampled_work(a)},
+  stream.launch({"sample_random", sample_random_work(a)},
                 {dim3(static_cast<unsigned>(a.states * a.samples)), std::min(needed, most_threads)},
                 sampled_kernel, a, sampling);
 }

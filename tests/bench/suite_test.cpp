@@ -103,6 +103,8 @@ TEST_F(SuiteTest, RefusesWhatItCannotDoBeforeItMeasures) {
   EXPECT_TRUE(holds(messages_, {"--benchmark_min_time"})) << "what has taken its place";
   EXPECT_EQ(run("bench_decode", "--benchmark_filter=nothing"), 2);
   EXPECT_TRUE(holds(messages_, {"nothing"}));
+  EXPECT_EQ(run("bench_prefill", "--contexts=8"), 2);
+  EXPECT_TRUE(holds(messages_, {"--contexts=8", "photon-tiny", "16 tokens"}));
   EXPECT_EQ(run("bench_ceilings", "--results=" + csv().string()), 2);
   std::ofstream(csv()) << "schema_version,kind\n1,bench\n";
   EXPECT_EQ(run("bench_decode", "--results=" + csv().string()), 1);

@@ -60,7 +60,7 @@ void run(const Options& o) {
     }
     require_free(o.to_llama, o.force);
     Checkpoint model = load_checkpoint(o.checkpoint);
-    model.spec.trained_context = trained_context(load_run_state(o.checkpoint), model.spec);
+    model.spec.trained_context = trained_context(trainer::load_run_state(o.checkpoint), model.spec);
     if (const fs::path tokenizer = o.checkpoint / "tokenizer.model"; fs::exists(tokenizer)) {
       checkpoint_tokenizer(o.checkpoint, model);  // another one is not carried on
     }

@@ -39,7 +39,7 @@ std::string read_prompt(const Options& options) {
 }
 
 void warn_beyond_training(const Options& options, const ModelSpec& spec, int64_t prompt) {
-  const int64_t trained = trained_context(load_run_state(options.checkpoint), spec);
+  const int64_t trained = trained_context(trainer::load_run_state(options.checkpoint), spec);
   if (trained == 0 || prompt + options.new_tokens <= trained) return;
   warn(
       fmt::format("{} tokens in and up to {} out are more than the {} that the model was trained on together",

@@ -265,11 +265,10 @@ void warn(const Row& row) {
                "--requests N\n",
                row.model, row.generation, row.requests, row.batch_peak);
   } else if (row.verdict == "too short") {
-    fmt::print(
-        stderr,
-        "{}: too short to tell the steady state: half of the requests stay {:.3g} s or longer, and "
-        "they arrive for {:.3g} s; --requests N\n",
-        who, row.total_p50_seconds, static_cast<double>(row.requests) / row.offered_requests_per_s);
+    fmt::print(stderr,
+               "{}: too short to tell the steady state: half of the requests stay {:.3g} s or longer, and "
+               "they arrive for {:.3g} s; --requests N\n",
+               who, row.total_p50_seconds, static_cast<double>(row.requests) / row.offered_requests_per_s);
   }
 }
 

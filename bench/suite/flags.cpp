@@ -8,7 +8,7 @@
 
 #include "bench/sweep.h"
 #include "core/base/error.h"
-#include "core/base/paths.h"
+#include "core/base/known_configs.h"
 
 namespace photon::bench {
 namespace {
@@ -36,7 +36,10 @@ T number(const std::string& name, const std::string& value, const char* wanted) 
 /// Whether the flag was one of ours.
 bool take(SuiteFlags& flags, const std::string& name, const std::string& value) {
   if (name == "--models") {
-    flags.models = split(value);
+    flags.models.clear();
+    for (const std::string& word : split(value)) {
+      flags.models.push_back(find_config(ConfigKind::model, word).string());
+    }
   } else if (name == "--device") {
     flags.device = value;
   } else if (name == "--dtype") {
@@ -67,7 +70,7 @@ bool take(SuiteFlags& flags, const std::string& name, const std::string& value) 
 std::string suite_help(const std::string& program) {
   return fmt::format(
       "{}\n"
-      "          [--models=MODEL.toml,...]      the tiny models unless given\n"
+      "          [--models=MODEL,...]           names or files; the tiny models unless given\n"
       "          [--device=cpu|cuda|emulated]   those that are built\n"
       "          [--dtype=float32|float64|bfloat16]\n"
       "          [--batches=1,8,16-64*2,max]\n"
@@ -83,9 +86,8 @@ std::string suite_help(const std::string& program) {
 
 SuiteFlags take_flags(int& argc, char** argv) {
   SuiteFlags flags;
-  const std::filesystem::path models = share_folder() / "configs" / "models";
   for (const char* name : {"vanilla-tiny", "block-tiny", "photon-tiny"}) {
-    flags.models.push_back((models / (std::string(name) + ".toml")).string());
+    flags.models.push_back(find_config(ConfigKind::model, name).string());
   }
   flags.batches = {1, 8};
   flags.contexts = {128, 512};

@@ -13,7 +13,7 @@
 namespace photon::bench {
 
 struct SuiteFlags {
-  std::vector<std::string> models;  ///< --models=FILE,...: the tiny models of configs/models unless given
+  std::vector<std::string> models;  ///< --models=MODEL,..., names or files: the tiny models unless given
   std::string device = "cpu";       ///< --device=cpu, cuda, emulated
   std::optional<DType> dtype;       ///< --dtype=; unset: the device's own
   std::vector<int64_t> batches;     ///< --batches=1,8,16-64*2,max

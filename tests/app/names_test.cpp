@@ -110,10 +110,16 @@ TEST(Names, CsvSaysWhatJsonSays) {
   size_t i = 0;
   for (const auto& [key, value] : json.items()) {
     EXPECT_EQ(csv.header[i], key);
-    if (value.is_number()) EXPECT_EQ(std::stod(csv.rows[0][i]), value.get<double>()) << key;
-    if (value.is_string()) EXPECT_EQ(csv.rows[0][i], value.get<std::string>()) << key;
-    if (value.is_null()) EXPECT_EQ(csv.rows[0][i], "") << key;
-    ++i;
+    const std::string& cell = csv.rows[0][i++];
+    if (value.is_number()) {
+      EXPECT_EQ(std::stod(cell), value.get<double>()) << key;
+    } else if (value.is_string()) {
+      EXPECT_EQ(cell, value.get<std::string>()) << key;
+    } else if (value.is_null()) {
+      EXPECT_EQ(cell, "") << key;
+    } else {
+      EXPECT_EQ(cell, value.dump()) << key;
+    }
   }
   for (const char* command :
        {"floor training photon-tiny --hardware h200 --batch 2",

@@ -26,7 +26,7 @@ class NaiveMachine {
     prefill_rows.resize(levels);
     decode_rows.resize(levels);
     shared_.assign(levels, Caches(static_cast<size_t>(w_.batch)));
-    own_.assign(levels, Caches(static_cast<size_t>(w_.rows())));
+    own_.assign(levels, Caches(static_cast<size_t>(w_.sequences())));
   }
 
   void run() {
@@ -113,7 +113,7 @@ class NaiveMachine {
 
   /// Units [n, n + count) of every row in one forward.
   void encode(int l, int64_t n, int64_t count) {
-    stack_of(l, w_.rows() * count);
+    stack_of(l, w_.sequences() * count);
     const auto level = static_cast<size_t>(l);
     const auto any_sees = [&](int64_t key) {
       for (int64_t query = n; query < n + count; ++query) {
@@ -123,7 +123,7 @@ class NaiveMachine {
     };
     int64_t read = 0;
     for (const Cache& cache : shared_[level]) read += std::count_if(cache.begin(), cache.end(), any_sees);
-    for (int64_t row = 0; row < w_.rows(); ++row) {
+    for (int64_t row = 0; row < w_.sequences(); ++row) {
       Cache& own = own_[level][static_cast<size_t>(row)];
       const Cache& shared = shared_[level][static_cast<size_t>(row / w_.samples)];
       read += std::count_if(own.begin(), own.end(), any_sees);
@@ -134,7 +134,7 @@ class NaiveMachine {
                       std::count_if(shared.begin(), shared.end(), visible));
       }
     }
-    move(l, read, w_.rows() * count);
+    move(l, read, w_.sequences() * count);
   }
 
   /// The forward that makes unit j of each of `chunks` chunks of level l.
@@ -165,7 +165,7 @@ class NaiveMachine {
   void decode_vanilla() {
     for (int64_t i = 0; i < w_.new_tokens; ++i) {
       encode(0, w_.prompt + i, 1);
-      multiply("head.weight", w_.rows());
+      multiply("head.weight", w_.sequences());
     }
   }
 
@@ -203,7 +203,7 @@ class NaiveMachine {
 
   void make_chunk_token_by_token(int l, int64_t g) {
     for (int64_t j = 0; j < spec_.level(l).chunk; ++j) {
-      make_unit(l, j, w_.rows());
+      make_unit(l, j, w_.sequences());
       if (l > 1) make_chunk_token_by_token(l - 1, g * spec_.level(l).chunk + j);
     }
     encode(l, g, 1);
@@ -222,14 +222,14 @@ class NaiveMachine {
         continue;
       }
       for (int l = depth; l >= (unrolled ? depth : 1); --l) {
-        make_chunks(l, w_.rows() * spec_.units_per_meta_context(l));
+        make_chunks(l, w_.sequences() * spec_.units_per_meta_context(l));
       }
       for (int l = recgen ? depth : 1; l <= depth; ++l) {
         encode(l, q * spec_.units_per_meta_context(l), spec_.units_per_meta_context(l));
       }
     }
     for (int l = depth - 1; unrolled && meta_contexts > 0 && l >= 1; --l) {
-      make_chunks(l, w_.rows() * meta_contexts * spec_.units_per_meta_context(l));
+      make_chunks(l, w_.sequences() * meta_contexts * spec_.units_per_meta_context(l));
     }
   }
 

@@ -12,13 +12,13 @@
 #include "analysis/figures/figures.h"
 #include "analysis/simulation/study.h"
 #include "app/command.h"
+#include "app/model_source.h"
 #include "app/simulate_engine.h"
 #include "app/sweep_checks.h"
 #include "bench/sweep.h"
 #include "core/base/atomic_file.h"
 #include "core/base/error.h"
 #include "core/base/interrupt.h"
-#include "core/model/model_config.h"
 
 namespace photon::app {
 namespace {
@@ -180,8 +180,7 @@ std::vector<Study> studies_of(const Options& o, const Trace* trace) {
   const auto generations = bench::parse_list<Generation>(o.generations, parse_generation);
 
   std::vector<Study> studies;
-  for (const auto& file : o.models) {
-    const ModelSpec spec = load_model_spec(file, o.overrides);
+  for (const ModelSpec& spec : load_model_specs(o.models, o.overrides)) {
     const size_t before = studies.size();
     for (const Generation generation : generations) {
       if (generation == Generation::recgen && spec.depth() < 2) continue;

@@ -158,9 +158,8 @@ class Run {
       return;
     }
     if (!resume) {
-      throw Error(
-          fmt::format("{}: holds a run already; --resume resumes it, another --out starts a new one",
-                      checkpoint().string()));
+      throw Error(fmt::format("{}: holds a run already; --resume resumes it, another --out starts a new one",
+                              checkpoint().string()));
     }
     TrainingCheckpoint saved = load_run(checkpoint());
     if (!(saved.model.spec == spec_)) {

@@ -105,8 +105,7 @@ void bench_sweep(const SweepOptions& o) {
 
   std::vector<std::pair<ModelSource, std::vector<bench::Case>>> work;
   Count count;
-  for (const std::string& path : o.models) {
-    const ModelSource source = model_source(path, o.overrides);
+  for (const ModelSource& source : model_sources(o.models, o.overrides)) {
     for (const DType dtype : dtypes) {
       bench::Case like;
       like.spec = source.spec;

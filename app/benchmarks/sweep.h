@@ -24,7 +24,7 @@ struct SweepOptions {
   std::string format;
   std::filesystem::path out;      ///< empty: none
   bool resume = false;            ///< leave out what `out` holds
-  std::string resumes_by;            ///< what resumes after an interrupt, "--resume"
+  std::string resumes_by;         ///< what resumes after an interrupt, "--resume"
   std::filesystem::path profile;  ///< not empty: each case once for a profiler, no rows
   std::filesystem::path rates;    ///< of RunnerOptions; empty: none
   int64_t cache_bytes = 0;        ///< that the caches of the largest batch may take; 0: what fits into memory

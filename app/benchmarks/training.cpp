@@ -63,8 +63,7 @@ void measure(Run& work, const bench::TrainingCase& c, const std::vector<float>& 
 void run(const Options& request) {
   const std::vector<int64_t> batches = bench::parse_sweep(request.batches, "--batch", true);
   const Recompute recompute = parse_recompute(request.recompute);
-  std::vector<ModelSource> sources;
-  for (const std::string& path : request.models) sources.push_back(model_source(path, request.overrides));
+  const std::vector<ModelSource> sources = model_sources(request.models, request.overrides);
   if (!request.profile.empty()) require_writable(request.profile);
   const auto backend = backends().make(request.device);
   Run work{.backend = *backend,

@@ -12,13 +12,13 @@
 #include "analysis/draw/format.h"
 #include "app/floor/ceilings.h"
 #include "app/json.h"
+#include "app/model_source.h"
 #include "app/sweep_checks.h"
 #include "bench/sweep.h"
 #include "core/base/error.h"
 #include "core/base/table.h"
 #include "core/cost/floor.h"
 #include "core/cost/hardware.h"
-#include "core/model/model_config.h"
 
 namespace photon::app {
 namespace {
@@ -182,8 +182,7 @@ Request read(const Options& asked) {
             .contexts = numbers_of(asked.contexts, "--context", int64_t{1} << 26),
             .batches = numbers_of(asked.batches, "--batch", int64_t{1} << 20)};
   r.ceilings = r.from.values();
-  for (const auto& file : asked.models) {
-    const ModelSpec spec = load_model_spec(file, asked.overrides);
+  for (const ModelSpec& spec : load_model_specs(asked.models, asked.overrides)) {
     std::istringstream names(asked.generations);
     for (std::string name; std::getline(names, name, ',');) {
       const Generation generation = parse_generation(name);

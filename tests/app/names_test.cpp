@@ -2,6 +2,7 @@
 // What is known by name, what a misplaced option is told, and what a shell is offered.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -12,6 +13,7 @@
 #include "core/base/known_configs.h"
 #include "core/base/paths.h"
 #include "tests/app/run_photon.h"
+#include "tests/core/base/temp_folder.h"
 #include "tests/support.h"
 
 namespace photon::testing {
@@ -98,6 +100,36 @@ TEST(Names, UnknownOnesGetTheNearest) {
     EXPECT_EQ(run.code, 2) << words;
     EXPECT_TRUE(holds(run.messages, {"did you mean '" + near + "'"})) << words;
   }
+}
+
+TEST(Names, TwoFilesOfOneNameAreToldApart) {
+  const TempFolder folder;
+  for (const char* name : {"a", "b"}) {
+    std::filesystem::create_directories(folder / name);
+    std::string text = read_text(share_folder() / "configs/models/photon-600m.toml");
+    if (*name == 'b') text = "vocab = 16000\n" + text.erase(text.find("vocab ="), sizeof("vocab = 32000"));
+    write_text(folder / name / "photon.toml", text);
+  }
+  const std::string a = (folder / "a/photon.toml").string(), b = (folder / "b/photon.toml").string();
+  const std::string request = " --hardware h200 --batch 1 --context 2048 --format json";
+  const auto names = [&](const std::string& models) {
+    std::vector<std::string> found;
+    const ProgramRun run = run_photon("floor crossings " + models + request);
+    EXPECT_EQ(run.code, 0) << run.messages;
+    for (const auto& c : nlohmann::json::parse(run.out)["cases"]) found.push_back(c["model"]);
+    return found;
+  };
+  EXPECT_EQ(names(a + " " + b), (std::vector<std::string>{"a.photon-600m", "b.photon-600m"}));
+  EXPECT_EQ(names(a + " " + a), (std::vector<std::string>{"photon-600m", "photon-600m"}))
+      << "one model, twice";
+  const std::string here = (folder / "a/../a/./photon.toml").string();
+  EXPECT_EQ(names(b + " " + here), (std::vector<std::string>{"b.photon-600m", "a.photon-600m"}));
+  std::filesystem::create_directories(folder / "c/a");
+  std::filesystem::copy(b, folder / "c/a/photon.toml");
+  const ProgramRun same =
+      run_photon("floor crossings " + a + " " + (folder / "c/a/photon.toml").string() + request);
+  EXPECT_EQ(same.code, 2);
+  EXPECT_TRUE(holds(same.messages, {"different models of one name", "c/a/photon.toml"}));
 }
 
 // The columns and the values are those of the JSON, which has a test of its own for each command.

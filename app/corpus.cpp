@@ -106,8 +106,8 @@ void setup(CommandLine& app) {
   build.add_flag("--replace", o->replace, "Replace a finished corpus of other settings");
   build.add_format(*format);
   build.footer(
-      "Example, from folders of text, .jsonl and .jsonl.zst:\n  photon corpus build --source texts --vocab "
-      "4096 --out out/corpus");
+      "Example, from folders of text, .jsonl and .jsonl.zst:\n"
+      "  photon corpus build --source texts --vocab 512 --out out/corpus");
   build.callback([o, format] { show(build_corpus(*o), *format); });
 
   CommandLine info = command.add_subcommand("info", "What a corpus holds and what it was made of");

@@ -219,7 +219,7 @@ std::vector<Study> studies_of(const Options& o, const Trace* trace) {
     }
     if (studies.size() == before) {
       fmt::print(stderr, "{}: no rows: recgen needs a model of two levels or more, this one has {}\n",
-                 file.string(), spec.depth());
+                 spec.name, spec.depth());
     }
   }
   if (studies.empty()) throw UsageError("nothing to simulate: recgen needs a model of two levels or more");

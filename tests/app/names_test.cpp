@@ -116,7 +116,8 @@ TEST(Names, TwoFilesOfOneNameAreToldApart) {
     std::vector<std::string> found;
     const ProgramRun run = run_photon("floor crossings " + models + request);
     EXPECT_EQ(run.code, 0) << run.messages;
-    for (const auto& c : nlohmann::json::parse(run.out)["cases"]) found.push_back(c["model"]);
+    const auto json = nlohmann::json::parse(run.out);
+    for (const auto& c : json["cases"]) found.push_back(c["model"]);
     return found;
   };
   EXPECT_EQ(names(a + " " + b), (std::vector<std::string>{"a.photon-600m", "b.photon-600m"}));

@@ -170,7 +170,7 @@ TEST(Reproduce, EveryStudyHoldsToTheLadderThatItNames) {
 
 TEST(Reproduce, RefusesAnUnknownKeyAndAMissingConfig) {
   EXPECT_EQ(run_photon("reproduce --dry-run --set training.tokns=5").code, 2);
-  EXPECT_EQ(run_photon("reproduce nowhere.toml --dry-run").code, 1);
+  EXPECT_EQ(run_photon("reproduce nowhere.toml --dry-run").code, 2);
   const ProgramRun idle = run_photon("reproduce --dry-run --set training.batch=8");
   EXPECT_EQ(idle.code, 2) << "nothing would come of it";
   EXPECT_NE(idle.messages.find("chosen.flops.photon-tiny"), std::string::npos) << idle.messages;

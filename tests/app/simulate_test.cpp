@@ -108,7 +108,7 @@ TEST(SimulateCommand, SaysWhatARunCannotTell) {
   EXPECT_GT(row["replicas"].get<int>(), 1);
   const ProgramRun left_out =
       simulate(model("vanilla-600m") + " " + model("photon-600m"), "--generation recgen --rate 1" + more);
-  EXPECT_NE(left_out.messages.find("vanilla-600m.toml: no rows"), std::string::npos) << left_out.messages;
+  EXPECT_NE(left_out.messages.find("vanilla-600m: no rows"), std::string::npos) << left_out.messages;
 }
 
 TEST(SimulateCommand, TakesTheEfficiencyOfThisMachineAlone) {
@@ -158,8 +158,8 @@ TEST(SimulateCommand, WrongUseIsRefusedBeforeAFileIsOpened) {
                                     "--replicas -1",
                                     "--context 0",
                                     "--generation x"}) {
-    const ProgramRun run =
-        run_photon(fmt::format("simulate no-model --hardware no-file --rate 1 {}", options));
+    const ProgramRun run = run_photon(
+        fmt::format("simulate photon-600m --hardware h200 --measured no-file --rate 1 {}", options));
     EXPECT_EQ(run.code, 2) << options << run.messages;
     EXPECT_EQ(run.out, "") << options;
     EXPECT_LT(run.messages.size(), 250) << "CLI11 prints the largest double in full";

@@ -347,7 +347,7 @@ TEST_F(TrainAndEval, ClosedStreamsLoseNothingAndAreNotWrittenInto) {
 
 TEST_F(TrainAndEval, WrongUseIsToldApartFromFailure) {
   EXPECT_EQ(photon({"train"}).code, 2);
-  EXPECT_EQ(photon({"train", at("none.toml")}).code, 1);
+  EXPECT_EQ(photon({"train", at("none.toml")}).code, 2);
   EXPECT_EQ(photon({"train", at("train.toml"), "--device", "abacus"}).code, 2);
   const Outcome typo = photon({"train", at("train.toml"), "--set", "warmpu=3"});
   EXPECT_NE(typo.code, 0);

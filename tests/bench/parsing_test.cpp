@@ -91,7 +91,8 @@ TEST(Format, ByName) {
   EXPECT_EQ(Output::parse_format("md"), Output::Format::markdown);
   EXPECT_EQ(Output::parse_format("csv"), Output::Format::csv);
   EXPECT_EQ(Output::parse_format("jsonl"), Output::Format::jsonl);
-  EXPECT_THROW(Output::parse_format("json"), UsageError);
+  EXPECT_EQ(Output::parse_format("json"), Output::Format::jsonl) << "a line for each row";
+  EXPECT_THROW(Output::parse_format("xml"), UsageError);
 }
 
 }  // namespace

@@ -12,8 +12,7 @@
 add_library(photon_flags INTERFACE)
 # g++ 12 sees overlaps in the copies of short strings that are none (GCC bug 105651): -Wno-restrict, which clang does not know.
 target_compile_options(photon_flags INTERFACE
-  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-sign-conversion;-Werror;-fno-math-errno>"
-  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>)
+  "$<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wno-sign-conversion;-Werror;$<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>;-fno-math-errno>")
 target_include_directories(photon_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_link_libraries(photon_flags INTERFACE OpenMP::OpenMP_CXX Threads::Threads fmt::fmt)
 if(PHOTON_NATIVE)

@@ -68,9 +68,9 @@ enum class DebianCorpus {
   large   ///< "debian-large": with commentaries, dictionaries and the like, 45 MB
 };
 
-/// Packages frozen for the life of the release: downloaded once with apt, without root, into the user's
-/// cache, their hashes checked. `cache_fallback` serves where the user has no writable cache. Throws Error,
-/// saying what to do, where apt cannot deliver them.
+/// Packages frozen as Debian 12 has them, whatever release this is: downloaded once with apt, without root,
+/// into the user's cache, their hashes checked. `cache_fallback` serves where the user has no writable cache.
+/// Throws Error, saying what to do, where apt cannot deliver them.
 std::unique_ptr<CorpusSource> debian_source(const std::filesystem::path& cache_fallback,
                                             DebianCorpus corpus = DebianCorpus::small);
 

@@ -32,13 +32,20 @@ struct Package {
   const char* version;
   const char* sha256;
   Kind kind;
-  const char* folder;  ///< or file, of the text
+  const char* folder;         ///< or file, of the text
+  const char* source = name;  ///< the source package, by which Debian's archive is ordered
 
   /// As apt-get download calls it.
   std::string file() const {
     std::string text = fmt::format("{}_{}_all.deb", name, version);
     if (const size_t epoch = text.find(':'); epoch != std::string::npos) text.replace(epoch, 1, "%3a");
     return text;
+  }
+  /// In Debian's archive, while Debian 12 is supported.
+  std::string address() const {
+    const std::string_view whole = version;
+    return fmt::format("http://deb.debian.org/debian/pool/main/{}/{}/{}_{}_all.deb", source[0], source, name,
+                       whole.substr(whole.find(':') + 1));
   }
 };
 
@@ -52,7 +59,7 @@ constexpr std::array packages = {
     Package{"jargon-text", "4.4.7-4.1", "17d05997e30eb3d5d6713929b8e2f81b63a5f50073858ad2a06701c71f54dcdb",
             Kind::text, "usr/share/doc/jargon-text/jargon.txt.gz"},
     Package{"fortunes", "1:1.99.1-7.3", "41d0551dc0ff52f875a2ecef7c39da2f672ab468c37e170119f7e0245a9d63c5",
-            Kind::fortunes, "usr/share/games/fortunes"},
+            Kind::fortunes, "usr/share/games/fortunes", "fortune-mod"},
     Package{"dict-gcide", "0.48.5+nmu2", "7b0af5cfde3cbdef5e9d6e78f92ec335ced7c2790f37a40f49bebc6f7347ac0f",
             Kind::dictionary, "usr/share/dictd/gcide.dict.dz"},
     Package{"dict-foldoc", "20230119-1", "745cbedb55c2da609cc88ee0284e9d11a67a11ae3709daf7bad0e895ac3294c3",
@@ -91,10 +98,20 @@ void download(const Package& package, const fs::path& folder) {
   command.push_back(wanted);
   fmt::print(stderr, "corpus: downloading {} with apt-get into {}\n", wanted, folder.string());
   CommandResult result = run_command(command, folder);
-  if (result.found && result.status != 0 && root) {
+  static bool updated = false;
+  if (result.found && result.status != 0 && root && !updated) {
     fmt::print(stderr, "corpus: apt-get does not know it; apt-get update\n");
     run_command({"apt-get", "update"});
+    updated = true;
     result = run_command(command, folder);
+  }
+  // Other releases of Debian have other versions; its archive has this one too.
+  if (result.found && result.status != 0) {
+    fmt::print(stderr, "corpus: apt-get cannot; downloading {}\n", package.address());
+    command = {"/usr/lib/apt/apt-helper", "download-file", package.address(),
+               (folder / package.file()).string()};
+    if (root) command.insert(command.end(), {"-o", "APT::Sandbox::User=root"});
+    if (const CommandResult archive = run_command(command, folder); archive.status == 0) result = archive;
   }
   if (!result.found) {
     throw Error(

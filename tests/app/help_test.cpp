@@ -42,10 +42,11 @@ void find_commands(const std::string& words, std::vector<std::string>& commands)
   }
 }
 
-/// Exit code of the line in `folder`; 130 where it was still at work after some seconds and interrupted.
-int code_of(const std::string& line, const std::filesystem::path& folder, std::string& messages) {
-  write_text(folder / "line.sh",
-             fmt::format("photon() {{ timeout -s INT 2 '{}' \"$@\"; }}\n{}\n", photon_program(), line));
+/// Exit code of the line in `folder`; 130 where it was still at work after so many seconds and interrupted.
+int code_of(const std::string& line, int seconds, const std::filesystem::path& folder,
+            std::string& messages) {
+  write_text(folder / "line.sh", fmt::format("photon() {{ timeout -s INT {} '{}' \"$@\"; }}\n{}\n", seconds,
+                                             photon_program(), line));
   const int status = std::system(
       fmt::format("cd '{}' && bash line.sh </dev/null >out.txt 2>messages.txt", folder.string()).c_str());
   messages = read_text(folder / "messages.txt");
@@ -72,7 +73,7 @@ void prepare(const std::filesystem::path& folder) {
         "photon bench photon-tiny --prompt 16 --new 16 --max-seconds 0.01 --out results.csv",
         "cp results.csv before.csv; cp results.csv after.csv"}) {
     std::string messages;
-    ASSERT_EQ(code_of(line, folder, messages), 0) << line << "\n" << messages;
+    ASSERT_EQ(code_of(line, 120, folder, messages), 0) << line << "\n" << messages;
   }
 }
 
@@ -90,7 +91,7 @@ TEST(Help, EveryOneEndsWithAnExampleThatWorks) {
     ASSERT_TRUE(help.back().starts_with("  photon " + command.substr(0, command.find(' ')))) << help.back();
     if (command == "train") std::filesystem::remove_all(folder / "out/train");
     std::string messages;
-    const int code = code_of(help.back(), folder.path(), messages);
+    const int code = code_of(help.back(), 2, folder.path(), messages);
     EXPECT_TRUE(code == 0 || code == 130) << help.back() << "\n" << code << "\n" << messages;
   }
 }

@@ -31,16 +31,17 @@ struct TrainConfig {
   std::filesystem::path data;          ///< a corpus folder
   std::filesystem::path out;           ///< of the run: checkpoint/, metrics.csv, train.toml
   std::string device = "cpu";
-  uint64_t seed = 0;        ///< of weights and data order
-  int64_t batch = 0;        ///< sequences a step
-  int64_t micro_batch = 0;  ///< sequences that go through the model together; divides the batch; 0: as many
-                            ///< as fit on a device that can foresee its memory
-  int64_t context = 0;      ///< T, tokens in a sequence
+  uint64_t seed = 0;  ///< of weights and data order
+  int64_t batch = 0;  ///< sequences a step
+  /// Sequences that go through the model together; divides the batch; 0: as many as fit on a device that can
+  /// foresee its memory
+  int64_t micro_batch = 0;
+  int64_t context = 0;         ///< T, tokens in a sequence
   double learning_rate = 0.0;  ///< peak
   int64_t warmup = 0;          ///< steps
   RateShape schedule = RateShape::cosine;
-  double final_fraction =
-      0.1;  ///< of the peak, the rate of the last step; of no effect under RateShape::constant
+  /// Of the peak, the rate of the last step; of no effect under RateShape::constant
+  double final_fraction = 0.1;
   double adam_beta1 = AdamWStep().beta1;
   double adam_beta2 = AdamWStep().beta2;
   double adam_epsilon = AdamWStep().epsilon;

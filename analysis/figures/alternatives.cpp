@@ -66,8 +66,8 @@ std::string marked(const Alternative& a) {
 std::vector<double> spread(const std::vector<double>& ends, double gap) {
   struct Cluster {
     std::vector<size_t> members;
-    double wanted =
-        0.0;  ///< sum of where its lowest name would have to be for each member to stand at its end
+    /// Sum of where its lowest name would have to be for each member to stand at its end
+    double wanted = 0.0;
 
     double low() const { return wanted / static_cast<double>(members.size()); }
     double high(double step) const { return low() + step * static_cast<double>(members.size()); }

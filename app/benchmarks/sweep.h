@@ -28,8 +28,8 @@ struct SweepOptions {
   std::filesystem::path profile;  ///< not empty: each case once for a profiler, no rows
   std::filesystem::path rates;    ///< of RunnerOptions; empty: none
   int64_t cache_bytes = 0;        ///< that the caches of the largest batch may take; 0: what fits into memory
-  double equal_within =
-      0.0;  ///< above 0: raised until all architectures nearly fill them (bench/equal_memory.h)
+  /// Above 0: raised until all architectures nearly fill them (bench/equal_memory.h)
+  double equal_within = 0.0;
 };
 
 /// Throws Error if interrupted, with the number of rows that were kept, and if no case fits into memory.

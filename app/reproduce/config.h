@@ -23,8 +23,8 @@ struct StudyModel {
   ModelSpec spec;
   size_t matched = 0;       ///< index of the model whose budget it shares; its own where it sets one
   trainer::Rung rung = {};  ///< what it is trained with under the study's match
-  std::string ladder =
-      {};  ///< the file in whose rows that is the best rung, an edge on no side; "" if in none
+  /// The file in whose rows that is the best rung, an edge on no side; "" if in none
+  std::string ladder = {};
 };
 
 /// What every training of a study has in common; batch and rate are the model's own.
@@ -32,8 +32,8 @@ struct StudyTraining {
   int64_t context = 0;      ///< T
   int64_t micro_batch = 0;  ///< sequences at once, at most; 0: as many as fit
   Recompute recompute = Recompute::none;
-  double warmup =
-      0.0;  ///< part of the run's steps: architectures differ in steps, not in the schedule's shape
+  /// Part of the run's steps: architectures differ in steps, not in the schedule's shape
+  double warmup = 0.0;
   double tokens = 0.0;  ///< of the model that sets the budget
   trainer::Match match = trainer::Match::flops;
   LossConfig loss;

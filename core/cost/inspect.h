@@ -22,8 +22,8 @@ struct ModuleCount {
 struct KvUnits {
   int64_t hiergen = 0;            ///< sum of M_l over the encoders, fewer under a window; T for vanilla
   std::optional<int64_t> recgen;  ///< M_L; L >= 2
-  int64_t first_version =
-      0;  ///< sum of M_l + M_{l-1} R_l: the paper's first version kept converter outputs, too
+  /// Sum of M_l + M_{l-1} R_l: the paper's first version kept converter outputs, too
+  int64_t first_version = 0;
 };
 
 struct Inspection {

@@ -41,8 +41,8 @@ struct Burst {
 
 struct GenerationRequest {
   std::vector<std::vector<int32_t>> prompts;
-  int64_t samples =
-      1;  ///< sequences of one prompt share its prefill; sequence r continues prompts[r / samples]
+  /// Sequences of one prompt share its prefill; sequence r continues prompts[r / samples]
+  int64_t samples = 1;
   int64_t new_tokens = 0;  ///< of each sequence
   Generation generation = Generation::hiergen;
   Schedule schedule = Schedule::streamed;

@@ -53,8 +53,8 @@ class Arena {
 
  private:
   static constexpr int64_t alignment = 256;
-  static constexpr uintptr_t measuring =
-      alignment;  ///< not null, so that what is there can be told from what is not
+  /// Not null, so that what is there can be told from what is not
+  static constexpr uintptr_t measuring = alignment;
 
   char* base_ = reinterpret_cast<char*>(measuring);
   int64_t bytes_ = 0;

@@ -15,8 +15,8 @@ struct Gemv {
 
   const bf16* x = nullptr;  ///< row r at x + r · x_stride, `in` elements
   int64_t x_stride = 0;
-  const bf16* gain =
-      nullptr;  ///< (in): x is first divided by its root mean square and scaled; null: as it is
+  /// (in): x is first divided by its root mean square and scaled; null: as it is
+  const bf16* gain = nullptr;
   float eps = 0.0f;
   const bf16* weight = nullptr;  ///< (out, in); with `swiglu` (2 · out, in): gate, then up
   const bf16* bias = nullptr;    ///< (out) or null

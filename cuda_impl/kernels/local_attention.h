@@ -15,8 +15,8 @@ namespace photon::PHOTON_GPU {
 struct LocalAttention {
   AttentionShape shape = {};
   const bf16* qkv = nullptr;  ///< (chunks · rows, packed width): the new rows, not rotated yet
-  const float* rotations =
-      nullptr;          ///< (positions, head_size / 2, 2): cos, sin; at least length + rows positions
+  /// (positions, head_size / 2, 2): cos, sin; at least length + rows positions
+  const float* rotations = nullptr;
   bf16* k = nullptr;    ///< (chunks, kv_heads, window, head_size), rotated; null if nothing follows
   bf16* v = nullptr;    ///< the same shape
   bf16* out = nullptr;  ///< (chunks · rows, width)

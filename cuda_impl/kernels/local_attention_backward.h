@@ -16,15 +16,15 @@ namespace photon::PHOTON_GPU {
 struct LocalAttentionBackward {
   AttentionShape shape = {};
   const bf16* qkv = nullptr;  ///< (chunks · rows, packed width): as the forward pass got them, not rotated
-  const float* rotations =
-      nullptr;  ///< (positions, head_size / 2, 2): cos, sin; at least length + rows positions
+  /// (positions, head_size / 2, 2): cos, sin; at least length + rows positions
+  const float* rotations = nullptr;
   /// (chunks, kv_heads, window, head_size), keys rotated, as the forward pass left them; rows
   /// [0, length + rows) are read, and qkv's keys and values are not. Null in the one-part case.
   const bf16* k = nullptr;
   const bf16* v = nullptr;      ///< the same shape
   const bf16* d_out = nullptr;  ///< (chunks · rows, width)
-  bf16* d_qkv =
-      nullptr;  ///< (chunks · rows, packed width), of the rows before rotation; all of it is written
+  /// (chunks · rows, packed width), of the rows before rotation; all of it is written
+  bf16* d_qkv = nullptr;
   /// (chunks, kv_heads, window, head_size): what rows of later parts gave to keys and values, zero before the
   /// last part; rows [0, length) are added to, rows [length, length + rows) are read. Null in the one-part
   /// case.

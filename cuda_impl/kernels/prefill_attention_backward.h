@@ -15,13 +15,13 @@ namespace photon::PHOTON_GPU {
 
 struct PrefillAttentionBackward {
   AttentionShape shape = {};
-  const bf16* qkv =
-      nullptr;  ///< (sequences · units, packed width), q and k rotated, as the forward pass saw it
+  /// (sequences · units, packed width), q and k rotated, as the forward pass saw it
+  const bf16* qkv = nullptr;
   const bf16* out = nullptr;    ///< (sequences · units, width), of the forward pass
   const float* lse = nullptr;   ///< (sequences, heads, units), of the forward pass
   const bf16* d_out = nullptr;  ///< (sequences · units, width)
-  bf16* d_qkv =
-      nullptr;  ///< (sequences · units, packed width), of the rotated q and k and of v; all of it is written
+  /// (sequences · units, packed width), of the rotated q and k and of v; all of it is written
+  bf16* d_qkv = nullptr;
   float* workspace = nullptr;  ///< prefill_attention_backward_workspace(..) floats
   int64_t sequences = 0;
   int32_t units = 0;

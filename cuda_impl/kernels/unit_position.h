@@ -11,8 +11,8 @@ namespace photon::PHOTON_GPU {
 
 /// The unit of a level at which each row's next ones go.
 struct UnitPosition {
-  const int32_t* start =
-      nullptr;                  ///< (rows): first token of the row's current meta-context; < 0: row is idle
+  /// (rows): first token of the row's current meta-context; < 0: row is idle
+  const int32_t* start = nullptr;
   int32_t tokens_per_unit = 1;  ///< C_{<=l}
   int32_t offset = 0;           ///< units of the current meta-context already there
 

@@ -62,6 +62,8 @@ template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
 };
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;  // clang before 17 does not deduce an aggregate's by itself
 
 std::string cell_of(const KernelRate& r, const Column& column) {
   return std::visit(

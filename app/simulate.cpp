@@ -304,7 +304,6 @@ void run(const Options& o) {
   const std::vector<Study> studies = studies_of(o, trace ? &*trace : nullptr);
   const InterruptGuard guard;
   std::vector<Row> rows;
-  int64_t impossible = 0;
   for (size_t i = 0; i < studies.size(); ++i) {
     const Study& study = studies[i];
     try {
@@ -320,7 +319,6 @@ void run(const Options& o) {
       throw;
     } catch (const Error& e) {
       if (guard.requested()) throw Error("interrupted: nothing is written");
-      ++impossible;
       fmt::print(stderr, "[{}/{}] {} {}: {}\n", i + 1, studies.size(), study.service.spec.name,
                  to_string(study.service.generation), e.what());
     }

@@ -43,7 +43,8 @@ TEST(Names, ListHasEveryOneInEveryFormat) {
   const CsvTable rows = parse_csv(csv.out, "list");
   const auto entries = nlohmann::json::parse(json.out);
   ASSERT_EQ(rows.rows.size(), entries.size());
-  for (size_t i = 0; i < entries.size(); ++i) EXPECT_EQ(rows.rows[i][1], entries[i]["name"]);
+  for (size_t i = 0; i < entries.size(); ++i)
+    EXPECT_EQ(rows.rows[i][1], entries[i]["name"].get<std::string>());
   size_t known = 0;
   for (const auto kind : {ConfigKind::model, ConfigKind::hardware, ConfigKind::study, ConfigKind::preset,
                           ConfigKind::training}) {

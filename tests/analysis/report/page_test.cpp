@@ -329,7 +329,7 @@ TEST_F(Page, AModelAndMethodLooksTheSameInAllFigures) {
       EXPECT_TRUE(entries.insert(entry[0]).second) << figure[0] << " names twice: " << entry[0];
       if (entry[1].is_null()) continue;
       const auto [known, fresh] = looks.try_emplace(entry[0], entry[1]);
-      EXPECT_EQ(known->second, entry[1]) << entry[0] << " in " << figure[0];
+      EXPECT_EQ(known->second, entry[1].get<std::string>()) << entry[0] << " in " << figure[0];
     }
   }
   EXPECT_TRUE(looks.contains("PHOTON HierGen, photon-large"));

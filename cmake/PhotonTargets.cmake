@@ -9,6 +9,10 @@
 # photon_headers_alone(OUT HEADERS...): those whose compiling alone is not shown already by a source of their name that
 # includes them first.
 
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 16)
+  message(FATAL_ERROR "clang ${CMAKE_CXX_COMPILER_VERSION} has no std::source_location: 16 or newer is needed")
+endif()
+
 add_library(photon_flags INTERFACE)
 # g++ 12 sees overlaps in the copies of short strings that are none (GCC bug 105651): -Wno-restrict, which clang does not know.
 target_compile_options(photon_flags INTERFACE

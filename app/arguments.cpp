@@ -15,6 +15,7 @@
 
 #include "app/command.h"
 #include "core/model/dtype.h"
+#include "core/model/generation.h"
 
 namespace photon::app {
 namespace {
@@ -118,11 +119,6 @@ Argument& Argument::take_all() {
   return *this;
 }
 
-Argument& Argument::allow_extra_args(bool allow) {
-  option_->allow_extra_args(allow);
-  return *this;
-}
-
 Argument& Argument::delimiter(char between) {
   option_->delimiter(between);
   return *this;
@@ -163,6 +159,35 @@ Argument CommandLine::add_flag(const std::string& names, bool& value, const std:
 
 Argument CommandLine::add_overrides(std::vector<std::string>& values, const std::string& help) {
   return add_option("--set", values, help).type_name("KEY=VALUE").expected(1).take_all();
+}
+
+template <class T>
+Argument CommandLine::add_model(T& value, const std::string& what) {
+  return add_option("model", value, what).type_name("MODEL").names(ConfigKind::model);
+}
+template Argument CommandLine::add_model(std::string&, const std::string&);
+template Argument CommandLine::add_model(std::filesystem::path&, const std::string&);
+
+template <class T>
+Argument CommandLine::add_models(T& values, const std::string& what) {
+  return add_option("models", values, what).type_name("MODEL").names(ConfigKind::model);
+}
+template Argument CommandLine::add_models(std::vector<std::string>&, const std::string&);
+template Argument CommandLine::add_models(std::vector<std::filesystem::path>&, const std::string&);
+
+void CommandLine::add_generation(std::string& generation, std::string& schedule) {
+  add_option("--generation", generation, "hiergen or recgen")
+      .check(parsed_by(parse_generation))
+      .capture_default_str();
+  add_option("--schedule", schedule, "streamed or unrolled (recgen)")
+      .check(parsed_by(parse_schedule))
+      .capture_default_str();
+}
+
+Argument CommandLine::add_recompute(std::string& value) {
+  return add_option("--recompute", value, "none, inner or layer: what backward computes again")
+      .check(parsed_by(parse_recompute))
+      .capture_default_str();
 }
 
 Argument CommandLine::add_hardware(std::filesystem::path& value) {

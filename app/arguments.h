@@ -71,7 +71,6 @@ class Argument {
   Argument& expected(int least, int most);
   /// Given again, it adds to the values.
   Argument& take_all();
-  Argument& allow_extra_args(bool allow);
   Argument& delimiter(char between);
   Argument& excludes(Argument other);
 
@@ -96,6 +95,17 @@ class CommandLine {
 
   /// --set KEY=VALUE, as often as one likes.
   Argument add_overrides(std::vector<std::string>& values, const std::string& help);
+  /// The word `model`, by name or path; a checkpoint folder where `what` says so.
+  template <class T>
+  Argument add_model(T& value, const std::string& what = "Model: a name (photon list models) or a spec file");
+  /// Several of them, T being a vector.
+  template <class T>
+  Argument add_models(T& values,
+                      const std::string& what = "Models: names (photon list models) or spec files");
+  /// --generation and --schedule, one of each.
+  void add_generation(std::string& generation, std::string& schedule);
+  /// --recompute none|inner|layer
+  Argument add_recompute(std::string& value);
   /// --hardware, by name or path.
   Argument add_hardware(std::filesystem::path& value);
   /// --ceilings measured|datasheet

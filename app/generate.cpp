@@ -142,12 +142,7 @@ void setup(CommandLine& app) {
   command.add_option("--seed", o->sampling.seed, "Of sampling")
       .check(non_negative_number())
       .capture_default_str();
-  command.add_option("--generation", o->generation, "hiergen or recgen")
-      .check(parsed_by(parse_generation))
-      .capture_default_str();
-  command.add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")
-      .check(parsed_by(parse_schedule))
-      .capture_default_str();
+  command.add_generation(o->generation, o->schedule);
   command.add_flag("--ignore-end-of-text", o->ignore_end_of_text, "Go on behind the end of a document");
   command.add_dtype(o->dtype);
   command.add_device(o->device);

@@ -33,10 +33,7 @@ void run(const Options& options) {
 void setup(CommandLine& app) {
   const auto options = std::make_shared<Options>();
   CommandLine command = app.add_subcommand("init", "Write a checkpoint with fresh weights");
-  command.add_option("model", options->model, "Model: a name (photon list models) or a spec file")
-      .required()
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_model(options->model).required();
   command.add_option("--seed", options->seed, "Seed of the weights")
       .required()
       .type_name("N")

@@ -24,10 +24,7 @@ void setup(CommandLine& app) {
   auto options = std::make_shared<Options>();
   CommandLine command =
       app.add_subcommand("inspect", "Parameters by module, KV bytes and FLOPs a token of a model spec");
-  command.add_option("model", options->model, "Model: a name (photon list models) or a spec file")
-      .required()
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_model(options->model).required();
   command.add_option("--context", options->context, "Tokens that KV and FLOPs are taken at")
       .capture_default_str();
   command.add_format(options->format);

@@ -340,10 +340,7 @@ void setup(CommandLine& app) {
   const auto o = std::make_shared<Options>();
   CommandLine command =
       app.add_subcommand("simulate", "Serve many requests on many GPUs, from the traffic model alone");
-  command.add_option("models", o->models, "Models: names (photon list models) or spec files")
-      .required()
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_models(o->models).required();
   command.add_hardware(o->hardware).required();
   command.add_option("--generation", o->generations, "hiergen, recgen")
       .check(words(parse_generation))

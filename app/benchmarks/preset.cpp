@@ -77,11 +77,8 @@ void add_bench_preset(CommandLine command) {
       .required()
       .type_name("PRESET")
       .names(ConfigKind::preset);
-  command
-      .add_option("models", o->models,
-                  "Instead of the preset's models; of a list of targets, of those of the same architecture")
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_models(
+      o->models, "Instead of the preset's models; of a list of targets, of those of the same architecture");
   command.add_device(o->device);
   command.add_option("--seed", o->seed, "Of prompts and fresh weights")
       .check(non_negative_number())

@@ -86,12 +86,9 @@ void run(const Options& o) {
 
 void add_bench_run(CommandLine command) {
   const auto o = std::make_shared<Options>();
-  command
-      .add_option(
-          "models", o->models,
-          "Models: names (photon list models) or spec files, with fresh weights, or checkpoint folders")
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_models(
+      o->models,
+      "Models: names (photon list models) or spec files, with fresh weights, or checkpoint folders");
   command.add_option("--regime", o->regimes, "pf (2048 in, 128 out), de (128 in, 2048 out), scaled: pf/8")
       .check(parsed_by(bench::parse_regimes))
       .capture_default_str();

@@ -115,19 +115,15 @@ void run(const Options& request) {
 void add_bench_training(CommandLine command) {
   const auto o = std::make_shared<Options>();
   command
-      .add_option(
-          "models", o->models,
+      .add_models(
+          o->models,
           "Models: names (photon list models) or spec files, with fresh weights, or checkpoint folders")
-      .required()
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+      .required();
   command.add_option("--batch", o->batches, "Rows of a step; max: what fits by plan")
       .check(numbers("--batch", true))
       .capture_default_str();
   command.add_option("--length", o->length, "Tokens in a row").check(positive_number()).capture_default_str();
-  command.add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
-      .check(parsed_by(parse_recompute))
-      .capture_default_str();
+  command.add_recompute(o->recompute);
   command.add_device(o->device);
   command.add_option("--seed", o->seed, "Of tokens and fresh weights")
       .check(non_negative_number())

@@ -118,10 +118,7 @@ void run(const Options& o) {
 
 void add_floor_alternatives(CommandLine command) {
   const auto o = std::make_shared<Options>();
-  command.add_option("model", o->model, "Vanilla model: a name (photon list models) or a spec file")
-      .required()
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_model(o->model, "Vanilla model: a name (photon list models) or a spec file").required();
   command.add_option("--context", o->contexts, "Tokens: a list or range")
       .check(numbers("--context"))
       .capture_default_str();

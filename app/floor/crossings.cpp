@@ -247,10 +247,7 @@ void run(const Options& asked) {
 
 void add_floor_crossings(CommandLine command) {
   const auto o = std::make_shared<Options>();
-  command.add_option("models", o->models, "Models: names (photon list models) or spec files")
-      .required()
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_models(o->models).required();
   command.add_hardware(o->hardware).required();
   command
       .add_option("--generation", o->generations,

@@ -302,9 +302,7 @@ void run(const Options& options) {
 
 void add_floor_request(CommandLine command) {
   const auto o = std::make_shared<Options>();
-  command.add_option("model", o->model, "Model: a name (photon list models) or a spec file")
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_model(o->model);
   command.add_hardware(o->hardware);
   command.add_option("--prompt", o->prompt, "Tokens in").type_name("P");
   command.add_option("--new", o->new_tokens, "Tokens out").type_name("N");
@@ -312,12 +310,7 @@ void add_floor_request(CommandLine command) {
       .check(parsed_by(parse_batch))
       .capture_default_str();
   command.add_option("--samples", o->samples, "Rows of each prompt").capture_default_str();
-  command.add_option("--generation", o->generation, "hiergen or recgen")
-      .check(parsed_by(parse_generation))
-      .capture_default_str();
-  command.add_option("--schedule", o->schedule, "streamed or unrolled (recgen)")
-      .check(parsed_by(parse_schedule))
-      .capture_default_str();
+  command.add_generation(o->generation, o->schedule);
   command.add_dtype(o->dtype);
   command.add_ceilings(o->ceilings);
   command

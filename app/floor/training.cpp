@@ -181,18 +181,13 @@ void run(const Options& o) {
 
 void add_floor_training(CommandLine command) {
   const auto o = std::make_shared<Options>();
-  command.add_option("model", o->model, "Model: a name (photon list models) or a spec file")
-      .required()
-      .type_name("MODEL")
-      .names(ConfigKind::model);
+  command.add_model(o->model).required();
   command.add_hardware(o->hardware).required();
   command.add_option("--batch", o->batch, "Rows of the step; max: as many as fit")
       .check(parsed_by(parse_batch))
       .capture_default_str();
   command.add_option("--length", o->length, "Tokens in a row").check(positive_number()).capture_default_str();
-  command.add_option("--recompute", o->recompute, "none, inner or layer: what backward computes again")
-      .check(parsed_by(parse_recompute))
-      .capture_default_str();
+  command.add_recompute(o->recompute);
   command.add_ceilings(o->ceilings);
   command.add_format(o->format);
   command.add_overrides(o->overrides, "Override a key of the spec");

@@ -14,20 +14,25 @@ namespace photon {
 namespace fs = std::filesystem;
 namespace {
 
-const char* folder_of(ConfigKind kind) {
+struct Kind {
+  const char* word;
+  const char* folder;
+};
+
+Kind describe(ConfigKind kind) {
   switch (kind) {
     case ConfigKind::model:
-      return "models";
+      return {"model", "models"};
     case ConfigKind::hardware:
-      return "hardware";
+      return {"hardware", "hardware"};
     case ConfigKind::study:
-      return "reproduce";
+      return {"study", "reproduce"};
     case ConfigKind::preset:
-      return "bench";
+      return {"preset", "bench"};
     case ConfigKind::training:
-      return "train";
+      return {"training config", "train"};
   }
-  return "";
+  return {};
 }
 
 bool is_there(const fs::path& path) {
@@ -38,23 +43,11 @@ bool is_there(const fs::path& path) {
 }  // namespace
 
 std::string to_string(ConfigKind kind) {
-  switch (kind) {
-    case ConfigKind::model:
-      return "model";
-    case ConfigKind::hardware:
-      return "hardware";
-    case ConfigKind::study:
-      return "study";
-    case ConfigKind::preset:
-      return "preset";
-    case ConfigKind::training:
-      return "training config";
-  }
-  return "";
+  return describe(kind).word;
 }
 
 fs::path config_folder(ConfigKind kind) {
-  return share_folder() / "configs" / folder_of(kind);
+  return share_folder() / "configs" / describe(kind).folder;
 }
 
 std::vector<std::string> config_names(ConfigKind kind) {
